@@ -1,0 +1,24 @@
+# Third-party libraries, all from Debian 12. One imported target each; nothing is vendored.
+
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CJOSE REQUIRED IMPORTED_TARGET cjose)
+
+if(HOMEPORT_SERVICES)
+  set(protobuf_MODULE_COMPATIBLE ON)
+  find_package(Protobuf REQUIRED)
+  find_package(gRPC CONFIG REQUIRED)
+  find_package(prometheus-cpp CONFIG REQUIRED)
+  find_package(civetweb CONFIG REQUIRED)
+  find_package(CLI11 QUIET CONFIG)
+  # Debian's Hiredis and libpqxx CMake files are absent or broken; pkg-config works.
+  pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+  pkg_check_modules(PQXX REQUIRED IMPORTED_TARGET libpqxx)
+endif()
+if(HOMEPORT_TESTS)
+  find_package(Catch2 2.13 REQUIRED)
+endif()

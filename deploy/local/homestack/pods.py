@@ -1,0 +1,104 @@
+"""How the pods of a stack are started: registry, gateways, the simulated fleet."""
+
+import subprocess
+import urllib.error
+import urllib.request
+
+from .process import Part
+from .tokens import ISSUER
+
+
+# Loopback addresses are never asked for through a proxy.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Pod(Part):
+    """A Homeport binary with a metrics address."""
+
+    def __init__(self, context, name, program):
+        self.name = name
+        self.context = context
+        self.program = str(context.bin / program)
+        self.metrics = context.state.address(f"{name}.metrics")
+
+    def settings(self):
+        """The pod's settings beyond those every pod has, as {name: value}."""
+        raise NotImplementedError
+
+    def command(self):
+        settings = {"metrics-listen": self.metrics, **self.settings()}
+        return [self.program, *(f"--{name}={value}" for name, value in settings.items())]
+
+    def ready(self):
+        return http_get(f"http://{self.metrics}/readyz")[0] == 200
+
+
+class Registry(Pod):
+    def __init__(self, context, name="registry"):
+        super().__init__(context, name, "homeport-registry")
+        self.grpc = context.state.address(f"{name}.grpc")
+
+    def settings(self):
+        context = self.context
+        return {"pod-name": self.name, "grpc-listen": self.grpc, "redis": context.redis.socket,
+                "postgres": context.postgres.address(), "tls-cert": context.pki.server_cert,
+                "tls-key": context.pki.server_key, "jwks-file": context.tokens.jwks,
+                "token-issuer": ISSUER}
+
+
+class Gateway(Pod):
+    LISTENERS = ("mqtt", "mqtts", "ws", "wss", "grpc")
+
+    def __init__(self, context, index, anonymous, more_settings):
+        super().__init__(context, f"gateway-{index}", "homeport-gateway")
+        self.index = index
+        self._more_settings = more_settings
+        self._anonymous = anonymous
+        known = known_settings(self.program)
+        self.listen = {kind: context.state.address(f"{self.name}.{kind}")
+                       for kind in self.LISTENERS if f"{kind}-listen" in known}
+
+    def settings(self):
+        context = self.context
+        settings = {"pod-name": self.name, "redis": context.redis.socket,
+                    "registry-grpc": context.registry.grpc, "registry-ca": context.pki.ca_cert,
+                    "service-token-file": context.tokens.service_file,
+                    "tls-cert": context.pki.server_cert, "tls-key": context.pki.server_key,
+                    "jwks-file": context.tokens.jwks, "token-issuer": ISSUER}
+        settings.update({f"{kind}-listen": address for kind, address in self.listen.items()})
+        if self._anonymous:
+            settings["anonymous"] = "true"
+        return {**settings, **self._more_settings}
+
+
+class Fleet(Pod):
+    stop_seconds = 40.0  # its devices finish what is in flight and say goodbye
+
+    def __init__(self, context, devices):
+        super().__init__(context, "fleet", "homeport-fleet")
+        self._devices = devices
+
+    def settings(self):
+        context = self.context
+        return {"mqtts": ",".join(g.listen["mqtts"] for g in context.gateways),
+                "ca": context.pki.ca_cert, "registry-grpc": context.registry.grpc,
+                "token-file": context.tokens.admin_file, "devices": self._devices}
+
+
+def known_settings(program):
+    """The names of a binary's settings, read from its --help."""
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=10,
+                          check=False).stdout
+    return {word.split("=")[0].lstrip("-").rstrip(",") for word in text.split()
+            if word.startswith("--")}
+
+
+def http_get(url, timeout=2.0):
+    """(status, body); status 0 where nobody answered."""
+    try:
+        with _OPENER.open(url, timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""

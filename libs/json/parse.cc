@@ -1,0 +1,200 @@
+#include "libs/json/parse.h"
+
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "libs/base/strings.h"
+#include "libs/json/utf8.h"
+
+namespace homeport::json {
+namespace {
+
+// Moves members so that each key is there once, at its first place with its last value.
+void KeepLastOfEachKeySlow(std::vector<Member>& members) {
+  std::unordered_map<std::string, size_t> places;
+  places.reserve(members.size());
+  size_t kept = 0;
+  for (Member& member : members) {
+    const auto [place, is_new] = places.emplace(member.key, kept);
+    if (!is_new) {
+      members[place->second].value = std::move(member.value);
+      continue;
+    }
+    if (&member != &members[kept]) members[kept] = std::move(member);
+    ++kept;
+  }
+  members.resize(kept);
+}
+
+bool HasDuplicateKey(const std::vector<Member>& members) {
+  for (size_t i = 1; i < members.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (members[i].key == members[j].key) return true;
+    }
+  }
+  return false;
+}
+
+void KeepLastOfEachKey(std::vector<Member>& members) {
+  constexpr size_t kPairwiseMax = 24;
+  if (members.size() > kPairwiseMax || HasDuplicateKey(members)) KeepLastOfEachKeySlow(members);
+}
+
+// Receives RapidJSON's events. Finished values wait on a stack until their container ends, which
+// then takes them into storage of exactly the right size. Returning false stops the parser; as the
+// depth is checked before the parser recurses, the limit bounds its stack too.
+class Handler {
+ public:
+  using Ch = char;
+
+  Handler(const ParseLimits& limits, bool check_strings)
+      : nodes_left_(limits.nodes_max),
+        depth_left_(std::min(limits.depth_max, kParseDepthMax)),
+        check_strings_(check_strings) {
+    values_.reserve(32);
+    keys_.reserve(32);
+  }
+
+  bool Null() { return Push(Value()); }
+  bool Bool(bool value) { return Push(value); }
+  bool Int(int value) { return Push(value); }
+  bool Uint(unsigned value) { return Push(value); }
+  bool Int64(int64_t value) { return Push(value); }
+  bool Uint64(uint64_t value) { return Push(value); }
+  bool Double(double value) { return Push(value); }
+  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
+  bool String(const char* text, rapidjson::SizeType size, bool) {
+    return CheckString({text, size}) && Push(std::string(text, size));
+  }
+  bool Key(const char* text, rapidjson::SizeType size, bool) {
+    if (!CheckString({text, size})) return false;
+    keys_.emplace_back(text, size);
+    return true;
+  }
+  bool StartObject() { return Enter(); }
+  bool StartArray() { return Enter(); }
+  bool EndObject(rapidjson::SizeType size);
+  bool EndArray(rapidjson::SizeType size);
+
+  // kNone: the parser itself stopped.
+  [[nodiscard]] ParseError error() const { return error_; }
+  // REQUIRES: the parser succeeded.
+  [[nodiscard]] Value TakeRoot() { return std::move(values_.back()); }
+
+ private:
+  template <typename T>
+  bool Push(T&& value) {
+    if (nodes_left_ == 0) return Fail(ParseError::kTooMany);
+    --nodes_left_;
+    values_.emplace_back(std::forward<T>(value));
+    return true;
+  }
+  bool Enter() {
+    if (depth_left_ <= 0) return Fail(ParseError::kTooDeep);
+    --depth_left_;
+    return true;
+  }
+  // The text is UTF-8 as a whole, but \u escapes may spell a lone low surrogate.
+  bool CheckString(std::string_view text) {
+    return !check_strings_ || IsUtf8(text) || Fail(ParseError::kNotJson);
+  }
+  bool Fail(ParseError error) {
+    error_ = error;
+    return false;
+  }
+
+  std::vector<Value> values_;
+  std::vector<std::string> keys_;
+  size_t nodes_left_;
+  int depth_left_;
+  bool check_strings_;
+  ParseError error_ = ParseError::kNone;
+};
+
+bool Handler::EndObject(rapidjson::SizeType size) {
+  ++depth_left_;
+  Object object;
+  std::vector<Member>& members = object.members();
+  members.reserve(size);
+  const size_t first_value = values_.size() - size;
+  const size_t first_key = keys_.size() - size;
+  for (size_t i = 0; i < size; ++i) {
+    members.push_back({std::move(keys_[first_key + i]), std::move(values_[first_value + i])});
+  }
+  values_.resize(first_value);
+  keys_.resize(first_key);
+  KeepLastOfEachKey(members);
+  return Push(std::move(object));
+}
+
+bool Handler::EndArray(rapidjson::SizeType size) {
+  ++depth_left_;
+  const auto first = values_.end() - static_cast<ptrdiff_t>(size);
+  Array array(std::make_move_iterator(first), std::make_move_iterator(values_.end()));
+  values_.erase(first, values_.end());
+  return Push(std::move(array));
+}
+
+ParseResult RunParser(std::string_view text, Handler& handler) {
+  constexpr unsigned kFlags = rapidjson::kParseFullPrecisionFlag;
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  rapidjson::Reader reader;
+  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, handler);
+  if (result.IsError()) {
+    const bool ours = handler.error() != ParseError::kNone;
+    return {ours ? handler.error() : ParseError::kNotJson, result.Offset()};
+  }
+  // RapidJSON takes a NUL byte after the root for the end of the text.
+  if (stream.Tell() != text.size()) return {ParseError::kNotJson, stream.Tell()};
+  return {};
+}
+
+}  // namespace
+
+ParseResult ParseInto(std::string_view text, const ParseLimits& limits, Value& out) {
+  if (text.size() > limits.bytes_max) return {ParseError::kTooLarge, limits.bytes_max};
+  const size_t utf8 = Utf8Prefix(text);
+  if (utf8 != text.size()) return {ParseError::kNotUtf8, utf8};
+  const bool has_escapes = text.find("\\u") != std::string_view::npos;
+  Handler handler(limits, has_escapes);
+  const ParseResult result = RunParser(text, handler);
+  if (result.ok()) out = handler.TakeRoot();
+  return result;
+}
+
+absl::StatusOr<Value> Parse(std::string_view text, const ParseLimits& limits) {
+  Value value;
+  const ParseResult result = ParseInto(text, limits, value);
+  if (result.ok()) return value;
+  const std::string message = fmt::format("{} at byte {}", ToText(result.error), result.offset);
+  if (result.error == ParseError::kNotJson || result.error == ParseError::kNotUtf8) {
+    return absl::InvalidArgumentError(message);
+  }
+  return absl::ResourceExhaustedError(message);
+}
+
+std::string_view ToText(ParseError error) {
+  switch (error) {
+    case ParseError::kNone:
+      return "no error";
+    case ParseError::kNotJson:
+      return "not JSON";
+    case ParseError::kNotUtf8:
+      return "not UTF-8";
+    case ParseError::kTooDeep:
+      return "JSON nested too deep";
+    case ParseError::kTooLarge:
+      return "JSON text too large";
+    case ParseError::kTooMany:
+      return "JSON with too many values";
+  }
+  return "unknown error";
+}
+
+}  // namespace homeport::json

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/postgres/params.h"
+#include "libs/postgres/result.h"
+
+namespace homeport::postgres {
+
+// A statement, written once as a constant; prepared on each connection at its first use. `name` is
+// unique among the statements of a process.
+struct Statement {
+  const char* name;
+  const char* sql;
+};
+
+struct ConnectOptions {
+  std::string conninfo;     // libpq connection string
+  std::string application;  // shown in pg_stat_activity; [A-Za-z0-9._-]
+  int64_t statement_ms_max = 30'000;
+  // Extra settings of the session, "name=value" separated by semicolons: `a=on;b=off`.
+  std::string settings;
+};
+
+// One connection to PostgreSQL. Blocking; one thread at a time. Once broken() it stays so: make a
+// new one. Statuses are those of sql_error.h.
+class Connection {
+ public:
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Connection>> Open(
+      const ConnectOptions& options);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Executes one statement in a transaction of its own.
+  [[nodiscard]] absl::StatusOr<Result> Execute(const Statement& statement,
+                                               const Params& params = {});
+  // Executes plain SQL text, several statements too, in a transaction of its own.
+  [[nodiscard]] absl::Status ExecuteScript(std::string_view sql);
+  [[nodiscard]] bool broken() const;
+
+ private:
+  friend class Transaction;
+  class Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// A transaction, from construction to Commit() or, without it, rolled back at destruction.
+// Borrows the connection. After an error only destruction is allowed.
+class Transaction {
+ public:
+  explicit Transaction(Connection& connection);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  [[nodiscard]] absl::StatusOr<Result> Execute(const Statement& statement,
+                                               const Params& params = {});
+  [[nodiscard]] absl::Status ExecuteScript(std::string_view sql);
+  // kUnavailable may mean committed: the caller must look before it repeats.
+  [[nodiscard]] absl::Status Commit();
+
+ private:
+  class Impl;
+  Connection& connection_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace homeport::postgres

@@ -1,0 +1,68 @@
+#include "libs/postgres/result.h"
+
+#include <charconv>
+
+#include "libs/base/check.h"
+#include "libs/postgres/result_rows.h"
+
+namespace homeport::postgres {
+namespace {
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  HP_CHECK(c >= 'a' && c <= 'f');
+  return c - 'a' + 10;
+}
+
+}  // namespace
+
+Result::Result(std::unique_ptr<Rows> rows) : rows_(std::move(rows)) {}
+Result::Result(Result&&) noexcept = default;
+Result& Result::operator=(Result&&) noexcept = default;
+Result::~Result() = default;
+
+size_t Result::size() const { return rows_->result.size(); }
+
+size_t Result::affected() const { return rows_->result.affected_rows(); }
+
+bool Result::IsNull(size_t row, int column) const {
+  HP_CHECK(row < size());
+  HP_CHECK(column >= 0 && static_cast<unsigned>(column) < rows_->result.columns());
+  return rows_->result[static_cast<pqxx::result::size_type>(row)][column].is_null();
+}
+
+std::string_view Result::Text(size_t row, int column) const {
+  if (IsNull(row, column)) return {};
+  const pqxx::field field = rows_->result[static_cast<pqxx::result::size_type>(row)][column];
+  return {field.c_str(), field.size()};
+}
+
+int64_t Result::Int8(size_t row, int column) const {
+  const std::string_view text = Text(row, column);
+  if (text.empty()) return 0;
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  HP_CHECK(error == std::errc() && end == text.data() + text.size());
+  return value;
+}
+
+bool Result::Bool(size_t row, int column) const {
+  const std::string_view text = Text(row, column);
+  HP_CHECK(text.empty() || text == "t" || text == "f");
+  return text == "t";
+}
+
+std::string Result::Bytes(size_t row, int column) const {
+  std::string_view text = Text(row, column);
+  if (text.empty()) return {};
+  // bytea_output is hex, PostgreSQL's default, and set again when the connection opens.
+  HP_CHECK(text.size() % 2 == 0 && text.substr(0, 2) == "\\x");
+  text.remove_prefix(2);
+  std::string bytes(text.size() / 2, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(HexDigit(text[2 * i]) << 4 | HexDigit(text[2 * i + 1]));
+  }
+  return bytes;
+}
+
+}  // namespace homeport::postgres

@@ -1,0 +1,47 @@
+#include "libs/postgres/sql_error.h"
+
+#include <pqxx/pqxx>
+#include <string>
+
+#include "libs/base/strings.h"
+
+namespace homeport::postgres {
+namespace {
+
+absl::StatusCode CodeOf(const std::string& sqlstate) {
+  const std::string_view state = sqlstate;
+  if (state == "23505") return absl::StatusCode::kAlreadyExists;
+  const std::string_view family = state.substr(0, 2);
+  if (family == "08" || family == "53" || family == "57" || family == "58") {
+    return absl::StatusCode::kUnavailable;
+  }
+  if (family == "40") return absl::StatusCode::kAborted;
+  if (family == "22") return absl::StatusCode::kInvalidArgument;
+  if (family == "23") return absl::StatusCode::kFailedPrecondition;
+  return absl::StatusCode::kInternal;
+}
+
+absl::Status Make(absl::StatusCode code, std::string_view what, const char* detail) {
+  std::string text = fmt::format("{}: {}", what, detail);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return absl::Status(code, text);
+}
+
+}  // namespace
+
+absl::Status CatchSqlErrors(std::string_view what, const std::function<void()>& body) {
+  try {
+    body();
+    return absl::OkStatus();
+  } catch (const pqxx::sql_error& e) {
+    return Make(CodeOf(e.sqlstate()), what, e.what());
+  } catch (const pqxx::transaction_rollback& e) {
+    return Make(absl::StatusCode::kAborted, what, e.what());
+  } catch (const pqxx::failure& e) {  // broken connection, outcome in doubt
+    return Make(absl::StatusCode::kUnavailable, what, e.what());
+  } catch (const std::exception& e) {
+    return Make(absl::StatusCode::kInternal, what, e.what());
+  }
+}
+
+}  // namespace homeport::postgres

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <hiredis/async.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "libs/net/address.h"
+#include "libs/net/reactor.h"
+#include "libs/redis/reply.h"
+
+namespace homeport::redis {
+
+// One pipelined connection to Redis on a reactor, reconnected for ever with jittered back-off
+// (50 ms to 1 s). Reactor's thread only.
+//
+// Every command's callback is called exactly once: with Redis's answer, or with a lost Reply when
+// the connection was down or broke first; the command may then have been carried out or not.
+// Callbacks may send further commands, and are never called from inside Send.
+class Client final {
+ public:
+  using OnReply = absl::AnyInvocable<void(const Reply&)>;
+  using OnState = absl::AnyInvocable<void(bool connected)>;
+
+  struct Options {
+    std::string address;  // host:port or the path of a unix socket
+    std::string name;     // for log lines: "uplink", "inbox"
+    int64_t command_timeout_ms = 5000;  // an unanswered command breaks the connection; 0: never
+  };
+
+  // `on_state` hears of every change.
+  Client(net::Reactor& reactor, Options options, OnState on_state);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void Start();
+  // Breaks the connection without reconnecting; pending commands are lost.
+  void Stop();
+
+  [[nodiscard]] bool connected() const { return connected_; }
+
+  void Send(std::span<const std::string_view> arguments, OnReply on_reply);
+  void Send(std::initializer_list<std::string_view> arguments, OnReply on_reply) {
+    Send(std::span(arguments.begin(), arguments.size()), std::move(on_reply));
+  }
+
+  // EVALSHA, falling back to EVAL where Redis does not know the script yet. `script` must outlive
+  // the command. `arguments`: number of keys, keys, arguments.
+  void Eval(const class Script& script, std::vector<std::string> arguments, OnReply on_reply);
+
+ private:
+  class Socket;
+  struct Pending;
+
+  void Connect();
+  void OnConnected(int status);
+  void OnBroken(std::string_view reason);
+  void ScheduleReconnect();
+  void CheckTimeout();
+
+  static void ReplyCallback(redisAsyncContext* context, void* raw, void* pending);
+
+  net::Reactor& reactor_;
+  Options options_;
+  OnState on_state_;
+  redisAsyncContext* context_ = nullptr;
+  std::unique_ptr<Socket> socket_;
+  bool connected_ = false;
+  bool stopped_ = false;
+  int failures_ = 0;
+  uint64_t sent_ = 0;
+  uint64_t answered_ = 0;
+  uint64_t answered_at_check_ = 0;
+  net::TimerId reconnect_timer_ = 0;
+  net::TimerId timeout_timer_ = 0;
+};
+
+// A Lua script and its SHA-1.
+class Script {
+ public:
+  explicit Script(std::string_view source);
+  [[nodiscard]] std::string_view source() const { return source_; }
+  [[nodiscard]] std::string_view sha1() const { return sha1_; }
+
+ private:
+  std::string_view source_;
+  std::string sha1_;
+};
+
+}  // namespace homeport::redis

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+// Writes uplink batches in the protobuf wire format of proto/homeport/internal/v1/envelope.proto
+// (UplinkBatch), without building message objects: a batch is the concatenation of its fields, so
+// the gateway appends each message to the batch's bytes as it arrives.
+namespace homeport::routing {
+
+// Mirrors UplinkMessage.Kind.
+enum class UplinkKind : uint8_t {
+  kConnected = 1,
+  kDisconnected = 2,
+  kProperties = 3,
+  kEvent = 4,
+  kTelemetry = 5,
+  kShadowGet = 6,
+  kShadowUpdate = 7,
+  kShadowDelete = 8,
+  kWatch = 9,
+  kUnwatch = 10,
+  kWatchRenew = 11,
+};
+
+struct Uplink {
+  UplinkKind kind = UplinkKind::kProperties;
+  std::string_view device;
+  uint64_t session = 0;
+  uint64_t epoch = 0;
+  int64_t received_ms = 0;
+  std::string_view detail;
+  std::string_view payload;
+  bool dup = false;
+  uint64_t correlation = 0;
+  bool cbor = false;
+};
+
+// Appends one `messages` field. Allocates only when `batch` must grow.
+void AppendUplink(std::string& batch, const Uplink& message);
+
+// Appends `version`, `pod` and `sequence`; fields may come in any order, so this closes a batch.
+void AppendBatchTail(std::string& batch, std::string_view pod, uint64_t sequence);
+
+}  // namespace homeport::routing

@@ -1,0 +1,40 @@
+#include "libs/routing/keys.h"
+
+#include "libs/base/hash.h"
+#include "libs/base/strings.h"
+
+namespace homeport::routing {
+namespace {
+
+std::string_view Between(std::string_view key, std::string_view prefix, std::string_view suffix) {
+  if (key.size() <= prefix.size() + suffix.size()) return {};
+  if (key.substr(0, prefix.size()) != prefix) return {};
+  if (key.substr(key.size() - suffix.size()) != suffix) return {};
+  return key.substr(prefix.size(), key.size() - prefix.size() - suffix.size());
+}
+
+}  // namespace
+
+uint32_t PartitionOf(std::string_view device, uint32_t partitions) {
+  return static_cast<uint32_t>(Hash64(device) % partitions);
+}
+
+std::string UplinkKey(uint32_t partition) { return fmt::format("hp:{{u:{:02}}}:up", partition); }
+
+std::string InboxKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:inbox", pod); }
+
+std::string SessionKey(std::string_view device) { return fmt::format("hp:{{d:{}}}:sess", device); }
+
+std::string SessionField(std::string_view device, std::string_view client) {
+  return client.empty() || client == device ? "c" : fmt::format("c:{}", client);
+}
+
+std::string PodKey(std::string_view pod) { return fmt::format("hp:pod:{}", pod); }
+
+std::string_view DeviceOfSessionKey(std::string_view key) {
+  return Between(key, "hp:{d:", "}:sess");
+}
+
+std::string_view PodOfInboxKey(std::string_view key) { return Between(key, "hp:{g:", "}:inbox"); }
+
+}  // namespace homeport::routing

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+// Every Redis key of Homeport. The hash tag {…} keeps what one script touches in one cluster slot.
+namespace homeport::routing {
+
+// The partition of a device: Hash64(device) mod `partitions`. `partitions` is fixed for the life of
+// a deployment: changing it would reorder a device's messages.
+[[nodiscard]] uint32_t PartitionOf(std::string_view device, uint32_t partitions);
+
+// hp:{u:NN}:up — the uplink stream of a partition.
+[[nodiscard]] std::string UplinkKey(uint32_t partition);
+// hp:{g:<pod>}:inbox — everything going down to a pod.
+[[nodiscard]] std::string InboxKey(std::string_view pod);
+// hp:{d:<device>}:sess — a hash: `e` the epoch counter; `c` the session whose client id is the
+// device id, `c:<client>` those of its other clients, each "<pod> <session> <epoch>".
+[[nodiscard]] std::string SessionKey(std::string_view device);
+[[nodiscard]] std::string SessionField(std::string_view device, std::string_view client);
+// hp:pod:<pod> — the lease of a pod; exists while the pod lives.
+[[nodiscard]] std::string PodKey(std::string_view pod);
+
+inline constexpr std::string_view kSessionKeyPattern = "hp:{d:*}:sess";
+inline constexpr std::string_view kInboxKeyPattern = "hp:{g:*}:inbox";
+inline constexpr std::string_view kBatchField = "b";
+
+// The device of a session key, the pod of an inbox key; empty where `key` is not of that form.
+[[nodiscard]] std::string_view DeviceOfSessionKey(std::string_view key);
+[[nodiscard]] std::string_view PodOfInboxKey(std::string_view key);
+
+}  // namespace homeport::routing

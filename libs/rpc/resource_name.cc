@@ -1,0 +1,120 @@
+#include "libs/rpc/resource_name.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "libs/base/reason.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+
+namespace homeport::rpc {
+namespace {
+
+constexpr std::string_view kOwn = "-";
+constexpr std::string_view kClassicShadow = "-";
+
+absl::Status NameInvalid(std::string_view name, std::string_view form) {
+  constexpr size_t kShownBytesMax = 128;
+  return ErrorWithReason(
+      absl::StatusCode::kInvalidArgument, "NAME_INVALID",
+      fmt::format("name \"{}\" is not of the form {}", name.substr(0, kShownBytesMax), form));
+}
+
+// Takes "<collection>/{id}" and a following '/' off the front of `rest`.
+std::optional<std::string_view> TakeId(std::string_view& rest, std::string_view collection) {
+  if (rest.substr(0, collection.size()) != collection) return std::nullopt;
+  rest.remove_prefix(collection.size());
+  if (rest.empty() || rest.front() != '/') return std::nullopt;
+  rest.remove_prefix(1);
+  const size_t end = rest.find('/');
+  const std::string_view id = rest.substr(0, end);
+  rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  if (id.empty() || (end != std::string_view::npos && rest.empty())) return std::nullopt;
+  return id;
+}
+
+std::optional<TenantId> TakeTenant(std::string_view& rest, std::string_view own_tenant) {
+  const std::optional<std::string_view> id = TakeId(rest, "tenants");
+  if (!id.has_value()) return std::nullopt;
+  const std::string_view tenant = *id == kOwn ? own_tenant : *id;
+  if (!IsValidTenantId(tenant)) return std::nullopt;
+  return TenantId(tenant);
+}
+
+std::optional<DeviceName> TakeDevice(std::string_view& rest, std::string_view own_tenant) {
+  const std::optional<TenantId> tenant = TakeTenant(rest, own_tenant);
+  if (!tenant.has_value()) return std::nullopt;
+  const std::optional<std::string_view> id = TakeId(rest, "devices");
+  if (!id.has_value() || !IsValidDeviceId(*id)) return std::nullopt;
+  return DeviceName{*tenant, DeviceId(*id)};
+}
+
+bool IsShadowNameChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ':' ||
+         c == '_' || c == '-' || c == '$';
+}
+
+}  // namespace
+
+bool IsValidShadowName(std::string_view name) {
+  return !name.empty() && name.size() <= kShadowNameBytesMax &&
+         std::all_of(name.begin(), name.end(), IsShadowNameChar);
+}
+
+absl::StatusOr<TenantId> ParseTenantName(std::string_view name, std::string_view own_tenant) {
+  std::string_view rest = name;
+  const std::optional<TenantId> tenant = TakeTenant(rest, own_tenant);
+  if (!tenant.has_value() || !rest.empty()) return NameInvalid(name, "tenants/{tenant}");
+  return *tenant;
+}
+
+absl::StatusOr<DeviceName> ParseDeviceName(std::string_view name, std::string_view own_tenant) {
+  std::string_view rest = name;
+  const std::optional<DeviceName> device = TakeDevice(rest, own_tenant);
+  if (!device.has_value() || !rest.empty()) {
+    return NameInvalid(name, "tenants/{tenant}/devices/{device}");
+  }
+  return *device;
+}
+
+absl::StatusOr<ShadowName> ParseShadowName(std::string_view name, std::string_view own_tenant) {
+  constexpr std::string_view kForm = "tenants/{tenant}/devices/{device}/shadows/{shadow}";
+  std::string_view rest = name;
+  const std::optional<DeviceName> device = TakeDevice(rest, own_tenant);
+  if (!device.has_value()) return NameInvalid(name, kForm);
+  const std::optional<std::string_view> shadow = TakeId(rest, "shadows");
+  if (!shadow.has_value() || !rest.empty() || !IsValidShadowName(*shadow)) {
+    return NameInvalid(name, kForm);
+  }
+  return ShadowName{device->tenant, device->device,
+                    std::string(*shadow == kClassicShadow ? std::string_view() : *shadow)};
+}
+
+absl::StatusOr<ProductName> ParseProductName(std::string_view name, std::string_view own_tenant) {
+  constexpr std::string_view kForm = "tenants/{tenant}/products/{product}";
+  std::string_view rest = name;
+  const std::optional<TenantId> tenant = TakeTenant(rest, own_tenant);
+  if (!tenant.has_value()) return NameInvalid(name, kForm);
+  const std::optional<std::string_view> product = TakeId(rest, "products");
+  if (!product.has_value() || !rest.empty() || !IsValidProductId(*product)) {
+    return NameInvalid(name, kForm);
+  }
+  return ProductName{*tenant, ProductId(*product)};
+}
+
+std::string FormatDeviceName(std::string_view tenant, std::string_view device) {
+  return fmt::format("tenants/{}/devices/{}", tenant, device);
+}
+
+std::string FormatShadowName(std::string_view tenant, std::string_view device,
+                             std::string_view shadow) {
+  return fmt::format("tenants/{}/devices/{}/shadows/{}", tenant, device,
+                     shadow.empty() ? kClassicShadow : shadow);
+}
+
+std::string FormatProductName(std::string_view tenant, std::string_view product) {
+  return fmt::format("tenants/{}/products/{}", tenant, product);
+}
+
+}  // namespace homeport::rpc

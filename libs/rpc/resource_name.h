@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "libs/base/ids.h"
+
+// Resource names of the gRPC API. `own_tenant` is the caller's, put in the place of "-". The error
+// is INVALID_ARGUMENT NAME_INVALID; it says which form was expected.
+namespace homeport::rpc {
+
+struct DeviceName {
+  TenantId tenant;
+  DeviceId device;
+};
+
+struct ShadowName {
+  TenantId tenant;
+  DeviceId device;
+  std::string shadow;  // empty: the classic shadow, "-" in a name
+};
+
+struct ProductName {
+  TenantId tenant;
+  ProductId product;
+};
+
+inline constexpr size_t kShadowNameBytesMax = 64;
+
+// 1-64 of [$A-Za-z0-9:_-]
+[[nodiscard]] bool IsValidShadowName(std::string_view name);
+
+// "tenants/{tenant}"
+[[nodiscard]] absl::StatusOr<TenantId> ParseTenantName(std::string_view name,
+                                                       std::string_view own_tenant);
+// "tenants/{tenant}/devices/{device}"
+[[nodiscard]] absl::StatusOr<DeviceName> ParseDeviceName(std::string_view name,
+                                                         std::string_view own_tenant);
+// "tenants/{tenant}/devices/{device}/shadows/{shadow}"
+[[nodiscard]] absl::StatusOr<ShadowName> ParseShadowName(std::string_view name,
+                                                         std::string_view own_tenant);
+// "tenants/{tenant}/products/{product}"
+[[nodiscard]] absl::StatusOr<ProductName> ParseProductName(std::string_view name,
+                                                           std::string_view own_tenant);
+
+[[nodiscard]] std::string FormatDeviceName(std::string_view tenant, std::string_view device);
+[[nodiscard]] std::string FormatShadowName(std::string_view tenant, std::string_view device,
+                                           std::string_view shadow);
+[[nodiscard]] std::string FormatProductName(std::string_view tenant, std::string_view product);
+
+}  // namespace homeport::rpc

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "homeport/internal/v1/envelope.pb.h"
+#include "services/gateway/delivery.h"
+#include "services/gateway/shard_context.h"
+
+namespace homeport::gateway {
+
+// A request to a device, and how it ended.
+struct CommandRequest {
+  std::string device;
+  std::string verb;  // get | set | action
+  std::string payload;
+  int64_t timeout_ms = 5000;
+};
+
+enum class CommandEnd : uint8_t {
+  kReplied,        // payload is the device's reply
+  kOffline,        // no session, or it ended before delivery
+  kNotSubscribed,  // connected, but not listening for this verb
+  kTimedOut,       // no reply in time; the device may still act
+  kTooMany,        // commands_max of this shard, or the device's queue is full
+  kUnavailable,    // Redis did not answer
+};
+
+struct CommandResult {
+  CommandEnd end = CommandEnd::kTimedOut;
+  std::string payload;
+};
+
+// Both ends of commands: those begun here that await their reply, and those for devices of this
+// shard. The request part of the topic is "<pod>.<correlation>" of the asking shard, so a reply
+// finds its way without a table at the device's end. Shard's thread only.
+class CommandTable {
+ public:
+  using OnEnd = absl::AnyInvocable<void(CommandResult)>;
+
+  CommandTable(ShardContext& context, Delivery& delivery) : c_(context), delivery_(delivery) {}
+
+  // `on_end` is called exactly once, on the shard's thread.
+  void Start(CommandRequest request, OnEnd on_end);
+
+  // The device's end.
+  void OnCommand(const internal::v1::Command& command);
+  void OnReply(std::string_view device, std::string_view request, std::string_view payload);
+  // The asking end.
+  void OnAnswer(const internal::v1::CommandAnswer& answer);
+
+ private:
+  struct Pending {
+    std::string device;
+    OnEnd on_end;
+    net::TimerId timer = 0;
+    int64_t started_us = 0;
+  };
+
+  void OnLocated(uint64_t correlation, CommandRequest request,
+                 absl::StatusOr<std::optional<SessionLocation>> location);
+  void End(uint64_t correlation, std::string_view device, CommandResult result);
+  void Answer(const internal::v1::Command& command, internal::v1::CommandAnswer::Result result);
+
+  ShardContext& c_;
+  Delivery& delivery_;
+  absl::flat_hash_map<uint64_t, Pending> pending_;
+  uint64_t last_correlation_ = 0;
+};
+
+}  // namespace homeport::gateway

@@ -1,0 +1,131 @@
+#include "services/gateway/config.h"
+
+#include <string_view>
+
+#include "libs/net/address.h"
+
+namespace homeport::gateway {
+namespace {
+
+absl::Status CheckLoopback(std::string_view setting, const std::string& listen) {
+  if (listen.empty()) return absl::OkStatus();
+  const auto address = net::ParseAddress(listen);
+  if (!address.ok()) return address.status();
+  const auto resolved = net::Resolve(*address);
+  if (!resolved.ok()) return resolved.status();
+  if (net::IsLoopback(*resolved)) return absl::OkStatus();
+  return absl::InvalidArgumentError(std::string(setting) + " " + listen +
+                                    ": --anonymous is allowed on loopback addresses only");
+}
+
+void DeclareAddresses(config::Table& table, GatewayConfig& c) {
+  table.Text("mqtt-listen", &c.mqtt_listen,
+             {.unit = "host:port", .doc = "MQTT over plain TCP; empty: off"});
+  table.Text("mqtts-listen", &c.mqtts_listen,
+             {.unit = "host:port", .doc = "MQTT over TLS; empty: off"});
+  table.Text("grpc-listen", &c.grpc_listen, {.unit = "host:port", .doc = "ControlService"});
+  table.Text("metrics-listen", &c.metrics_listen,
+             {.unit = "host:port", .doc = "/metrics, /livez, /readyz over HTTP"});
+  table.Text("redis", &c.redis, {.unit = "host:port or socket path", .doc = "Redis"});
+  table.Text("registry-grpc", &c.registry_grpc,
+             {.unit = "host:port", .doc = "the registry; several joined by commas"});
+  table.Text("registry-ca", &c.registry_ca,
+             {.unit = "PEM file", .doc = "what the registry's certificate chains to; empty: no TLS"});
+}
+
+void DeclareIdentity(config::Table& table, GatewayConfig& c) {
+  table.Text("pod-name", &c.pod_name,
+             {.doc = "names this process in keys and logs; a random suffix is added at each start"});
+  table.Text("tls-cert", &c.tls_cert, {.unit = "PEM file", .doc = "certificate chain"});
+  table.Text("tls-key", &c.tls_key, {.unit = "PEM file", .doc = "private key"});
+  table.Text("service-token-file", &c.service_token_file,
+             {.unit = "file", .doc = "bearer token for the registry, scope service"});
+  table.Text("jwks-file", &c.jwks_file,
+             {.unit = "JWKS file", .doc = "keys that verify callers' tokens", .required = true});
+  table.Text("token-issuer", &c.token_issuer, {.doc = "the iss claim callers' tokens must have"});
+  table.Flag("insecure", &c.insecure, {.doc = "serve gRPC without TLS where tls-cert is empty"});
+  table.Flag("anonymous", &c.anonymous,
+             {.doc = "let any MQTT client in, for protocol test suites; loopback only"});
+}
+
+void DeclareLimits(config::Table& table, GatewayConfig& c) {
+  table.Int("sessions-max", &c.sessions_max,
+            {.min = 1, .max = 4'000'000'000, .doc = "sessions of one reactor"});
+  table.Int("packet-bytes-max", &c.packet_bytes_max,
+            {.min = 1024, .max = 16 << 20, .unit = "bytes", .doc = "one MQTT packet"});
+  table.Int("output-bytes-max", &c.output_bytes_max,
+            {.min = 4096, .max = 64 << 20, .unit = "bytes",
+             .doc = "waiting for one slow client, which is disconnected beyond it"});
+  table.Int("publishes-per-second", &c.publishes_per_second,
+            {.min = 0, .max = 1'000'000, .doc = "of one session, read no faster; 0: no limit"});
+  table.Int("bytes-per-second", &c.bytes_per_second,
+            {.min = 0, .max = 1 << 30, .unit = "bytes",
+             .doc = "published by one session, read no faster; 0: no limit"});
+  table.Int("inflight-max", &c.inflight_max,
+            {.min = 1, .max = 65'535, .doc = "QoS 1 messages of one session, each way"});
+  table.Int("subscriptions-max", &c.subscriptions_max,
+            {.min = 1, .max = 10'000, .doc = "filters of one session"});
+  table.Int("connect-deadline-s", &c.connect_deadline_s,
+            {.min = 1, .max = 600, .unit = "s", .doc = "from accept to CONNACK, TLS included"});
+  table.Int("keep-alive-s-min", &c.keep_alive_s_min, {.min = 1, .max = 3600, .unit = "s",
+            .doc = "shorter wishes of MQTT 5 clients are raised to it"});
+  table.Int("keep-alive-s-max", &c.keep_alive_s_max, {.min = 5, .max = 65'535, .unit = "s",
+            .doc = "longer wishes, and none (0), are lowered to it"});
+  table.Int("overload-lag-ms", &c.overload_lag_ms,
+            {.min = 10, .max = 10'000, .unit = "ms",
+             .doc = "reactor lag above which new connections are refused"});
+  table.Int("commands-max", &c.commands_max,
+            {.min = 1, .max = 1'000'000, .doc = "commands of one reactor awaiting their device"});
+  table.Int("watches-max", &c.watches_max,
+            {.min = 1, .max = 10'000'000, .doc = "watched devices of one reactor"});
+}
+
+void DeclareTuning(config::Table& table, GatewayConfig& c) {
+  table.Int("partitions", &c.partitions,
+            {.min = 1, .max = 4096,
+             .doc = "uplink streams; the same everywhere, fixed for a deployment's life"});
+  table.Int("reactors", &c.reactors,
+            {.min = 0, .max = 256, .doc = "event loops; 0: one for each CPU of the cgroup"});
+  table.Int("pod-lease-ms", &c.pod_lease_ms,
+            {.min = 1000, .max = 60'000, .unit = "ms", .doc = "life of a pod's lease in Redis"});
+  table.Int("uplink-window-ms", &c.uplink_window_ms,
+            {.min = 0, .max = 1000, .unit = "ms", .doc = "how long a batch waits for company"});
+  table.Int("uplink-buffer-bytes", &c.uplink_buffer_bytes,
+            {.min = 1 << 20, .max = int64_t{8} << 30, .unit = "bytes",
+             .doc = "uplink kept by one reactor while Redis is away; then reading stops"});
+  table.Int("directory-ttl-s", &c.directory_ttl_s,
+            {.min = 1, .max = 3600, .unit = "s",
+             .doc = "how long products and credentials are cached, give or take a tenth"});
+  table.Int("drain-per-second", &c.drain_per_second,
+            {.min = 1, .max = 1'000'000, .doc = "sessions disconnected per second on SIGTERM"});
+  table.Int("drain-ms-max", &c.drain_ms_max,
+            {.min = 0, .max = 600'000, .unit = "ms", .doc = "a drain is cut short after it"});
+}
+
+}  // namespace
+
+void Declare(config::Table& table, GatewayConfig& c) {
+  DeclareAddresses(table, c);
+  DeclareIdentity(table, c);
+  DeclareLimits(table, c);
+  DeclareTuning(table, c);
+  table.Check([&c] {
+    if (!c.anonymous) return absl::OkStatus();
+    const absl::Status plain = CheckLoopback("mqtt-listen", c.mqtt_listen);
+    return plain.ok() ? CheckLoopback("mqtts-listen", c.mqtts_listen) : plain;
+  });
+  table.Check([&c] {
+    if (c.tls_cert.empty() != c.tls_key.empty()) {
+      return absl::InvalidArgumentError("tls-cert and tls-key go together");
+    }
+    if (!c.mqtts_listen.empty() && c.tls_cert.empty()) {
+      return absl::InvalidArgumentError("mqtts-listen needs tls-cert and tls-key");
+    }
+    if (c.tls_cert.empty() && !c.insecure) {
+      return absl::InvalidArgumentError("tls-cert is empty: set it, or --insecure");
+    }
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "libs/config/table.h"
+
+namespace homeport::gateway {
+
+// Every setting of the gateway, with its default. `--help` prints what Declare says of each.
+struct GatewayConfig {
+  std::string pod_name = "gateway";
+  std::string mqtt_listen;
+  std::string mqtts_listen;
+  std::string grpc_listen = "127.0.0.1:7443";
+  std::string metrics_listen = "127.0.0.1:9464";
+  std::string redis = "127.0.0.1:6379";
+  std::string registry_grpc = "127.0.0.1:7444";
+  std::string registry_ca;
+  std::string service_token_file;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string jwks_file;
+  std::string token_issuer = "homeport";
+  bool insecure = false;
+  bool anonymous = false;
+  uint32_t partitions = 64;
+  uint32_t reactors = 0;
+  int64_t pod_lease_ms = 10'000;
+  int64_t uplink_window_ms = 2;
+  uint64_t uplink_buffer_bytes = 64 << 20;
+  uint32_t sessions_max = 1'000'000;
+  uint32_t packet_bytes_max = 256 << 10;
+  uint32_t output_bytes_max = 1 << 20;
+  uint32_t publishes_per_second = 100;
+  uint32_t bytes_per_second = 512 << 10;
+  uint32_t inflight_max = 100;
+  uint32_t subscriptions_max = 50;
+  uint32_t connect_deadline_s = 10;
+  uint32_t keep_alive_s_min = 5;
+  uint32_t keep_alive_s_max = 3600;
+  uint32_t overload_lag_ms = 100;
+  uint32_t commands_max = 10'000;
+  uint32_t watches_max = 100'000;
+  uint32_t directory_ttl_s = 60;
+  uint32_t drain_per_second = 500;
+  uint32_t drain_ms_max = 30'000;
+};
+
+void Declare(config::Table& table, GatewayConfig& config);
+
+}  // namespace homeport::gateway

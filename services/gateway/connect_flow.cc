@@ -1,0 +1,280 @@
+#include "services/gateway/connect_flow.h"
+
+#include <algorithm>
+
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/auth/credentials.h"
+#include "libs/base/log.h"
+#include "libs/base/strings.h"
+#include "libs/mqtt/decode.h"
+#include "libs/mqtt/encode.h"
+#include "libs/mqtt/topic.h"
+#include "libs/net/address.h"
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::ReasonCode;
+
+constexpr size_t kClientIdBytesMax = 128;
+
+ReasonCode RefusalOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+      return ReasonCode::kBadUserNameOrPassword;
+    case absl::StatusCode::kPermissionDenied:
+      return ReasonCode::kBanned;
+    case absl::StatusCode::kResourceExhausted:
+      return ReasonCode::kQuotaExceeded;
+    default:
+      return ReasonCode::kServerUnavailable;
+  }
+}
+
+}  // namespace
+
+FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.limits.packet_bytes_max = c_.config.packet_bytes_max;
+  mqtt::Packet packet;
+  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
+    if (const auto version = mqtt::ConnackVersion(frame.body)) {
+      session.version = *version;
+      Refuse(session, error.reason, error.what);
+    } else {
+      c_.probe.Refuse(mqtt::Name(error.reason));
+      c_.io.Close(session, {"CLIENT_ERROR", {}, error.what});
+    }
+    return FrameOutcome::kPause;
+  }
+  const auto& connect = std::get<mqtt::Connect>(packet);
+  session.version = connect.version;
+  if (draining_) {
+    Refuse(session, ReasonCode::kServerUnavailable, "draining");
+    return FrameOutcome::kPause;
+  }
+  if (c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 1000) {
+    Refuse(session, ReasonCode::kServerBusy, "overload_lag_ms");
+    return FrameOutcome::kPause;
+  }
+  Attempt attempt;
+  if (const ReasonCode reason = Identify(session, connect, attempt); mqtt::IsFailure(reason)) {
+    Refuse(session, reason, "user name, client id or authentication method");
+    return FrameOutcome::kPause;
+  }
+  attempt.keep_alive_s = connect.keep_alive_s;
+  if (connect.will) KeepWill(session, *connect.will);
+  if (connect.properties.receive_max) session.Cold().receive_max = *connect.properties.receive_max;
+  if (connect.properties.packet_bytes_max) {
+    session.Cold().packet_bytes_max = *connect.properties.packet_bytes_max;
+  }
+  session.phase = Phase::kAuthenticating;
+  attempts_[session.handle().packed()] = std::move(attempt);
+  FindProduct(session.handle());
+  return FrameOutcome::kPause;
+}
+
+// Sets the session's identity from the user name and the client id.
+ReasonCode ConnectFlow::Identify(Session& session, const mqtt::Connect& connect,
+                                 Attempt& attempt) const {
+  if (connect.properties.authentication_method) return ReasonCode::kBadAuthenticationMethod;
+  if (connect.client_id.size() > kClientIdBytesMax ||
+      (connect.client_id.empty() && connect.version == mqtt::Version::k311 &&
+       !connect.clean_start)) {
+    return ReasonCode::kClientIdentifierNotValid;  // [MQTT-3.1.3-8]
+  }
+  auto identity = std::make_unique<Identity>();
+  attempt.client_id_assigned = connect.client_id.empty();
+  if (c_.config.anonymous) {
+    identity->client = attempt.client_id_assigned
+                           ? fmt::format("auto-{}-{}", c_.pod.str(), session.handle().packed())
+                           : std::string(connect.client_id);
+    identity->device = identity->client;
+  } else {
+    const auto user = auth::ParseMqttUser(connect.user_name.value_or(""));
+    if (!user || !connect.password) return ReasonCode::kBadUserNameOrPassword;
+    attempt.user_name = std::string(user->name);
+    attempt.password = std::string(*connect.password);
+    identity->device = std::string(user->device);
+    identity->client = attempt.client_id_assigned ? identity->device : std::string(connect.client_id);
+  }
+  session.identity = std::move(identity);
+  return ReasonCode::kSuccess;
+}
+
+void ConnectFlow::KeepWill(Session& session, const mqtt::Will& will) const {
+  auto stored = std::make_unique<StoredWill>();
+  stored->topic = std::string(will.topic);
+  stored->payload = std::string(will.payload);
+  stored->delay_s = will.properties.will_delay_s.value_or(0);
+  session.Cold().will = std::move(stored);
+}
+
+Session* ConnectFlow::Waiting(SessionHandle handle, Phase phase) {
+  Session* session = c_.io.sessions().Find(handle);
+  return session != nullptr && session->phase == phase ? session : nullptr;
+}
+
+void ConnectFlow::FindProduct(SessionHandle handle) {
+  if (c_.config.anonymous) return AcquireClaim(*c_.io.sessions().Find(handle));
+  const Attempt& attempt = attempts_[handle.packed()];
+  const std::string product = attempt.user_name.substr(0, attempt.user_name.find('/'));
+  if (const auto cached = c_.directory.CachedProduct(product)) return OnProduct(handle, *cached);
+  c_.directory.FetchProduct(product, [this, handle](absl::StatusOr<Directory::Product> fetched) {
+    c_.reactor.Post([this, handle, fetched = std::move(fetched)] { OnProduct(handle, fetched); });
+  });
+}
+
+void ConnectFlow::OnProduct(SessionHandle handle,
+                            const absl::StatusOr<Directory::Product>& product) {
+  Session* session = Waiting(handle, Phase::kAuthenticating);
+  if (session == nullptr) return;
+  if (!product.ok()) return Refuse(*session, RefusalOf(product.status()), "product");
+  session->identity->product = *product;
+  const Attempt& attempt = attempts_[handle.packed()];
+  const ProductInfo& info = **product;
+  const bool fleet_key = !info.fleet_key.empty() &&
+                         auth::VerifyFleetPassword(info.fleet_key, attempt.user_name,
+                                                   attempt.password);
+  if (fleet_key && info.allow_unregistered) return AcquireClaim(*session);
+  FindDevice(*session, fleet_key);
+}
+
+void ConnectFlow::FindDevice(Session& session, bool password_is_fleet_key) {
+  const SessionHandle handle = session.handle();
+  const std::string device = session.identity->device;
+  if (const auto cached = c_.directory.CachedDevice(device)) {
+    return OnDevice(handle, *cached, password_is_fleet_key);
+  }
+  c_.directory.FetchDevice(
+      device, [this, handle, password_is_fleet_key](absl::StatusOr<DeviceInfo> fetched) {
+        c_.reactor.Post([this, handle, password_is_fleet_key, fetched = std::move(fetched)] {
+          OnDevice(handle, fetched, password_is_fleet_key);
+        });
+      });
+}
+
+void ConnectFlow::OnDevice(SessionHandle handle, const absl::StatusOr<DeviceInfo>& device,
+                           bool password_is_fleet_key) {
+  Session* session = Waiting(handle, Phase::kAuthenticating);
+  if (session == nullptr) return;
+  if (!device.ok()) return Refuse(*session, RefusalOf(device.status()), "device");
+  if (device->product != session->identity->product->product) {
+    return Refuse(*session, ReasonCode::kBadUserNameOrPassword, "device of another product");
+  }
+  if (device->disabled) return Refuse(*session, ReasonCode::kBanned, "device disabled");
+  const Attempt& attempt = attempts_[handle.packed()];
+  if (!password_is_fleet_key && !auth::VerifySecret(attempt.password, device->secret_sha256)) {
+    return Refuse(*session, ReasonCode::kBadUserNameOrPassword, "password");
+  }
+  AcquireClaim(*session);
+}
+
+void ConnectFlow::AcquireClaim(Session& session) {
+  session.phase = Phase::kClaiming;
+  const SessionHandle handle = session.handle();
+  c_.ownership.Acquire(*session.identity, handle, [this, handle](const absl::StatusOr<Claim>& claim) {
+    OnClaim(handle, claim);
+  });
+}
+
+void ConnectFlow::OnClaim(SessionHandle handle, const absl::StatusOr<Claim>& claim) {
+  Session* session = Waiting(handle, Phase::kClaiming);
+  if (session == nullptr) return;  // closed meanwhile: OnClosed has released the claim
+  if (!claim.ok()) return Refuse(*session, RefusalOf(claim.status()), "claim");
+  if (claim->former) {
+    c_.probe.takeovers.Increment();
+    if (claim->former->pod == c_.pod.str()) {
+      TakeOver(SessionHandle::FromPacked(claim->former->session), claim->former->epoch);
+    } else {
+      internal::v1::InboxItem item;
+      item.mutable_kick()->set_session(claim->former->session);
+      item.mutable_kick()->set_epoch(claim->former->epoch);
+      item.mutable_kick()->set_reason(static_cast<uint32_t>(ReasonCode::kSessionTakenOver));
+      c_.outbox.Add(claim->former->pod, std::move(item));
+    }
+  }
+  const Attempt attempt = std::move(attempts_[handle.packed()]);
+  attempts_.erase(handle.packed());
+  Accept(*session, *claim, attempt);
+}
+
+void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch) {
+  Session* session = c_.io.sessions().Find(handle);
+  if (session == nullptr || session->epoch != epoch) return;
+  session->taken_over = true;
+  c_.io.Close(*session, {"DUPLICATE_CLIENTID", ReasonCode::kSessionTakenOver, "taken over"});
+}
+
+void ConnectFlow::Accept(Session& session, const Claim& claim, const Attempt& attempt) {
+  session.phase = Phase::kOnline;
+  session.epoch = claim.epoch;
+  const uint32_t wish = attempt.keep_alive_s == 0 ? c_.config.keep_alive_s_max : attempt.keep_alive_s;
+  session.keep_alive_s = static_cast<uint16_t>(
+      session.version == mqtt::Version::k5
+          ? std::clamp(wish, c_.config.keep_alive_s_min, c_.config.keep_alive_s_max)
+          : std::min(wish, c_.config.keep_alive_s_max));
+  c_.probe.connects.Increment();
+  c_.probe.sessions.Add(1);
+  AppendConnected(session);
+  SendConnack(session, attempt);
+  c_.io.Resume(session);
+}
+
+void ConnectFlow::AppendConnected(const Session& session) {
+  internal::v1::Connected connected;
+  if (session.identity->product) {
+    connected.set_product(session.identity->product->product);
+    connected.set_tenant(session.identity->product->tenant);
+  }
+  if (session.identity->client != session.identity->device) {
+    connected.set_client(session.identity->client);
+  }
+  connected.set_connected_ms(c_.reactor.wall().value);
+  const std::string payload = connected.SerializeAsString();
+  routing::Uplink message;
+  message.kind = routing::UplinkKind::kConnected;
+  message.device = session.identity->device;
+  message.session = session.handle().packed();
+  message.epoch = session.epoch;
+  message.received_ms = c_.reactor.wall().value;
+  message.payload = payload;
+  c_.uplink.Append(message, {});
+}
+
+void ConnectFlow::SendConnack(Session& session, const Attempt& attempt) {
+  mqtt::Connack connack;
+  if (session.version == mqtt::Version::k5) {
+    mqtt::Properties& properties = connack.properties;
+    if (attempt.client_id_assigned) properties.assigned_client_id = session.identity->client;
+    if (session.keep_alive_s != attempt.keep_alive_s) {
+      properties.server_keep_alive_s = session.keep_alive_s;
+    }
+    properties.receive_max = static_cast<uint16_t>(c_.config.inflight_max);
+    properties.packet_bytes_max = c_.config.packet_bytes_max;
+    properties.session_expiry_s = 0;
+    properties.retain_available = false;
+    properties.shared_subscription_available = false;
+    properties.subscription_id_available = false;
+  }
+  std::string bytes;
+  mqtt::EncodeConnack(connack, session.version, &bytes);
+  c_.io.Send(session, bytes);
+}
+
+void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view why) {
+  c_.probe.Refuse(mqtt::Name(reason));
+  log::Refusal("connect_refused",
+               {{"device", session.identity ? session.identity->device : std::string()},
+                {"reason", mqtt::Name(reason)},
+                {"why", why},
+                {"peer", net::PeerOf(session.transport.fd())}});
+  mqtt::Connack connack;
+  connack.reason = reason;
+  std::string bytes;
+  mqtt::EncodeConnack(connack, session.version, &bytes);
+  c_.io.Send(session, bytes);
+  c_.io.Close(session, {"AUTH_ERROR", {}, why});
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "libs/mqtt/packets.h"
+#include "services/gateway/shard_context.h"
+
+namespace homeport::gateway {
+
+// CONNECT, step by step: read → authenticate (directory) → claim the client id (Redis) → CONNACK.
+// A client whose steps wait is not read; a refusal is a CONNACK with its code and the end of the
+// connection. Shard's thread only.
+class ConnectFlow {
+ public:
+  ConnectFlow(ShardContext& context) : c_(context) {}
+
+  FrameOutcome OnConnect(Session& session, const mqtt::Frame& frame);
+  // The session closed before it was online.
+  void Forget(const Session& session) { attempts_.erase(session.handle().packed()); }
+  // Ends a session of this shard whose client id was claimed elsewhere.
+  void TakeOver(SessionHandle handle, uint64_t epoch);
+  // Tells the registry that the device is here, under the session's epoch.
+  void AppendConnected(const Session& session);
+  void set_draining() { draining_ = true; }
+
+ private:
+  // What CONNECT said and later steps need.
+  struct Attempt {
+    std::string user_name;
+    std::string password;
+    uint16_t keep_alive_s = 0;
+    bool client_id_assigned = false;
+  };
+
+  [[nodiscard]] mqtt::ReasonCode Identify(Session& session, const mqtt::Connect& connect,
+                                          Attempt& attempt) const;
+  void KeepWill(Session& session, const mqtt::Will& will) const;
+  void FindProduct(SessionHandle handle);
+  void OnProduct(SessionHandle handle, const absl::StatusOr<Directory::Product>& product);
+  void FindDevice(Session& session, bool password_is_fleet_key);
+  void OnDevice(SessionHandle handle, const absl::StatusOr<DeviceInfo>& device,
+                bool password_is_fleet_key);
+  void AcquireClaim(Session& session);
+  void OnClaim(SessionHandle handle, const absl::StatusOr<Claim>& claim);
+  void Accept(Session& session, const Claim& claim, const Attempt& attempt);
+  void SendConnack(Session& session, const Attempt& attempt);
+  void Refuse(Session& session, mqtt::ReasonCode reason, std::string_view why);
+  // The session, if it is still in `phase`.
+  [[nodiscard]] Session* Waiting(SessionHandle handle, Phase phase);
+
+  ShardContext& c_;
+  absl::flat_hash_map<uint64_t, Attempt> attempts_;  // by packed session handle
+  bool draining_ = false;
+};
+
+}  // namespace homeport::gateway

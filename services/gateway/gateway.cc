@@ -1,0 +1,110 @@
+#include "services/gateway/gateway.h"
+
+#include <sched.h>
+
+#include <fstream>
+#include <utility>
+
+#include "absl/synchronization/blocking_counter.h"
+#include "libs/base/log.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+#include "libs/rpc/channel.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr int64_t kHeartbeatMs = 15'000;
+constexpr int64_t kControlStopMs = 2000;
+
+// The CPUs this process may use: its affinity, less where its cgroup has a quota (cpu.max).
+uint32_t Cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const int affinity = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  int64_t period = 0;
+  if (!(file >> quota >> period) || quota == "max" || period <= 0) {
+    return static_cast<uint32_t>(affinity);
+  }
+  const int64_t whole = std::max<int64_t>((std::stoll(quota) + period - 1) / period, 1);
+  return static_cast<uint32_t>(std::min<int64_t>(whole, affinity));
+}
+
+}  // namespace
+
+Gateway::Gateway(const GatewayConfig& config, PodId pod)
+    : config_(config), pod_(std::move(pod)), token_(config.service_token_file) {}
+
+void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
+  lifecycle.Add({"metrics", [this] { return StartMetrics(); }, [this] { exposer_.reset(); }});
+  lifecycle.Add({"directory", [this] { return StartDirectory(); }, {}});
+  lifecycle.Add({"shards", [this] { return StartShards(); }, [this] { DrainShards(); },
+                 config_.drain_ms_max + 5000});
+  lifecycle.Add({"control", [this] { return StartControl(); },
+                 [this] { server_->Shutdown(kControlStopMs); }, kControlStopMs + 3000});
+  lifecycle.Add({"readiness", [] { return absl::OkStatus(); },
+                 [this] {
+                   health_.Unmet("serving", "draining");
+                   server_->SetNotServing();
+                 }});
+}
+
+absl::Status Gateway::StartMetrics() {
+  metrics::AddProcessMetrics(metrics_);
+  HP_ASSIGN_OR_RETURN(exposer_,
+                      metrics::Exposer::Start(config_.metrics_listen, metrics_, health_));
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::StartDirectory() {
+  HP_ASSIGN_OR_RETURN(tokens_, auth::JwksFile::Open(config_.jwks_file, {config_.token_issuer}));
+  auth_ = std::make_unique<rpc::CallAuth>(*tokens_, SystemClock());
+  HP_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
+                      rpc::MakeChannel({config_.registry_grpc, config_.registry_ca, ""}));
+  Directory::Options options;
+  options.ttl_ms = int64_t{config_.directory_ttl_s} * 1000;
+  directory_ = std::make_unique<Directory>(std::move(channel), token_, SystemClock(), options);
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::StartShards() {
+  const uint32_t count = config_.reactors != 0 ? config_.reactors : Cpus();
+  for (uint32_t i = 0; i < count; ++i) {
+    metrics_.StartShard();
+    const PodId pod(count == 1 ? pod_.str() : fmt::format("{}.{}", pod_.str(), i));
+    shards_.push_back(std::make_unique<Shard>(config_, pod, metrics_, health_, *directory_));
+    Shard& shard = *shards_.back();
+    HP_RETURN_IF_ERROR(shard.Listen());
+    metrics_.AddGaugeFunction("homeport_gateway_reactor_lag_seconds",
+                              "Longest recent time a reactor kept away from its sockets",
+                              {{"reactor", std::to_string(i)}},
+                              [&shard] { return static_cast<double>(shard.lag_us()) * 1e-6; });
+  }
+  for (const auto& shard : shards_) shard->StartThread();
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::StartControl() {
+  control_ = std::make_unique<ControlService>(shards_, *directory_, *auth_);
+  HP_ASSIGN_OR_RETURN(server_,
+                      rpc::Server::Start({config_.grpc_listen, config_.tls_cert, config_.tls_key},
+                                         {control_.get()}));
+  shards_.front()->Every(kHeartbeatMs, [this] { control_->Heartbeat(); });
+  return absl::OkStatus();
+}
+
+void Gateway::DrainShards() {
+  absl::BlockingCounter left(static_cast<int>(shards_.size()));
+  const int64_t per_shard =
+      std::max<int64_t>(config_.drain_per_second / static_cast<int64_t>(shards_.size()), 1);
+  for (const auto& shard : shards_) {
+    shard->Drain(per_shard, [&left] { left.DecrementCount(); });
+  }
+  left.Wait();
+  for (const auto& shard : shards_) shard->Stop();
+  for (const auto& shard : shards_) shard->Join();
+}
+
+}  // namespace homeport::gateway

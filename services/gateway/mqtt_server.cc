@@ -1,0 +1,168 @@
+#include "services/gateway/mqtt_server.h"
+
+#include <memory>
+#include <utility>
+
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/base/log.h"
+#include "libs/mqtt/decode.h"
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::PacketType;
+using mqtt::ReasonCode;
+
+constexpr std::string_view kPingresp("\xd0\x00", 2);
+constexpr uint32_t kVerifyBatch = 500;
+constexpr int64_t kVerifyPauseMs = 10;
+
+}  // namespace
+
+FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
+  if (session.phase == Phase::kAwaitConnect) {
+    if (frame.type == PacketType::kConnect) return connect_.OnConnect(session, frame);
+    return ProtocolError(session, "the first packet is not CONNECT");  // [MQTT-3.1.0-1]
+  }
+  switch (frame.type) {
+    case PacketType::kPublish:
+      return publish_.OnPublish(session, frame);
+    case PacketType::kPuback:
+      return delivery_.OnPuback(session, frame);
+    case PacketType::kPubrel:
+      return publish_.OnPubrel(session, frame);
+    case PacketType::kPingreq:
+      c_.io.Send(session, kPingresp);
+      return FrameOutcome::kConsumed;
+    case PacketType::kSubscribe:
+      return subscribe_.OnSubscribe(session, frame);
+    case PacketType::kUnsubscribe:
+      return subscribe_.OnUnsubscribe(session, frame);
+    case PacketType::kDisconnect:
+      return OnDisconnect(session, frame);
+    default:
+      return ProtocolError(session, "a packet that is not the client's to send now");
+  }
+}
+
+FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.version = session.version;
+  mqtt::Packet packet;
+  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
+    c_.probe.Refuse(mqtt::Name(error.reason));
+    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+    return FrameOutcome::kConsumed;
+  }
+  const bool keeps_will =
+      std::get<mqtt::Disconnect>(packet).reason == ReasonCode::kDisconnectWithWill;
+  if (session.cold && !keeps_will) session.cold->will.reset();  // [MQTT-3.14.4-3]
+  c_.io.Close(session, {"CLIENT_INITIATED_DISCONNECT", {}, "DISCONNECT received"});
+  return FrameOutcome::kConsumed;
+}
+
+FrameOutcome MqttServer::ProtocolError(Session& session, std::string_view what) {
+  c_.probe.Refuse(mqtt::Name(ReasonCode::kProtocolError));
+  c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kProtocolError, what});
+  return FrameOutcome::kConsumed;
+}
+
+void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
+  connect_.Forget(session);
+  if (session.phase == Phase::kClaiming) c_.ownership.Release(*session.identity, session.handle());
+  if (session.phase != Phase::kOnline) return;
+  c_.probe.sessions.Add(-1);
+  if (cause.word != "CLIENT_INITIATED_DISCONNECT" && !session.taken_over) {
+    log::Refusal("session_ended", {{"device", session.identity->device},
+                                   {"client", session.identity->client},
+                                   {"cause", cause.word},
+                                   {"detail", cause.detail}});
+  }
+  HandleWill(session, cause);
+  // After a take-over the newer session speaks for the device: its presence does not flicker.
+  if (session.taken_over) return;
+  AppendDisconnected(session, cause.word);
+  c_.ownership.Release(*session.identity, session.handle());
+}
+
+// At once, or after the will's delay unless the client is back by then [MQTT-3.1.3-9].
+void MqttServer::HandleWill(Session& session, const CloseCause& cause) {
+  if (!session.cold || !session.cold->will || cause.word == "SERVER_SHUTDOWN") return;
+  std::shared_ptr<StoredWill> will = std::move(session.cold->will);
+  const SessionHandle handle = session.handle();
+  const uint64_t epoch = session.epoch;
+  if (will->delay_s == 0) return publish_.PublishWill(*session.identity, handle, epoch, *will);
+  c_.reactor.After(
+      int64_t{will->delay_s} * 1000, [this, will, handle, epoch, identity = *session.identity] {
+        c_.ownership.Locate(
+            identity.device, [this, will, handle, epoch, identity](
+                                 absl::StatusOr<std::optional<SessionLocation>> location) {
+              if (location.ok() && location->has_value() && (*location)->epoch > epoch) return;
+              publish_.PublishWill(identity, handle, epoch, *will);
+            });
+      });
+}
+
+void MqttServer::AppendDisconnected(const Session& session, std::string_view reason) {
+  internal::v1::Disconnected disconnected;
+  if (session.identity->client != session.identity->device) {
+    disconnected.set_client(session.identity->client);
+  }
+  disconnected.set_reason(std::string(reason));
+  const std::string payload = disconnected.SerializeAsString();
+  routing::Uplink message;
+  message.kind = routing::UplinkKind::kDisconnected;
+  message.device = session.identity->device;
+  message.session = session.handle().packed();
+  message.epoch = session.epoch;
+  message.received_ms = c_.reactor.wall().value;
+  message.payload = payload;
+  c_.uplink.Append(message, {});
+}
+
+void MqttServer::OnDeliver(const internal::v1::Deliver& item) {
+  const DeliveryResult result =
+      delivery_.Deliver(SessionHandle::FromPacked(item.session()), item.epoch(),
+                        {item.topic(), item.payload(), static_cast<int>(item.qos())});
+  if (result == DeliveryResult::kQueueFull) c_.probe.Refuse("deliver_queue_full");
+}
+
+void MqttServer::OnKick(const internal::v1::Kick& item) {
+  const auto reason = static_cast<ReasonCode>(item.reason());
+  const SessionHandle handle = SessionHandle::FromPacked(item.session());
+  if (reason == ReasonCode::kSessionTakenOver) return connect_.TakeOver(handle, item.epoch());
+  Session* session = c_.io.sessions().Find(handle);
+  if (session == nullptr || session->epoch != item.epoch()) {
+    c_.probe.stale_epochs.Increment();
+    return;
+  }
+  c_.io.Close(*session, {"API_INITIATED_DISCONNECT", reason, "disconnected by the registry"});
+}
+
+void MqttServer::VerifyOwnership() { VerifyFrom(0); }
+
+void MqttServer::VerifyFrom(uint32_t index) {
+  const uint32_t end = std::min(index + kVerifyBatch, c_.io.sessions().slots());
+  for (; index < end; ++index) {
+    Session& session = c_.io.sessions().At(index);
+    if (session.phase != Phase::kOnline) continue;
+    c_.ownership.Verify(*session.identity, session.handle(), session.epoch,
+                        [this, handle = session.handle()](const absl::StatusOr<Claim>& claim) {
+                          OnVerified(handle, claim);
+                        });
+  }
+  if (index < c_.io.sessions().slots()) {
+    c_.reactor.After(kVerifyPauseMs, [this, index] { VerifyFrom(index); });
+  }
+}
+
+void MqttServer::OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim) {
+  Session* session = c_.io.sessions().Find(handle);
+  if (session == nullptr || session->phase != Phase::kOnline) return;
+  if (absl::IsAborted(claim.status())) return connect_.TakeOver(handle, session->epoch);
+  if (!claim.ok() || claim->epoch == session->epoch) return;
+  session->epoch = claim->epoch;
+  connect_.AppendConnected(*session);
+}
+
+}  // namespace homeport::gateway

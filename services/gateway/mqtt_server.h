@@ -1,0 +1,54 @@
+#pragma once
+
+#include "services/gateway/command_table.h"
+#include "services/gateway/connect_flow.h"
+#include "services/gateway/delivery.h"
+#include "services/gateway/publish_flow.h"
+#include "services/gateway/shard_context.h"
+#include "services/gateway/subscribe_flow.h"
+
+namespace homeport::gateway {
+
+// The MQTT side of a shard: hands each packet to its flow, and ends sessions properly. Shard's
+// thread only.
+class MqttServer final {
+ public:
+  explicit MqttServer(ShardContext& context)
+      : c_(context),
+        delivery_(context),
+        commands_(context, delivery_),
+        connect_(context),
+        publish_(context, commands_),
+        subscribe_(context) {}
+
+  FrameOutcome OnFrame(Session& session, const mqtt::Frame& frame);
+  void OnClosed(Session& session, const CloseCause& cause);
+
+  // Items of the inbox that concern sessions.
+  void OnDeliver(const internal::v1::Deliver& item);
+  void OnKick(const internal::v1::Kick& item);
+
+  [[nodiscard]] CommandTable& commands() { return commands_; }
+  [[nodiscard]] ConnectFlow& connect() { return connect_; }
+  [[nodiscard]] PublishFlow& publish() { return publish_; }
+
+  // Checks the ownership of every session after this pod's lease had lapsed, a few at a time.
+  void VerifyOwnership();
+
+ private:
+  FrameOutcome OnDisconnect(Session& session, const mqtt::Frame& frame);
+  FrameOutcome ProtocolError(Session& session, std::string_view what);
+  void HandleWill(Session& session, const CloseCause& cause);
+  void AppendDisconnected(const Session& session, std::string_view reason);
+  void VerifyFrom(uint32_t index);
+  void OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim);
+
+  ShardContext& c_;
+  Delivery delivery_;
+  CommandTable commands_;
+  ConnectFlow connect_;
+  PublishFlow publish_;
+  SubscribeFlow subscribe_;
+};
+
+}  // namespace homeport::gateway

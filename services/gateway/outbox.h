@@ -1,0 +1,35 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/net/reactor.h"
+#include "libs/redis/client.h"
+#include "services/gateway/probe.h"
+
+namespace homeport::gateway {
+
+// Appends items to the inboxes of other shards, one entry per inbox and loop iteration. Shard's
+// thread only.
+class Outbox {
+ public:
+  Outbox(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe)
+      : reactor_(reactor), redis_(redis), probe_(probe) {}
+
+  // Sent at the end of the iteration. An item that Redis does not take is counted and dropped:
+  // each has a deadline or an epoch by which its sender recovers.
+  void Add(const std::string& pod, internal::v1::InboxItem item);
+
+ private:
+  void Flush();
+
+  net::Reactor& reactor_;
+  redis::Client& redis_;
+  ShardProbe& probe_;
+  std::map<std::string, internal::v1::InboxBatch> batches_;
+  bool scheduled_ = false;
+};
+
+}  // namespace homeport::gateway

@@ -1,0 +1,187 @@
+#include "services/gateway/ownership.h"
+
+#include <charconv>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/base/strings.h"
+#include "libs/routing/keys.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr size_t kPendingReleasesMax = 100'000;
+
+// A device has at most 8 clients at once: field `e`, field `x` and 8 records.
+// KEYS: record. ARGV: field, "<pod> <session>".
+constexpr std::string_view kClaimSource = R"lua(
+if redis.call('HEXISTS', KEYS[1], 'x') == 1 then return {-1} end
+local former = redis.call('HGET', KEYS[1], ARGV[1])
+if not former and redis.call('HLEN', KEYS[1]) > 8 then return {-2} end
+local epoch = redis.call('HINCRBY', KEYS[1], 'e', 1)
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. epoch)
+return {epoch, former}
+)lua";
+
+// ARGV: field, "<pod> <session> ".
+constexpr std::string_view kReleaseSource = R"lua(
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if held and string.sub(held, 1, #ARGV[2]) == ARGV[2] then
+  return redis.call('HDEL', KEYS[1], ARGV[1])
+end
+return 0
+)lua";
+
+// ARGV: field, "<pod> <session>", epoch. Returns the epoch to go on with, or -1.
+constexpr std::string_view kVerifySource = R"lua(
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if held then
+  if held == ARGV[2] .. ' ' .. ARGV[3] then return tonumber(ARGV[3]) end
+  return -1
+end
+local stored = tonumber(redis.call('HGET', KEYS[1], 'e') or '0')
+if stored > tonumber(ARGV[3]) then return -1 end
+redis.call('HSET', KEYS[1], 'e', ARGV[3])
+local epoch = redis.call('HINCRBY', KEYS[1], 'e', 1)
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. epoch)
+return epoch
+)lua";
+
+const redis::Script& ClaimScript() {
+  static const redis::Script script(kClaimSource);
+  return script;
+}
+const redis::Script& ReleaseScript() {
+  static const redis::Script script(kReleaseSource);
+  return script;
+}
+const redis::Script& VerifyScript() {
+  static const redis::Script script(kVerifySource);
+  return script;
+}
+
+std::string Holder(const PodId& pod, SessionHandle session) {
+  return fmt::format("{} {}", pod.str(), session.packed());
+}
+
+absl::StatusOr<Claim> ToClaim(const redis::Reply& reply) {
+  if (!reply.ok() || reply.size() == 0) {
+    return absl::UnavailableError(fmt::format("claim: {}", reply.error()));
+  }
+  const int64_t epoch = reply[0].integer();
+  if (epoch == -1) return absl::PermissionDeniedError("the device is disabled");
+  if (epoch == -2) return absl::ResourceExhaustedError("the device has 8 clients already");
+  Claim claim;
+  claim.epoch = static_cast<uint64_t>(epoch);
+  if (reply.size() > 1) claim.former = ParseLocation(reply[1].text());
+  return claim;
+}
+
+}  // namespace
+
+std::optional<SessionLocation> ParseLocation(std::string_view text) {
+  const size_t first = text.find(' ');
+  const size_t second = text.rfind(' ');
+  if (first == std::string_view::npos || first == second) return std::nullopt;
+  SessionLocation out;
+  out.pod = std::string(text.substr(0, first));
+  const auto number = [](std::string_view digits, uint64_t& value) {
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && end == digits.data() + digits.size();
+  };
+  if (!number(text.substr(first + 1, second - first - 1), out.session)) return std::nullopt;
+  if (!number(text.substr(second + 1), out.epoch)) return std::nullopt;
+  return out;
+}
+
+void Ownership::Acquire(const Identity& identity, SessionHandle session, OnClaim on_claim) {
+  std::string key = routing::SessionKey(identity.device);
+  std::string field = routing::SessionField(identity.device, identity.client);
+  const std::string holder = Holder(pod_, session);
+  redis_.Eval(ClaimScript(), {"1", key, field, holder},
+              [this, key, field, holder, on_claim = std::move(on_claim)](
+                  const redis::Reply& reply) mutable {
+                if (reply.lost()) {
+                  probe_.claims_lost.Increment();
+                  SendRelease({std::move(key), std::move(field), holder + " "});
+                }
+                on_claim(ToClaim(reply));
+              });
+}
+
+void Ownership::Release(const Identity& identity, SessionHandle session) {
+  SendRelease({routing::SessionKey(identity.device),
+               routing::SessionField(identity.device, identity.client),
+               Holder(pod_, session) + " "});
+}
+
+void Ownership::SendRelease(PendingRelease release) {
+  if (!redis_.connected()) {
+    if (pending_releases_.size() < kPendingReleasesMax) {
+      pending_releases_.push_back(std::move(release));
+    } else {
+      probe_.releases_dropped.Increment();
+      log::Refusal("release_dropped", {{"key", release.key},
+                                       {"reason", "too many while Redis is away"},
+                                       {"next", "the next claim of the device replaces the record"}});
+    }
+    return;
+  }
+  std::vector<std::string> arguments = {"1", release.key, release.field, release.value_prefix};
+  redis_.Eval(ReleaseScript(), std::move(arguments),
+              [this, release = std::move(release)](const redis::Reply& reply) mutable {
+                if (reply.lost()) SendRelease(std::move(release));
+              });
+}
+
+void Ownership::OnConnected() {
+  std::deque<PendingRelease> releases;
+  releases.swap(pending_releases_);
+  for (PendingRelease& release : releases) SendRelease(std::move(release));
+}
+
+void Ownership::Verify(const Identity& identity, SessionHandle session, uint64_t epoch,
+                       OnVerify on_verify) {
+  redis_.Eval(VerifyScript(),
+              {"1", routing::SessionKey(identity.device),
+               routing::SessionField(identity.device, identity.client), Holder(pod_, session),
+               std::to_string(epoch)},
+              [on_verify = std::move(on_verify)](const redis::Reply& reply) mutable {
+                if (!reply.ok()) return on_verify(absl::UnavailableError(std::string(reply.error())));
+                if (reply.integer() < 0) return on_verify(absl::AbortedError("claimed by another"));
+                on_verify(Claim{static_cast<uint64_t>(reply.integer()), std::nullopt});
+              });
+}
+
+void Ownership::Locate(std::string device, OnLocate on_locate) {
+  const std::string key = routing::SessionKey(device);
+  redis_.Send({"HGETALL", key}, [this, on_locate = std::move(on_locate)](
+                                    const redis::Reply& reply) mutable {
+    if (!reply.ok()) return on_locate(absl::UnavailableError(std::string(reply.error())));
+    std::optional<SessionLocation> found;
+    for (size_t i = 0; i + 1 < reply.size(); i += 2) {
+      const std::string_view field = reply[i].text();
+      if (field != "c" && field.substr(0, 2) != "c:") continue;
+      if (std::optional<SessionLocation> location = ParseLocation(reply[i + 1].text())) {
+        found = std::move(location);
+        if (field == "c") break;
+      }
+    }
+    if (!found) return on_locate(std::optional<SessionLocation>());
+    CheckPod(std::move(*found), std::move(on_locate));
+  });
+}
+
+void Ownership::CheckPod(SessionLocation location, OnLocate on_locate) {
+  if (location.pod == pod_.str()) return on_locate(std::optional(std::move(location)));
+  const std::string key = routing::PodKey(location.pod);
+  redis_.Send({"EXISTS", key}, [location = std::move(location), on_locate = std::move(on_locate)](
+                                   const redis::Reply& reply) mutable {
+    if (!reply.ok()) return on_locate(absl::UnavailableError(std::string(reply.error())));
+    if (reply.integer() == 0) return on_locate(std::optional<SessionLocation>());
+    on_locate(std::optional(std::move(location)));
+  });
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,92 @@
+#include "services/gateway/probe.h"
+
+namespace homeport::gateway {
+namespace {
+
+metrics::Buckets BatchBuckets() { return {{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}, 1}; }
+
+}  // namespace
+
+ShardProbe::ShardProbe(metrics::Registry& r)
+    : registry(r),
+      connections(r.AddCounter("homeport_gateway_connections_total", "Connections accepted")),
+      disconnections(r.AddCounter("homeport_gateway_disconnections_total", "Connections closed")),
+      handshakes(r.AddCounter("homeport_gateway_tls_handshakes_total", "TLS handshakes completed")),
+      received_bytes(
+          r.AddCounter("homeport_gateway_received_bytes_total", "Bytes read from MQTT clients")),
+      sent_bytes(r.AddCounter("homeport_gateway_sent_bytes_total", "Bytes written to MQTT clients")),
+      connects(r.AddCounter("homeport_gateway_connects_total", "CONNECTs accepted")),
+      takeovers(r.AddCounter("homeport_gateway_takeovers_total",
+                             "Sessions ended because their client id connected again")),
+      sessions(r.AddGauge("homeport_gateway_sessions", "MQTT sessions online")),
+      publishes(r.AddCounter("homeport_gateway_publishes_received_total",
+                             "PUBLISH packets accepted from clients")),
+      pubacks(r.AddCounter("homeport_gateway_pubacks_sent_total",
+                           "QoS 1 publishes acknowledged after their append")),
+      rate_pauses(r.AddCounter("homeport_gateway_rate_pauses_total",
+                               "Times a session was read no further for its publish rate")),
+      backpressure_pauses(
+          r.AddCounter("homeport_gateway_backpressure_pauses_total",
+                       "Times a session was read no further because the uplink buffer was full")),
+      puback_us(r.AddHistogram("homeport_gateway_puback_seconds",
+                               "From the append of a batch's first attempt to its PUBACKs",
+                               metrics::LatencyBuckets())),
+      uplink_batches(
+          r.AddCounter("homeport_gateway_uplink_batches_total", "Batches appended to Redis")),
+      uplink_retries(r.AddCounter("homeport_gateway_uplink_retries_total",
+                                  "Batches whose append failed or was not answered")),
+      batch_messages(r.AddHistogram("homeport_gateway_uplink_batch_messages",
+                                    "Messages in a batch", BatchBuckets())),
+      append_us(r.AddHistogram("homeport_gateway_uplink_append_seconds",
+                               "From XADD to Redis's answer", metrics::LatencyBuckets())),
+      uplink_buffered_bytes(r.AddGauge("homeport_gateway_uplink_buffered_bytes",
+                                       "Uplink not yet appended to Redis")),
+      claims_lost(r.AddCounter("homeport_gateway_claims_unanswered_total",
+                               "Ownership claims that Redis did not answer")),
+      releases_dropped(r.AddCounter("homeport_gateway_releases_dropped_total",
+                                    "Ownership releases given up while Redis was away")),
+      lease_lapses(r.AddCounter("homeport_gateway_lease_lapses_total",
+                                "Times the pod's lease was found gone")),
+      inbox_items(r.AddCounter("homeport_gateway_inbox_items_total", "Items read from the inbox")),
+      inbox_malformed(r.AddCounter("homeport_gateway_inbox_malformed_total",
+                                   "Inbox entries that could not be parsed")),
+      outbox_dropped(r.AddCounter("homeport_gateway_outbox_dropped_total",
+                                  "Items for other pods that Redis did not take")),
+      deliveries(r.AddCounter("homeport_gateway_deliveries_total", "PUBLISH packets sent to clients")),
+      stale_epochs(r.AddCounter("homeport_gateway_stale_epochs_total",
+                                "Downlink items for sessions that are gone or newer")),
+      redis_connected(r.AddGauge("homeport_gateway_redis_connections", "Redis connections up")),
+      command_us(r.AddHistogram("homeport_gateway_command_seconds",
+                                "Command round trips that the device answered",
+                                metrics::LatencyBuckets())),
+      commands_pending(
+          r.AddGauge("homeport_gateway_commands_pending", "Commands awaiting their device")),
+      watches(r.AddGauge("homeport_gateway_watched_devices", "Devices that callers watch")),
+      watch_events(r.AddCounter("homeport_gateway_watch_events_total", "Events sent to watchers")),
+      watch_coalesced(r.AddCounter("homeport_gateway_watch_coalesced_total",
+                                   "Events merged because their watcher was slow")) {}
+
+void ShardProbe::Refuse(std::string_view reason) {
+  auto found = refusals_.find(reason);
+  if (found == refusals_.end()) {
+    metrics::Counter& cell =
+        registry.AddCounter("homeport_gateway_refusals_total",
+                            "Packets, connections and messages refused or dropped, by reason",
+                            {{"reason", std::string(reason)}});
+    found = refusals_.emplace(std::string(reason), &cell).first;
+  }
+  found->second->Increment();
+}
+
+void ShardProbe::CommandEnded(std::string_view outcome) {
+  auto found = commands_.find(outcome);
+  if (found == commands_.end()) {
+    metrics::Counter& cell =
+        registry.AddCounter("homeport_gateway_commands_total", "Commands ended, by outcome",
+                            {{"outcome", std::string(outcome)}});
+    found = commands_.emplace(std::string(outcome), &cell).first;
+  }
+  found->second->Increment();
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "libs/base/strings.h"
+#include "libs/metrics/registry.h"
+
+namespace homeport::gateway {
+
+// Every metric of one shard: this file and its .cc name all of them. Cells of several shards are
+// summed by the registry. Written by the shard's thread only.
+struct ShardProbe {
+  // REQUIRES: called once for each shard, before its thread starts.
+  explicit ShardProbe(metrics::Registry& registry);
+
+  // Counts a refusal or a drop under its reason. The first of a reason makes its series.
+  void Refuse(std::string_view reason);
+
+  metrics::Registry& registry;
+  metrics::Counter& connections;
+  metrics::Counter& disconnections;
+  metrics::Counter& handshakes;
+  metrics::Counter& received_bytes;
+  metrics::Counter& sent_bytes;
+  metrics::Counter& connects;
+  metrics::Counter& takeovers;
+  metrics::Gauge& sessions;
+  metrics::Counter& publishes;
+  metrics::Counter& pubacks;
+  metrics::Counter& rate_pauses;
+  metrics::Counter& backpressure_pauses;
+  metrics::Histogram& puback_us;
+  metrics::Counter& uplink_batches;
+  metrics::Counter& uplink_retries;
+  metrics::Histogram& batch_messages;
+  metrics::Histogram& append_us;
+  metrics::Gauge& uplink_buffered_bytes;
+  metrics::Counter& claims_lost;
+  metrics::Counter& releases_dropped;
+  metrics::Counter& lease_lapses;
+  metrics::Counter& inbox_items;
+  metrics::Counter& inbox_malformed;
+  metrics::Counter& outbox_dropped;
+  metrics::Counter& deliveries;
+  metrics::Counter& stale_epochs;
+  metrics::Gauge& redis_connected;
+  metrics::Histogram& command_us;
+  metrics::Gauge& commands_pending;
+  metrics::Gauge& watches;
+  metrics::Counter& watch_events;
+  metrics::Counter& watch_coalesced;
+
+  // Commands ended, by outcome: done, accepted, failed, offline, timed_out, …
+  void CommandEnded(std::string_view outcome);
+
+ private:
+  using Series = absl::flat_hash_map<std::string, metrics::Counter*, StringHash, StringEqual>;
+  Series refusals_;
+  Series commands_;
+};
+
+}  // namespace homeport::gateway

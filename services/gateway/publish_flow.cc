@@ -1,0 +1,250 @@
+#include "services/gateway/publish_flow.h"
+
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/mqtt/decode.h"
+#include "libs/mqtt/encode.h"
+#include "services/gateway/command_table.h"
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::PacketType;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+
+routing::UplinkKind KindOf(auth::TopicClass topic_class) {
+  switch (topic_class) {
+    case auth::TopicClass::kUpEvent:
+      return routing::UplinkKind::kEvent;
+    case auth::TopicClass::kUpTelemetry:
+      return routing::UplinkKind::kTelemetry;
+    case auth::TopicClass::kShadowGet:
+      return routing::UplinkKind::kShadowGet;
+    case auth::TopicClass::kShadowUpdate:
+      return routing::UplinkKind::kShadowUpdate;
+    case auth::TopicClass::kShadowDelete:
+      return routing::UplinkKind::kShadowDelete;
+    default:
+      return routing::UplinkKind::kProperties;
+  }
+}
+
+}  // namespace
+
+FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.version = session.version;
+  mqtt::PublishView publish;
+  if (const mqtt::DecodeError error = mqtt::DecodePublishView(frame, options, &publish)) {
+    c_.probe.Refuse(mqtt::Name(error.reason));
+    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+    return FrameOutcome::kConsumed;
+  }
+  if (publish.topic_alias != 0 || (publish.retain && session.version == mqtt::Version::k5)) {
+    const ReasonCode reason =
+        publish.retain ? ReasonCode::kRetainNotSupported : ReasonCode::kTopicAliasInvalid;
+    c_.probe.Refuse(mqtt::Name(reason));
+    c_.io.Close(session, {"CLIENT_ERROR", reason, "not offered in CONNACK"});
+    return FrameOutcome::kConsumed;
+  }
+  if (publish.qos != Qos::kAtMostOnce) {
+    if (const FrameOutcome outcome = CheckWindow(session); outcome != FrameOutcome::kConsumed) {
+      return outcome;
+    }
+    if (!session.is_open()) return FrameOutcome::kConsumed;
+  }
+  const auth::Topic topic = auth::Classify(publish.topic, session.identity->device);
+  if (!auth::MayPublish(topic.topic_class)) {
+    RefuseTopic(session, publish);
+  } else if (topic.topic_class == auth::TopicClass::kUpReply) {
+    commands_.OnReply(session.identity->device, topic.detail, publish.payload);
+    Acknowledge(session, publish, ReasonCode::kSuccess);
+  } else if (c_.uplink.Full() && publish.qos == Qos::kAtMostOnce) {
+    c_.probe.Refuse("uplink_full_qos0");
+  } else if (c_.uplink.Full()) {
+    c_.probe.backpressure_pauses.Increment();
+    blocked_.push_back(session.handle());
+    return FrameOutcome::kRetry;
+  } else {
+    Append(session, publish, topic);
+  }
+  return c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
+                                                      : FrameOutcome::kPause;
+}
+
+// Receive maximum [MQTT-3.3.4-9]; 3.1.1 has no such word, so there the client waits.
+FrameOutcome PublishFlow::CheckWindow(Session& session) {
+  if (session.unacked_up < c_.config.inflight_max) return FrameOutcome::kConsumed;
+  if (session.version == mqtt::Version::k5) {
+    c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
+    c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
+    return FrameOutcome::kConsumed;
+  }
+  session.waits_for_acks = true;
+  return FrameOutcome::kRetry;
+}
+
+void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
+                         const auth::Topic& topic) {
+  OwedAck ack;
+  ack.session = session.handle();
+  ack.packet_id = publish.packet_id;
+  if (publish.qos == Qos::kExactlyOnce) {
+    ack.type = PacketType::kPubrec;
+    const auto insertion =
+        session.Cold().from_device_qos2.Insert(publish.packet_id, c_.config.inflight_max);
+    if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
+      ++session.unacked_up;
+      return c_.uplink.AppendAck(session.identity->device, ack);
+    }
+    if (insertion == mqtt::InboundQos2Ids::Insertion::kFull) {
+      c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
+      return c_.io.Close(session,
+                         {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
+    }
+  }
+  if (publish.qos != Qos::kAtMostOnce) ++session.unacked_up;
+  routing::Uplink message;
+  message.kind = KindOf(topic.topic_class);
+  message.device = session.identity->device;
+  message.session = session.handle().packed();
+  message.epoch = session.epoch;
+  message.received_ms = c_.reactor.wall().value;
+  message.detail = topic.detail;
+  message.payload = publish.payload;
+  message.dup = publish.dup;
+  message.cbor = topic.cbor;
+  c_.uplink.Append(message, ack);
+  c_.probe.publishes.Increment();
+}
+
+void PublishFlow::RefuseTopic(Session& session, const mqtt::PublishView& publish) {
+  c_.probe.Refuse("topic_not_authorized");
+  log::Refusal("publish_refused", {{"device", session.identity->device},
+                                   {"topic", publish.topic},
+                                   {"reason", "topic_not_authorized"}});
+  Acknowledge(session, publish, ReasonCode::kNotAuthorized);
+}
+
+// In the order in which the publishes came [MQTT-4.6.0-2], so after those still on their way.
+void PublishFlow::Acknowledge(Session& session, const mqtt::PublishView& publish,
+                              ReasonCode reason) {
+  if (publish.qos == Qos::kAtMostOnce) return;
+  OwedAck ack;
+  ack.session = session.handle();
+  ack.packet_id = publish.packet_id;
+  ack.reason = reason;
+  if (publish.qos == Qos::kExactlyOnce) {
+    ack.type = PacketType::kPubrec;
+    if (!mqtt::IsFailure(reason) || session.version == mqtt::Version::k311) {
+      static_cast<void>(
+          session.Cold().from_device_qos2.Insert(publish.packet_id, c_.config.inflight_max));
+    }
+  }
+  ++session.unacked_up;
+  c_.uplink.AppendAck(session.identity->device, ack);
+}
+
+FrameOutcome PublishFlow::OnPubrel(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.version = session.version;
+  mqtt::Packet packet;
+  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
+    c_.probe.Refuse(mqtt::Name(error.reason));
+    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+    return FrameOutcome::kConsumed;
+  }
+  mqtt::Pubcomp answer;
+  answer.packet_id = std::get<mqtt::Pubrel>(packet).packet_id;
+  const bool known = session.cold && session.cold->from_device_qos2.Remove(answer.packet_id);
+  if (!known) answer.reason = ReasonCode::kPacketIdentifierNotFound;
+  session.TrimCold();
+  std::string bytes;
+  mqtt::EncodePubcomp(answer, session.version, &bytes);
+  c_.io.Send(session, bytes);
+  return FrameOutcome::kConsumed;
+}
+
+void PublishFlow::OnAppended(std::span<const OwedAck> acks) {
+  size_t i = 0;
+  while (i < acks.size()) {
+    size_t end = i + 1;
+    while (end < acks.size() && acks[end].session.packed() == acks[i].session.packed()) ++end;
+    if (Session* session = c_.io.sessions().Find(acks[i].session)) {
+      SendAcks(*session, acks.subspan(i, end - i));
+    }
+    i = end;
+  }
+  if (!blocked_.empty() && !c_.uplink.Full()) ResumeBlocked();
+}
+
+// All acknowledgements of one session in one write.
+void PublishFlow::SendAcks(Session& session, std::span<const OwedAck> acks) {
+  constexpr size_t kBytesMax = 1024;
+  char bytes[kBytesMax];
+  size_t size = 0;
+  for (const OwedAck& ack : acks) {
+    --session.unacked_up;
+    c_.probe.pubacks.Increment();
+    const bool plain =
+        ack.reason == ReasonCode::kSuccess || session.version == mqtt::Version::k311;
+    if (size + 8 > kBytesMax) {
+      c_.io.Send(session, {bytes, size});
+      size = 0;
+      if (!session.is_open()) return;
+    }
+    if (plain) {
+      mqtt::EncodeAck(ack.type, ack.packet_id, bytes + size);
+      size += 4;
+    } else {
+      std::string whole;
+      mqtt::Puback refusal;
+      refusal.packet_id = ack.packet_id;
+      refusal.reason = ack.reason;
+      mqtt::EncodePuback(refusal, session.version, &whole);
+      if (ack.type == PacketType::kPubrec) whole[0] = static_cast<char>(0x50);
+      whole.copy(bytes + size, whole.size());
+      size += whole.size();
+    }
+  }
+  c_.io.Send(session, {bytes, size});
+  if (session.is_open() && std::exchange(session.waits_for_acks, false)) c_.io.Resume(session);
+}
+
+void PublishFlow::ResumeBlocked() {
+  std::deque<SessionHandle> blocked;
+  blocked.swap(blocked_);
+  while (!blocked.empty()) {
+    const SessionHandle handle = blocked.front();
+    blocked.pop_front();
+    if (c_.uplink.Full()) {
+      blocked_.push_back(handle);
+    } else if (Session* session = c_.io.sessions().Find(handle)) {
+      c_.io.Resume(*session);
+    }
+  }
+}
+
+void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, uint64_t epoch,
+                              const StoredWill& will) {
+  const auth::Topic topic = auth::Classify(will.topic, identity.device);
+  if (!auth::MayPublish(topic.topic_class) || topic.topic_class == auth::TopicClass::kUpReply) {
+    c_.probe.Refuse("will_topic_not_authorized");
+    log::Refusal("will_refused", {{"device", identity.device}, {"topic", will.topic}});
+    return;
+  }
+  routing::Uplink message;
+  message.kind = KindOf(topic.topic_class);
+  message.device = identity.device;
+  message.session = session.packed();
+  message.epoch = epoch;
+  message.received_ms = c_.reactor.wall().value;
+  message.detail = topic.detail;
+  message.payload = will.payload;
+  message.cbor = topic.cbor;
+  c_.uplink.Append(message, {});
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <deque>
+#include <span>
+#include <string_view>
+
+#include "libs/auth/topic_policy.h"
+#include "libs/mqtt/publish_view.h"
+#include "services/gateway/shard_context.h"
+
+namespace homeport::gateway {
+
+class CommandTable;
+
+// PUBLISH from a device: classify → append to the uplink → acknowledge when Redis has answered.
+// This is the data path: no lock, no log line and no allocation but the batch's own growth, unless
+// something is refused. Shard's thread only.
+class PublishFlow {
+ public:
+  PublishFlow(ShardContext& context, CommandTable& commands)
+      : c_(context), commands_(commands) {}
+
+  FrameOutcome OnPublish(Session& session, const mqtt::Frame& frame);
+  FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
+  // A batch is in Redis: sends its acknowledgements, and reads on where that was waited for.
+  void OnAppended(std::span<const OwedAck> acks);
+  // The client left without DISCONNECT: its will goes up like a publish of its own.
+  void PublishWill(const Identity& identity, SessionHandle session, uint64_t epoch,
+                   const StoredWill& will);
+
+ private:
+  // What becomes of a publish whose topic is not its own: counted, logged, acknowledged with a
+  // reason in version 5 and plainly in 3.1.1 [MQTT-3.3.5-2]; the session lives.
+  void RefuseTopic(Session& session, const mqtt::PublishView& publish);
+  void Acknowledge(Session& session, const mqtt::PublishView& publish, mqtt::ReasonCode reason);
+  void Append(Session& session, const mqtt::PublishView& publish, const auth::Topic& topic);
+  void SendAcks(Session& session, std::span<const OwedAck> acks);
+  void ResumeBlocked();
+  [[nodiscard]] FrameOutcome CheckWindow(Session& session);
+
+  ShardContext& c_;
+  CommandTable& commands_;
+  std::deque<SessionHandle> blocked_;  // paused because the uplink was full
+};
+
+}  // namespace homeport::gateway

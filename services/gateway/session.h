@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/mqtt/inflight.h"
+#include "libs/mqtt/limits.h"
+#include "libs/mqtt/types.h"
+#include "libs/net/reactor.h"
+#include "libs/net/transport.h"
+
+namespace homeport::gateway {
+
+class SessionIo;
+struct ProductInfo;
+
+// Where a session is in its life. Transitions only go down this list.
+enum class Phase : uint8_t {
+  kFree,            // the slot is unused
+  kHandshake,       // TLS
+  kAwaitConnect,    // the connection is there, CONNECT is not
+  kAuthenticating,  // the directory is being asked
+  kClaiming,        // Redis is being asked for the ownership of the client id
+  kOnline,
+  kClosed,  // until the end of the loop iteration
+};
+
+// Names a session on its shard, also in Redis and in envelopes: a stale handle finds nothing.
+struct SessionHandle {
+  uint32_t index = 0;
+  uint32_t generation = 0;
+
+  [[nodiscard]] uint64_t packed() const { return uint64_t{generation} << 32 | index; }
+  [[nodiscard]] static SessionHandle FromPacked(uint64_t packed) {
+    return {static_cast<uint32_t>(packed), static_cast<uint32_t>(packed >> 32)};
+  }
+};
+
+// Who is connected. Set once, when CONNECT is read.
+struct Identity {
+  std::string device;
+  std::string client;  // the MQTT client id; equal to `device` for a device's main session
+  std::shared_ptr<const ProductInfo> product;  // shared with other sessions and the control API
+};
+
+struct StoredFilter {
+  std::string filter;
+  mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
+};
+
+// A QoS 1 message that waits until the client has acknowledged earlier ones.
+struct WaitingMessage {
+  std::string topic;
+  std::string payload;
+};
+
+struct StoredWill {
+  std::string topic;
+  std::string payload;
+  uint32_t delay_s = 0;
+};
+
+// What a session needs only at times; freed when it holds nothing.
+struct ColdState {
+  std::string input;       // bytes read and not yet decoded: a partial packet, or a paused session's
+  std::string output;      // bytes to write once the socket takes them
+  size_t output_sent = 0;  // of `output`
+  std::unique_ptr<StoredWill> will;
+  std::vector<StoredFilter> filters;       // subscriptions that are no row of OwnFilters
+  std::deque<WaitingMessage> waiting;
+  mqtt::InboundQos2Ids from_device_qos2;
+  mqtt::OutboundInflight<char> to_device;  // QoS 1 deliveries awaiting PUBACK
+  uint16_t receive_max = 65'535;           // the client's
+  uint32_t packet_bytes_max = 0;           // the client's; 0: no limit
+
+  [[nodiscard]] bool IsIdle() const {
+    return input.empty() && output.empty() && !will && filters.empty() && waiting.empty() &&
+           from_device_qos2.size() == 0 && to_device.empty() &&
+           receive_max == 65'535 && packet_bytes_max == 0;
+  }
+};
+
+// One MQTT session: about a hundred bytes while idle. Lives in a slot of SessionTable, whose
+// address never changes. Shard's thread only.
+class Session final : public net::IoHandler {
+ public:
+  void OnReady(uint32_t events) override;
+
+  [[nodiscard]] SessionHandle handle() const { return {index, generation}; }
+  [[nodiscard]] bool is_open() const { return phase != Phase::kFree && phase != Phase::kClosed; }
+  [[nodiscard]] ColdState& Cold() {
+    if (!cold) cold = std::make_unique<ColdState>();
+    return *cold;
+  }
+  void TrimCold() {
+    if (cold && cold->IsIdle()) cold.reset();
+  }
+
+  SessionIo* io = nullptr;  // outlives every session
+  net::Transport transport;
+  uint64_t epoch = 0;  // of the ownership claim; 0 before it
+  std::unique_ptr<Identity> identity;
+  std::unique_ptr<ColdState> cold;
+  uint32_t index = 0;
+  uint32_t generation = 0;
+  uint32_t own_filters = 0;       // rows of OwnFilters the client has subscribed to
+  uint32_t own_filters_qos1 = 0;  // those of them granted QoS 1
+  uint32_t last_active_s = 0;  // monotonic seconds
+  uint32_t second_bytes = 0;   // received in `last_active_s`, for the rate limit
+  uint16_t second_publishes = 0;
+  uint16_t keep_alive_s = 0;  // as agreed
+  uint16_t unacked_up = 0;    // QoS 1 publishes received and not yet acknowledged
+  Phase phase = Phase::kFree;
+  mqtt::Version version = mqtt::Version::k311;
+  bool reading = false;        // EPOLLIN is armed
+  bool writing = false;        // EPOLLOUT is armed
+  bool paused = false;         // input is left alone until Resume
+  bool waits_for_acks = false; // paused until fewer publishes are unacknowledged
+  bool taken_over = false;     // the client id belongs to a newer connection
+};
+
+}  // namespace homeport::gateway

@@ -1,0 +1,294 @@
+#include "services/gateway/session_io.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "libs/base/check.h"
+#include "libs/base/log.h"
+#include "libs/mqtt/encode.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr size_t kReadBytes = 64 << 10;
+constexpr int kTlsReadsPerEvent = 8;
+
+}  // namespace
+
+void Session::OnReady(uint32_t events) { io->OnReady(*this, events); }
+
+SessionIo::SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options,
+                     SessionHandler& handler)
+    : reactor_(reactor),
+      probe_(probe),
+      options_(options),
+      handler_(handler),
+      wheel_(reactor.now().value / 1000),
+      buffer_(options.packet_bytes_max + kReadBytes) {}
+
+void SessionIo::Accept(net::Fd fd, SSL* ssl) {
+  Session* session = sessions_.Allocate(options_.sessions_max);
+  if (session == nullptr) {
+    probe_.Refuse("sessions_max");
+    log::Refusal("connection_refused", {{"limit", "sessions_max"}});
+    net::Transport(fd.Release(), ssl).Close();
+    return;
+  }
+  session->io = this;
+  session->transport = net::Transport(fd.Release(), ssl);
+  session->phase = ssl != nullptr ? Phase::kHandshake : Phase::kAwaitConnect;
+  session->last_active_s = now_s();
+  session->reading = true;
+  if (!reactor_.Add(session->transport.fd(), EPOLLIN, session).ok()) {
+    session->transport.Close();
+    sessions_.Free(*session);
+    probe_.Refuse("epoll");
+    return;
+  }
+  wheel_.Add(now_s() + options_.connect_deadline_s, {session->index, session->generation});
+  probe_.connections.Increment();
+}
+
+void SessionIo::OnReady(Session& session, uint32_t events) {
+  if (!session.is_open()) return;
+  if (session.phase == Phase::kHandshake) return Handshake(session);
+  if ((events & EPOLLOUT) != 0) {
+    WriteQueued(session);
+    if (!session.is_open()) return;
+  }
+  if ((events & EPOLLIN) != 0 && session.reading) return Read(session);
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) Close(session, {"CONNECTION_LOST", {}, "reset by peer"});
+}
+
+void SessionIo::Handshake(Session& session) {
+  const net::IoResult result = session.transport.Handshake();
+  switch (result.status) {
+    case net::IoStatus::kWouldBlock:
+      return Arm(session, true, result.wants_write);
+    case net::IoStatus::kOk:
+      session.phase = Phase::kAwaitConnect;
+      probe_.handshakes.Increment();
+      Arm(session, true, false);
+      return Read(session);
+    default:
+      probe_.Refuse("tls_handshake");
+      return Close(session, {"CLIENT_ERROR", {}, "TLS handshake failed"});
+  }
+}
+
+void SessionIo::Read(Session& session) {
+  for (int i = 0; i < kTlsReadsPerEvent; ++i) {
+    size_t have = 0;
+    if (session.cold && !session.cold->input.empty()) {
+      have = session.cold->input.size();
+      std::memcpy(buffer_.data(), session.cold->input.data(), have);
+    }
+    const net::IoResult result =
+        session.transport.Read(buffer_.data() + have, buffer_.size() - have);
+    if (result.status == net::IoStatus::kWouldBlock) {
+      if (result.wants_write) Arm(session, session.reading, true);
+      return;
+    }
+    if (result.status != net::IoStatus::kOk) {
+      return Close(session, {"CONNECTION_LOST", {}, "connection lost"});
+    }
+    Touch(session);
+    probe_.received_bytes.Add(result.bytes);
+    const std::string_view bytes(buffer_.data(), have + result.bytes);
+    const size_t taken = Consume(session, bytes);
+    if (!session.is_open()) return;
+    KeepInput(session, bytes.substr(taken));
+    if (session.paused || !session.transport.HasPending()) return;
+  }
+}
+
+size_t SessionIo::Consume(Session& session, std::string_view bytes) {
+  size_t taken = 0;
+  while (!session.paused && taken < bytes.size()) {
+    const mqtt::FrameResult result =
+        mqtt::DecodeFrame(bytes.substr(taken), options_.packet_bytes_max);
+    if (result.kind == mqtt::FrameResult::Kind::kNeedMore) break;
+    if (result.kind == mqtt::FrameResult::Kind::kError) {
+      probe_.Refuse(mqtt::Name(result.error.reason));
+      Close(session, {"CLIENT_ERROR", result.error.reason, result.error.what});
+      return taken;
+    }
+    const FrameOutcome outcome = handler_.OnFrame(session, result.frame);
+    if (!session.is_open()) return taken;
+    if (outcome != FrameOutcome::kRetry) taken += result.frame.total_bytes;
+    if (outcome != FrameOutcome::kConsumed) {
+      session.paused = true;
+      Arm(session, false, session.writing);
+    }
+  }
+  return taken;
+}
+
+// `rest` points into buffer_, never into the session's own input.
+void SessionIo::KeepInput(Session& session, std::string_view rest) {
+  if (rest.empty()) {
+    if (session.cold && !session.cold->input.empty()) {
+      session.cold->input = std::string();
+      session.TrimCold();
+    }
+    return;
+  }
+  session.Cold().input.assign(rest);
+}
+
+void SessionIo::Resume(Session& session) {
+  if (!session.is_open() || !session.paused) return;
+  session.paused = false;
+  if (session.cold && !session.cold->input.empty()) {
+    const std::string input = std::exchange(session.cold->input, std::string());
+    const size_t taken = Consume(session, input);
+    if (!session.is_open()) return;
+    KeepInput(session, std::string_view(input).substr(taken));
+    if (session.paused) return;
+  }
+  session.last_active_s = now_s();
+  Arm(session, true, session.writing);
+  if (session.transport.HasPending()) Read(session);
+}
+
+void SessionIo::Touch(Session& session) {
+  if (session.last_active_s == now_s()) return;
+  session.last_active_s = now_s();
+  session.second_publishes = 0;
+  session.second_bytes = 0;
+}
+
+bool SessionIo::WithinRate(Session& session, size_t bytes) {
+  session.second_bytes += static_cast<uint32_t>(bytes);
+  ++session.second_publishes;
+  const bool within = (options_.publishes_per_second == 0 ||
+                       session.second_publishes <= options_.publishes_per_second) &&
+                      (options_.bytes_per_second == 0 ||
+                       session.second_bytes <= options_.bytes_per_second ||
+                       session.second_publishes == 1);
+  if (!within) {
+    probe_.rate_pauses.Increment();
+    rate_paused_.push_back(session.handle());
+  }
+  return within;
+}
+
+void SessionIo::Send(Session& session, std::string_view bytes) { Send(session, bytes, {}); }
+
+void SessionIo::Send(Session& session, std::string_view head, std::string_view body) {
+  if (!session.is_open()) return;
+  if (session.cold && !session.cold->output.empty()) {
+    Queue(session, head);
+    if (session.is_open() && !body.empty()) Queue(session, body);
+    return;
+  }
+  // One packet is one write: a packet in two segments would cost the peer two wake-ups.
+  std::string_view whole = head;
+  std::string joined;
+  if (!body.empty()) {
+    joined.reserve(head.size() + body.size());
+    joined.append(head).append(body);
+    whole = joined;
+  }
+  const net::IoResult result = session.transport.Write(whole);
+  if (result.status == net::IoStatus::kError || result.status == net::IoStatus::kClosed) {
+    return Close(session, {"CONNECTION_LOST", {}, "write failed"});
+  }
+  probe_.sent_bytes.Add(result.bytes);
+  if (result.bytes < whole.size()) Queue(session, whole.substr(result.bytes));
+}
+
+void SessionIo::Queue(Session& session, std::string_view bytes) {
+  ColdState& cold = session.Cold();
+  if (cold.output.size() - cold.output_sent + bytes.size() > options_.output_bytes_max) {
+    probe_.Refuse("slow_consumer");
+    return Close(session, {"SERVER_INITIATED_DISCONNECT", {}, "output_bytes_max: slow consumer"});
+  }
+  cold.output.append(bytes);
+  Arm(session, session.reading, true);
+}
+
+void SessionIo::WriteQueued(Session& session) {
+  if (!session.cold) return Arm(session, session.reading, false);
+  ColdState& cold = *session.cold;
+  while (cold.output_sent < cold.output.size()) {
+    const net::IoResult result =
+        session.transport.Write(std::string_view(cold.output).substr(cold.output_sent));
+    if (result.status == net::IoStatus::kWouldBlock) return;
+    if (result.status != net::IoStatus::kOk) {
+      return Close(session, {"CONNECTION_LOST", {}, "write failed"});
+    }
+    probe_.sent_bytes.Add(result.bytes);
+    cold.output_sent += result.bytes;
+  }
+  cold.output = std::string();
+  cold.output_sent = 0;
+  session.TrimCold();
+  Arm(session, session.reading, false);
+}
+
+void SessionIo::Arm(Session& session, bool reading, bool writing) {
+  if (session.reading == reading && session.writing == writing) return;
+  session.reading = reading;
+  session.writing = writing;
+  reactor_.Modify(session.transport.fd(),
+                  (reading ? uint32_t{EPOLLIN} : 0u) | (writing ? uint32_t{EPOLLOUT} : 0u),
+                  &session);
+}
+
+void SessionIo::Close(Session& session, const CloseCause& cause) {
+  if (!session.is_open()) return;
+  const bool speaks_v5 = session.version == mqtt::Version::k5 && session.phase == Phase::kOnline;
+  if (speaks_v5 && cause.reason != mqtt::ReasonCode::kSuccess &&
+      (!session.cold || session.cold->output.empty())) {
+    std::string bytes;
+    mqtt::Disconnect goodbye;
+    goodbye.reason = cause.reason;
+    mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
+    static_cast<void>(session.transport.Write(bytes));  // best effort: the socket closes anyway
+  }
+  handler_.OnClosed(session, cause);
+  session.phase = Phase::kClosed;
+  reactor_.Remove(session.transport.fd());
+  session.transport.Close();
+  session.cold.reset();
+  probe_.disconnections.Increment();
+  reactor_.Defer([this, &session] { sessions_.Free(session); });
+}
+
+void SessionIo::Tick() {
+  wheel_.Advance(now_s(), [this](net::TimerWheel::Entry entry) { OnDeadline(entry); });
+  std::vector<SessionHandle> paused;
+  paused.swap(rate_paused_);
+  for (const SessionHandle handle : paused) {
+    if (Session* session = sessions_.Find(handle)) {
+      session->second_publishes = 0;
+      session->second_bytes = 0;
+      Resume(*session);
+    }
+  }
+}
+
+void SessionIo::OnDeadline(net::TimerWheel::Entry entry) {
+  Session* session = sessions_.Find({entry.index, entry.generation});
+  if (session == nullptr) return;
+  if (session->phase != Phase::kOnline) {
+    probe_.Refuse("connect_deadline");
+    log::Refusal("connection_refused", {{"limit", "connect_deadline_s"}});
+    return Close(*session, {"CLIENT_ERROR", {}, "no CONNECT in time"});
+  }
+  if (session->keep_alive_s == 0) return;
+  // One and a half times the keep-alive [MQTT-3.1.2-22]; a paused session cannot be heard.
+  const int64_t due = session->last_active_s + session->keep_alive_s + (session->keep_alive_s + 1) / 2;
+  if (session->paused || due > now_s()) {
+    wheel_.Add(session->paused ? now_s() + session->keep_alive_s : due, entry);
+    return;
+  }
+  probe_.Refuse("keep_alive_timeout");
+  Close(*session, {"MQTT_KEEP_ALIVE_TIMEOUT", mqtt::ReasonCode::kKeepAliveTimeout,
+                   "nothing received for 1.5 keep-alives"});
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,180 @@
+#include "services/gateway/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/base/status.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr int64_t kDrainStepMs = 100;
+constexpr int kWatchTickSeconds = 5;
+
+Uplink::Options UplinkOptions(const GatewayConfig& config, const PodId& pod) {
+  Uplink::Options options;
+  options.pod = pod;
+  options.partitions = config.partitions;
+  options.bytes_max = config.uplink_buffer_bytes;
+  options.window_ms = config.uplink_window_ms;
+  return options;
+}
+
+SessionIo::Options IoOptions(const GatewayConfig& config) {
+  SessionIo::Options options;
+  options.sessions_max = config.sessions_max;
+  options.packet_bytes_max = config.packet_bytes_max;
+  options.output_bytes_max = config.output_bytes_max;
+  options.connect_deadline_s = config.connect_deadline_s;
+  options.publishes_per_second = config.publishes_per_second;
+  options.bytes_per_second = config.bytes_per_second;
+  return options;
+}
+
+}  // namespace
+
+Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry,
+             metrics::Health& health, Directory& directory)
+    : config_(config),
+      pod_(std::move(pod)),
+      health_(health),
+      reactor_(SystemClock()),
+      probe_(registry),
+      redis_(reactor_, {config.redis, "uplink"}, [this](bool connected) { OnRedis(connected); }),
+      uplink_(reactor_, redis_, probe_, UplinkOptions(config, pod_),
+              [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); }),
+      io_(reactor_, probe_, IoOptions(config), *this),
+      ownership_(redis_, probe_, pod_),
+      outbox_(reactor_, redis_, probe_),
+      context_{reactor_, config_, pod_, probe_, io_, uplink_, ownership_, outbox_, directory},
+      server_(context_),
+      watches_(context_),
+      lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
+             [this] { server_.VerifyOwnership(); }),
+      inbox_(reactor_, config.redis, probe_, pod_,
+             [this](const internal::v1::InboxItem& item) { OnInboxItem(item); }),
+      mqtt_(reactor_, [this](net::Fd fd) { io_.Accept(std::move(fd), nullptr); }),
+      mqtts_(reactor_, [this](net::Fd fd) { AcceptTls(std::move(fd)); }) {
+  health_.Expect("redis of " + pod_.str());
+}
+
+absl::Status Shard::Listen() {
+  if (!config_.mqtts_listen.empty()) {
+    HP_ASSIGN_OR_RETURN(tls_, net::MakeServerContext(config_.tls_cert, config_.tls_key));
+    HP_RETURN_IF_ERROR(mqtts_.Listen(config_.mqtts_listen));
+  }
+  if (!config_.mqtt_listen.empty()) HP_RETURN_IF_ERROR(mqtt_.Listen(config_.mqtt_listen));
+  return absl::OkStatus();
+}
+
+void Shard::StartThread() {
+  thread_ = std::thread([this] {
+    redis_.Start();
+    lease_.Start();
+    inbox_.Start();
+    reactor_.After(1000, [this] { Tick(); });
+    reactor_.Run();
+    inbox_.Stop();
+    redis_.Stop();
+  });
+}
+
+void Shard::Every(int64_t period_ms, std::function<void()> task) {
+  reactor_.Post([this, period_ms, task = std::move(task)] {
+    reactor_.After(period_ms, [this, period_ms, task] {
+      task();
+      Every(period_ms, task);
+    });
+  });
+}
+
+void Shard::Stop() { reactor_.Stop(); }
+
+void Shard::Join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shard::OnRedis(bool connected) {
+  probe_.redis_connected.Set(connected ? 1 : 0);
+  const std::string condition = "redis of " + pod_.str();
+  if (!connected) return health_.Unmet(condition, "connection lost");
+  health_.Met(condition);
+  lease_.OnConnected();
+  uplink_.OnConnected();
+  ownership_.OnConnected();
+}
+
+void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
+  using internal::v1::InboxItem;
+  switch (item.item_case()) {
+    case InboxItem::kDeliver:
+      return server_.OnDeliver(item.deliver());
+    case InboxItem::kKick:
+      return server_.OnKick(item.kick());
+    case InboxItem::kCommand:
+      return server_.commands().OnCommand(item.command());
+    case InboxItem::kCommandAnswer:
+      return server_.commands().OnAnswer(item.command_answer());
+    case InboxItem::kChange:
+      return watches_.OnChange(item.change());
+    default:
+      probe_.inbox_malformed.Increment();
+  }
+}
+
+void Shard::AcceptTls(net::Fd fd) {
+  SSL* ssl = SSL_new(tls_.get());
+  if (ssl == nullptr) return probe_.Refuse("tls_memory");
+  SSL_set_fd(ssl, fd.get());
+  SSL_set_accept_state(ssl);
+  io_.Accept(std::move(fd), ssl);
+}
+
+void Shard::Tick() {
+  reactor_.After(1000, [this] { Tick(); });
+  io_.Tick();
+  probe_.uplink_buffered_bytes.Set(static_cast<int64_t>(uplink_.buffered_bytes()));
+  if (++ticks_ % kWatchTickSeconds == 0) watches_.Tick();
+}
+
+void Shard::Drain(int64_t per_second, absl::AnyInvocable<void()> done) {
+  reactor_.Post([this, per_second, done = std::move(done)]() mutable {
+    drained_ = std::move(done);
+    mqtt_.Close();
+    mqtts_.Close();
+    server_.connect().set_draining();
+    log::Info("drain_started", {{"pod", pod_.str()}, {"sessions", io_.sessions().size()}});
+    DrainStep(std::max<int64_t>(per_second * kDrainStepMs / 1000, 1), 0);
+  });
+}
+
+void Shard::DrainStep(int64_t per_step, uint32_t index) {
+  int64_t closed = 0;
+  for (; index < io_.sessions().slots() && closed < per_step; ++index) {
+    Session& session = io_.sessions().At(index);
+    if (!session.is_open()) continue;
+    ++closed;
+    io_.Close(session,
+              {"SERVER_SHUTDOWN", mqtt::ReasonCode::kServerShuttingDown, "the gateway drains"});
+  }
+  if (index < io_.sessions().slots()) {
+    reactor_.After(kDrainStepMs, [this, per_step, index] { DrainStep(per_step, index); });
+    return;
+  }
+  FinishDrain();
+}
+
+// The last DISCONNECTED events and releases must reach Redis before the lease goes.
+void Shard::FinishDrain() {
+  if (!uplink_.idle()) {
+    reactor_.After(10, [this] { FinishDrain(); });
+    return;
+  }
+  lease_.Stop();
+  reactor_.After(50, [this] {
+    if (drained_) std::exchange(drained_, nullptr)();
+  });
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "libs/metrics/health.h"
+#include "libs/net/listener.h"
+#include "libs/net/reactor.h"
+#include "libs/net/tls.h"
+#include "libs/redis/client.h"
+#include "services/gateway/inbox.h"
+#include "services/gateway/lease.h"
+#include "services/gateway/mqtt_server.h"
+#include "services/gateway/shard_context.h"
+#include "services/gateway/watch_hub.h"
+
+namespace homeport::gateway {
+
+// One reactor with everything it owns: listeners, sessions, uplink, inbox, commands, watches. A
+// shard shares nothing with its siblings: to the rest of the system each is a pod of its own, with
+// its own pod id, lease and inbox. Methods are for its thread unless said otherwise.
+class Shard final : private SessionHandler {
+ public:
+  // All references must outlive the shard. `health` is told of the connection to Redis.
+  Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry,
+        metrics::Health& health, Directory& directory);
+
+  // Before the thread runs. Errors name the address or file.
+  [[nodiscard]] absl::Status Listen();
+  // Any thread:
+  void StartThread();
+  void Join();
+  void Post(net::Reactor::Task task) { reactor_.Post(std::move(task)); }
+  // Runs `task` on the shard's thread again and again.
+  void Every(int64_t period_ms, std::function<void()> task);
+  // Refuses new connections, disconnects sessions at `per_second` with jitter, flushes the uplink,
+  // then calls `done` on the shard's thread.
+  void Drain(int64_t per_second, absl::AnyInvocable<void()> done);
+  void Stop();
+  [[nodiscard]] int64_t lag_us() const { return reactor_.lag_us(); }
+
+  [[nodiscard]] CommandTable& commands() { return server_.commands(); }
+  [[nodiscard]] WatchHub& watches() { return watches_; }
+  [[nodiscard]] ShardProbe& probe() { return probe_; }
+
+ private:
+  FrameOutcome OnFrame(Session& session, const mqtt::Frame& frame) override {
+    return server_.OnFrame(session, frame);
+  }
+  void OnClosed(Session& session, const CloseCause& cause) override {
+    server_.OnClosed(session, cause);
+  }
+
+  void OnRedis(bool connected);
+  void OnInboxItem(const internal::v1::InboxItem& item);
+  void AcceptTls(net::Fd fd);
+  void Tick();
+  void DrainStep(int64_t per_step, uint32_t index);
+  void FinishDrain();
+
+  const GatewayConfig& config_;
+  const PodId pod_;
+  metrics::Health& health_;
+  net::Reactor reactor_;
+  ShardProbe probe_;
+  redis::Client redis_;
+  Uplink uplink_;
+  SessionIo io_;
+  Ownership ownership_;
+  Outbox outbox_;
+  ShardContext context_;
+  MqttServer server_;
+  WatchHub watches_;
+  Lease lease_;
+  Inbox inbox_;
+  net::SslContext tls_;
+  net::Listener mqtt_;
+  net::Listener mqtts_;
+  int ticks_ = 0;
+  absl::AnyInvocable<void()> drained_;
+  std::thread thread_;
+};
+
+}  // namespace homeport::gateway

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "libs/base/ids.h"
+#include "libs/net/reactor.h"
+#include "services/gateway/config.h"
+#include "services/gateway/directory.h"
+#include "services/gateway/outbox.h"
+#include "services/gateway/ownership.h"
+#include "services/gateway/probe.h"
+#include "services/gateway/session_io.h"
+#include "services/gateway/uplink.h"
+
+namespace homeport::gateway {
+
+// What the flows of one shard work with; all owned by the Shard, which outlives them.
+struct ShardContext {
+  net::Reactor& reactor;
+  const GatewayConfig& config;
+  const PodId& pod;
+  ShardProbe& probe;
+  SessionIo& io;
+  Uplink& uplink;
+  Ownership& ownership;
+  Outbox& outbox;
+  Directory& directory;
+};
+
+}  // namespace homeport::gateway

@@ -1,0 +1,67 @@
+#include "services/registry/core/apply.h"
+
+#include "libs/base/log.h"
+#include "services/registry/core/names.h"
+
+namespace homeport::registry {
+
+using internal::v1::UplinkMessage;
+
+namespace {
+
+bool HasUsableDetail(const UplinkMessage& message) {
+  const std::string_view shadow = ShadowNameOf(message);
+  return (shadow.empty() || IsShadowName(shadow)) && IsPlainText(message.detail());
+}
+
+}  // namespace
+
+void ApplyMessage(const ApplyContext& context) {
+  const auto kind = context.message.kind();
+  if (kind > 0 && static_cast<size_t>(kind) < kMessageKinds) {
+    ++context.effects.tally.messages[static_cast<size_t>(kind)];
+  } else {
+    ++context.effects.tally.messages[0];
+  }
+  if (kind != UplinkMessage::KIND_CONNECTED && kind != UplinkMessage::KIND_DISCONNECTED) {
+    NoteSession(context);
+  }
+  if (!HasUsableDetail(context.message)) {
+    return Refuse(context, Refusal::kInvalidName, "not a name for a shadow or a channel");
+  }
+  switch (kind) {
+    case UplinkMessage::KIND_CONNECTED: return ApplyConnected(context);
+    case UplinkMessage::KIND_DISCONNECTED: return ApplyDisconnected(context);
+    case UplinkMessage::KIND_PROPERTIES: return ApplyReport(context);
+    case UplinkMessage::KIND_EVENT: return ApplyEvent(context);
+    case UplinkMessage::KIND_TELEMETRY: return ApplyTelemetry(context);
+    case UplinkMessage::KIND_SHADOW_GET: return ApplyShadowGet(context);
+    case UplinkMessage::KIND_SHADOW_UPDATE: return ApplyShadowUpdate(context);
+    case UplinkMessage::KIND_SHADOW_DELETE: return ApplyShadowDelete(context);
+    case UplinkMessage::KIND_WATCH: return ApplyWatch(context);
+    case UplinkMessage::KIND_UNWATCH: return ApplyUnwatch(context);
+    case UplinkMessage::KIND_WATCH_RENEW: return ApplyWatchRenew(context);
+    default: return Refuse(context, Refusal::kUnknownKind, "a kind this program does not know");
+  }
+}
+
+void Refuse(const ApplyContext& context, Refusal reason, std::string_view detail) {
+  context.effects.tally.Refuse(reason);
+  log::Refusal("message_refused",
+               {{"device", context.device.id}, {"reason", ToText(reason)}, {"detail", detail}});
+}
+
+const Product* ProductOf(const ApplyContext& context) {
+  return context.device.product.empty() ? nullptr : context.products.Find(context.device.product);
+}
+
+std::string_view ShadowNameOf(const UplinkMessage& message) {
+  switch (message.kind()) {
+    case UplinkMessage::KIND_SHADOW_GET:
+    case UplinkMessage::KIND_SHADOW_UPDATE:
+    case UplinkMessage::KIND_SHADOW_DELETE: return message.detail();
+    default: return {};
+  }
+}
+
+}  // namespace homeport::registry

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/shadow/limits.h"
+#include "services/registry/core/device_state.h"
+#include "services/registry/core/downlinks.h"
+#include "services/registry/core/effects.h"
+#include "services/registry/core/product.h"
+
+namespace homeport::registry {
+
+struct ConsumerLimits {
+  shadow::Limits shadow;
+  size_t sessions_max = 64;   // of one device
+  size_t watchers_max = 256;  // pods that watch one device
+  int64_t watch_ms = 90'000;
+};
+
+// One uplink message and all it may touch.
+struct ApplyContext {
+  const internal::v1::UplinkMessage& message;
+  std::string_view pod;  // who appended the message
+  DeviceState& device;   // with the shadow the message names, if any, loaded
+  const ProductSource& products;
+  const ConsumerLimits& limits;
+  int64_t now_ms;        // Unix time
+  Effects& effects;
+  Downlinks& downlinks;  // of the device's partition
+};
+
+// Applies a message to the device's state: changes it, and notes what is to be written and sent. A
+// message that cannot be applied is answered, counted and logged; it never fails. Pure but for log
+// lines: no I/O, no clock.
+void ApplyMessage(const ApplyContext& context);
+
+// The parts of ApplyMessage, one file each. ApplyPresence comes first for every message.
+void NoteSession(const ApplyContext& context);
+void ApplyConnected(const ApplyContext& context);
+void ApplyDisconnected(const ApplyContext& context);
+void ApplyReport(const ApplyContext& context);
+void ApplyEvent(const ApplyContext& context);
+void ApplyTelemetry(const ApplyContext& context);
+void ApplyShadowGet(const ApplyContext& context);
+void ApplyShadowUpdate(const ApplyContext& context);
+void ApplyShadowDelete(const ApplyContext& context);
+void ApplyWatch(const ApplyContext& context);
+void ApplyUnwatch(const ApplyContext& context);
+void ApplyWatchRenew(const ApplyContext& context);
+
+// Counts and logs a refusal. `detail` says what was wrong, never what was sent.
+void Refuse(const ApplyContext& context, Refusal reason, std::string_view detail);
+
+// The product of the device; null: none, or unknown.
+[[nodiscard]] const Product* ProductOf(const ApplyContext& context);
+
+// Which shadow a message is about: its name, or "" for the classic one and for other messages.
+[[nodiscard]] std::string_view ShadowNameOf(const internal::v1::UplinkMessage& message);
+
+}  // namespace homeport::registry

@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/strings.h"
+#include "services/registry/core/apply.h"
+#include "services/registry/core/names.h"
+#include "services/registry/core/publish.h"
+
+// Which sessions a device has (miot.md 4.6). Epochs are given out per device by one counter, so of
+// two pieces of news about a session the one with the higher epoch is the newer, whatever order
+// the gateways' batches came in. A device is online while it has any session.
+namespace homeport::registry {
+namespace {
+
+SessionRow* FindClient(DeviceState& device, std::string_view client) {
+  const auto at = std::find_if(device.sessions.begin(), device.sessions.end(),
+                               [&](const SessionRow& row) { return row.client == client; });
+  return at == device.sessions.end() ? nullptr : &*at;
+}
+
+void SessionChanged(const ApplyContext& context, std::string_view client) {
+  DeviceState& device = context.device;
+  context.effects.Changed(device);
+  if (std::find(device.dirty_clients.begin(), device.dirty_clients.end(), client) ==
+      device.dirty_clients.end()) {
+    device.dirty_clients.emplace_back(client);
+  }
+  const bool online = !device.sessions.empty();
+  if (online == device.online) return;
+  device.online = online;
+  device.presence_ms = context.message.received_ms();
+  device.dirty_presence = true;
+  internal::v1::DeviceChange change;
+  change.set_kind(internal::v1::DeviceChange::KIND_PRESENCE);
+  change.set_time_ms(device.presence_ms);
+  TellWatchers(context, std::move(change));
+}
+
+void RaiseEpoch(const ApplyContext& context, uint64_t epoch) {
+  if (epoch <= context.device.epoch) return;
+  context.device.epoch = epoch;
+  context.device.dirty_presence = true;
+  context.effects.Changed(context.device);
+}
+
+void PutSession(const ApplyContext& context, std::string_view client, int64_t since_ms) {
+  DeviceState& device = context.device;
+  SessionRow* row = FindClient(device, client);
+  if (row == nullptr) {
+    if (device.sessions.size() >= context.limits.sessions_max) {
+      return Refuse(context, Refusal::kTooManySessions, "the device has too many sessions");
+    }
+    row = &device.sessions.emplace_back();
+    row->client = client;
+  }
+  row->pod = context.pod;
+  row->session = context.message.session();
+  row->epoch = context.message.epoch();
+  row->since_ms = since_ms;
+  if (client.empty()) RaiseEpoch(context, row->epoch);
+  SessionChanged(context, client);
+}
+
+// A device with a valid fleet key is registered at its first connection; the gateway has checked
+// the key and that the product allows it.
+void Register(const ApplyContext& context, const internal::v1::Connected& connected) {
+  DeviceState& device = context.device;
+  if (device.registered || connected.product().empty()) return;
+  const Product* product = context.products.Find(connected.product());
+  if (product == nullptr) {
+    return Refuse(context, Refusal::kUnknownProduct, "connected with a product that is not there");
+  }
+  device.registered = true;
+  device.newly_registered = true;
+  device.product = product->id;
+  device.tenant = product->tenant;
+  context.effects.Changed(device);
+}
+
+// For clients beside the main one only their own row tells their age; for the main one also the
+// device's epoch, which outlives the row.
+bool IsStale(const DeviceState& device, const SessionRow* row, std::string_view client,
+             uint64_t epoch) {
+  if (row != nullptr && epoch <= row->epoch) return true;
+  return row == nullptr && client.empty() && epoch <= device.epoch;
+}
+
+}  // namespace
+
+void NoteSession(const ApplyContext& context) {
+  const DeviceState& device = context.device;
+  const uint64_t epoch = context.message.epoch();
+  if (epoch == 0 || epoch < device.epoch) return;
+  for (const SessionRow& row : device.sessions) {
+    if (row.epoch >= epoch) return;
+  }
+  // Its CONNECTED was never seen, or it was thought dead: it speaks, so it is there. Which client it
+  // is cannot be told; its DISCONNECTED names the epoch.
+  PutSession(context, fmt::format("?{}", epoch), context.message.received_ms());
+}
+
+void ApplyConnected(const ApplyContext& context) {
+  internal::v1::Connected connected;
+  if (!connected.ParseFromString(context.message.payload()) || context.message.epoch() == 0 ||
+      !IsPlainText(connected.client())) {
+    return Refuse(context, Refusal::kMalformedPayload, "not a Connected");
+  }
+  const std::string_view client =
+      connected.client() == context.device.id ? std::string_view() : connected.client();
+  if (IsStale(context.device, FindClient(context.device, client), client,
+              context.message.epoch())) {
+    ++context.effects.tally.stale_epochs;
+    return;
+  }
+  Register(context, connected);
+  PutSession(context, client,
+             connected.connected_ms() > 0 ? connected.connected_ms()
+                                          : context.message.received_ms());
+}
+
+void ApplyDisconnected(const ApplyContext& context) {
+  DeviceState& device = context.device;
+  const uint64_t epoch = context.message.epoch();
+  const auto at = std::find_if(device.sessions.begin(), device.sessions.end(),
+                               [&](const SessionRow& row) { return row.epoch == epoch; });
+  if (at == device.sessions.end()) {
+    ++context.effects.tally.stale_epochs;
+    return;
+  }
+  const std::string client = at->client;
+  device.sessions.erase(at);
+  SessionChanged(context, client);
+}
+
+}  // namespace homeport::registry

@@ -1,0 +1,91 @@
+#include <string>
+#include <utility>
+
+#include "libs/base/strings.h"
+#include "libs/json/print.h"
+#include "libs/shadow/answers.h"
+#include "libs/shadow/apply.h"
+#include "services/registry/core/apply.h"
+#include "services/registry/core/payload.h"
+#include "services/registry/core/publish.h"
+#include "services/registry/core/report.h"
+
+// Typed property reports: the good parameters of one report become one version of the classic
+// shadow; the others are refused one by one.
+namespace homeport::registry {
+namespace {
+
+void Answer(const ApplyContext& context, const json::Value& id, model::Code code,
+            std::string_view message, const std::vector<RefusedParam>& params) {
+  PublishToSender(context, fmt::format("device/{}/down/refused", context.device.id),
+                  RefusedAnswer(id, code, message, params));
+}
+
+void AnswerMalformed(const ApplyContext& context, const json::Value& id,
+                     std::string_view complaint) {
+  Refuse(context, Refusal::kMalformedPayload, complaint);
+  Answer(context, id, model::Code::kWrongValue, complaint, {});
+}
+
+bool WasApplied(const ApplyContext& context, const Report& report) {
+  const auto number = report.number();
+  return context.message.dup() && number && *number <= context.device.classic.last_report_id;
+}
+
+void PublishReport(const ApplyContext& context, const shadow::UpdateResult& result) {
+  const shadow::Document& document = context.device.classic.document;
+  if (result.has_delta && !context.device.sessions.empty()) {
+    PublishToDevice(context, ShadowTopic(context.device.id, "", "update/delta"),
+                    shadow::UpdateDelta(document, {context.message.received_ms() / 1000, ""}));
+  }
+  if (result.changed_reported.empty()) return;
+  internal::v1::DeviceChange change;
+  change.set_kind(internal::v1::DeviceChange::KIND_CHANGE);
+  change.set_time_ms(context.message.received_ms());
+  json::Print(result.changed_reported, *change.mutable_reported());
+  TellWatchers(context, std::move(change));
+}
+
+void ApplyPatch(const ApplyContext& context, const Report& report) {
+  ShadowState& classic = context.device.classic;
+  shadow::ApplyOptions options;
+  options.want_changes = IsWatched(context);
+  const shadow::UpdateResult result =
+      shadow::ApplyReported(classic.document, report.patch, context.message.received_ms() / 1000,
+                            context.limits.shadow, options);
+  if (!result.accepted()) {
+    Refuse(context, Refusal::kShadowTooLarge, result.rejected->message);
+    return Answer(context, report.id, model::Code::kWrongValue, result.rejected->message, {});
+  }
+  if (const auto number = report.number()) classic.last_report_id = *number;
+  classic.dirty = true;
+  ++context.effects.tally.versions;
+  context.effects.Changed(context.device);
+  PublishReport(context, result);
+}
+
+}  // namespace
+
+void ApplyReport(const ApplyContext& context) {
+  json::Value document;
+  if (const std::string_view complaint = ReadPayload(context.message, document);
+      !complaint.empty()) {
+    return AnswerMalformed(context, {}, complaint);
+  }
+  const Product* product = ProductOf(context);
+  const model::Model* model = product != nullptr && product->model ? &*product->model : nullptr;
+  const Report report =
+      ReadReport(std::move(document), model, context.limits.shadow.depth_max);
+  if (report.malformed) return AnswerMalformed(context, report.id, report.complaint);
+  if (WasApplied(context, report)) {
+    ++context.effects.tally.duplicate_reports;
+    return;
+  }
+  if (!report.patch.empty()) ApplyPatch(context, report);
+  if (report.refused.empty()) return;
+  const model::Code first = report.refused.front().code;
+  Refuse(context, Refusal::kModelViolation, model::ToText(first));
+  Answer(context, report.id, first, model::ToText(first), report.refused);
+}
+
+}  // namespace homeport::registry

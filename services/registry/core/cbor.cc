@@ -1,0 +1,177 @@
+#include "services/registry/core/cbor.h"
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "libs/json/utf8.h"
+
+namespace homeport::registry {
+namespace {
+
+enum Major : uint8_t { kUnsigned, kNegative, kByteString, kText, kArray, kMap, kTag, kSimple };
+
+// The first byte of an item and the number that follows it.
+struct Head {
+  uint8_t major = 0;
+  uint8_t info = 0;
+  uint64_t number = 0;
+  [[nodiscard]] bool indefinite() const { return info == 31; }
+  [[nodiscard]] bool is_break() const { return major == kSimple && indefinite(); }
+};
+
+double HalfToDouble(uint64_t bits) {
+  const int exponent = static_cast<int>(bits >> 10 & 0x1F);
+  const double mantissa = static_cast<double>(bits & 0x3FF);
+  const double magnitude = exponent == 0    ? std::ldexp(mantissa, -24)
+                           : exponent == 31 ? std::nan("")
+                                            : std::ldexp(mantissa + 1024, exponent - 25);
+  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+class Reader {
+ public:
+  Reader(std::string_view bytes, const json::ParseLimits& limits)
+      : rest_(bytes), depth_max_(limits.depth_max), nodes_left_(limits.nodes_max) {}
+
+  [[nodiscard]] bool ReadAll(json::Value& out) { return Item(0, out) && rest_.empty(); }
+
+ private:
+  bool ReadHead(Head& head) {
+    if (rest_.empty()) return false;
+    const auto first = static_cast<uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    head.major = first >> 5;
+    head.info = first & 0x1F;
+    head.number = head.info;
+    if (head.info < 24) return true;
+    if (head.indefinite()) return head.major >= kByteString && head.major != kTag;
+    if (head.info > 27) return false;
+    return Number(size_t{1} << (head.info - 24), head.number);
+  }
+
+  bool Number(size_t size, uint64_t& number) {
+    if (rest_.size() < size) return false;
+    number = 0;
+    for (size_t i = 0; i < size; ++i) number = number << 8 | static_cast<uint8_t>(rest_[i]);
+    rest_.remove_prefix(size);
+    return true;
+  }
+
+  bool Item(int depth, json::Value& out) {
+    Head head;
+    do {
+      if (!ReadHead(head)) return false;
+    } while (head.major == kTag);
+    return Item(head, depth, out);
+  }
+
+  bool Item(const Head& head, int depth, json::Value& out) {
+    if (nodes_left_ == 0) return false;
+    --nodes_left_;
+    switch (head.major) {
+      case kUnsigned: out = head.number; return true;
+      case kNegative: return Negative(head.number, out);
+      case kText: return Text(head, out);
+      case kArray: return depth < depth_max_ && Array(head, depth, out);
+      case kMap: return depth < depth_max_ && Map(head, depth, out);
+      case kSimple: return Simple(head, out);
+      default: return false;
+    }
+  }
+
+  static bool Negative(uint64_t number, json::Value& out) {
+    if (number > static_cast<uint64_t>(INT64_MAX)) return false;
+    out = -1 - static_cast<int64_t>(number);
+    return true;
+  }
+
+  bool Chunk(uint64_t size, std::string& text) {
+    if (size > rest_.size()) return false;
+    text.append(rest_.substr(0, size));
+    rest_.remove_prefix(size);
+    return true;
+  }
+
+  bool Text(const Head& head, json::Value& out) {
+    std::string text;
+    if (!Text(head, text)) return false;
+    out = std::move(text);
+    return true;
+  }
+
+  bool Text(const Head& head, std::string& text) {
+    if (!head.indefinite()) return Chunk(head.number, text) && json::IsUtf8(text);
+    for (;;) {
+      Head chunk;
+      if (!ReadHead(chunk)) return false;
+      if (chunk.is_break()) return json::IsUtf8(text);
+      if (chunk.major != kText || chunk.indefinite()) return false;
+      if (!Chunk(chunk.number, text)) return false;
+    }
+  }
+
+  // Whether another element follows; sets `ok` false where the bytes end.
+  bool More(const Head& head, uint64_t done, bool& ok) {
+    if (!head.indefinite()) return done < head.number;
+    if (rest_.empty()) {
+      ok = false;
+      return false;
+    }
+    if (static_cast<uint8_t>(rest_.front()) != 0xFF) return true;
+    rest_.remove_prefix(1);
+    return false;
+  }
+
+  bool Array(const Head& head, int depth, json::Value& out) {
+    json::Array array;
+    bool ok = true;
+    for (uint64_t i = 0; More(head, i, ok); ++i) {
+      if (!Item(depth + 1, array.emplace_back())) return false;
+    }
+    out = std::move(array);
+    return ok;
+  }
+
+  bool Map(const Head& head, int depth, json::Value& out) {
+    json::Object object;
+    bool ok = true;
+    for (uint64_t i = 0; More(head, i, ok); ++i) {
+      Head key_head;
+      std::string key;
+      if (!ReadHead(key_head) || key_head.major != kText || !Text(key_head, key)) return false;
+      json::Value value;
+      if (!Item(depth + 1, value)) return false;
+      object.Set(key, std::move(value));
+    }
+    out = std::move(object);
+    return ok;
+  }
+
+  static bool Simple(const Head& head, json::Value& out) {
+    switch (head.info) {
+      case 20: out = false; return true;
+      case 21: out = true; return true;
+      case 22: out = nullptr; return true;
+      case 25: out = HalfToDouble(head.number); break;
+      case 26: out = double{std::bit_cast<float>(static_cast<uint32_t>(head.number))}; break;
+      case 27: out = std::bit_cast<double>(head.number); break;
+      default: return false;
+    }
+    return std::isfinite(*out.IfDouble());
+  }
+
+  std::string_view rest_;
+  const int depth_max_;
+  size_t nodes_left_;
+};
+
+}  // namespace
+
+bool ReadCbor(std::string_view bytes, const json::ParseLimits& limits, json::Value& out) {
+  return bytes.size() <= limits.bytes_max && Reader(bytes, limits).ReadAll(out);
+}
+
+}  // namespace homeport::registry

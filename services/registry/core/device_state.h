@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "libs/shadow/document.h"
+
+namespace homeport::registry {
+
+// What the owner of a partition knows of one device: the rows of PostgreSQL as of its last commit
+// plus the changes of the running transaction, which the `dirty` members name. Plain data, no
+// locks: the partition's worker only.
+
+struct SessionRow {
+  std::string client;  // "" = the client id is the device id
+  std::string pod;
+  uint64_t session = 0;
+  uint64_t epoch = 0;
+  int64_t since_ms = 0;
+};
+
+struct Watcher {
+  std::string pod;
+  int64_t expires_ms = 0;
+};
+
+struct ShadowState {
+  shadow::Document document;
+  int64_t last_report_id = -1;  // newest integer id of a typed report; classic shadow only
+  bool stored = false;          // a row exists
+  bool dirty = false;
+};
+
+struct DeviceState {
+  std::string id;
+  uint32_t partition = 0;
+
+  // The device row. Without one (`registered` false) sessions and shadows work all the same:
+  // anonymous clients have no product.
+  bool registered = false;
+  std::string tenant;
+  std::string product;
+  bool online = false;
+  int64_t presence_ms = 0;
+  uint64_t epoch = 0;  // newest session epoch of the main client
+
+  std::vector<SessionRow> sessions;
+  std::vector<Watcher> watchers;
+  ShadowState classic;
+  std::map<std::string, ShadowState, std::less<>> named;  // those looked at so far
+
+  // Changes not yet committed.
+  bool changed = false;       // any of those below; the device is listed in Effects::changed
+  bool newly_registered = false;
+  bool dirty_presence = false;
+  std::vector<std::string> dirty_clients;  // session rows to write, or to delete where gone
+  std::vector<std::string> dirty_watchers;
+};
+
+// REQUIRES: a named shadow was loaded.
+[[nodiscard]] inline ShadowState& ShadowOf(DeviceState& device, std::string_view name) {
+  return name.empty() ? device.classic : device.named.find(name)->second;
+}
+
+// The transaction was committed.
+void ForgetChanges(DeviceState& device);
+
+}  // namespace homeport::registry

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/registry/core/device_state.h"
+#include "services/registry/core/tally.h"
+
+namespace homeport::registry {
+
+// Texts are borrowed from the messages of the transaction.
+struct TelemetryRow {
+  std::string_view device;
+  std::string_view channel;
+  std::string_view payload;
+  int64_t received_ms = 0;
+};
+
+struct EventRow {
+  std::string_view device;
+  std::string name;
+  std::string arguments;  // JSON object
+  int64_t received_ms = 0;
+  int64_t event_ms = 0;
+};
+
+// What one transaction has to write, apart from the offsets of its partitions.
+struct Effects {
+  std::vector<DeviceState*> changed;  // each once
+  std::vector<TelemetryRow> telemetry;
+  std::vector<EventRow> events;
+  Tally tally;
+
+  void Changed(DeviceState& device) {
+    if (device.changed) return;
+    device.changed = true;
+    changed.push_back(&device);
+  }
+};
+
+}  // namespace homeport::registry

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace homeport::registry {
+
+// Why a message, or a part of it, was not applied.
+enum class Refusal : uint8_t {
+  kMalformedBatch,
+  kUnknownKind,
+  kInvalidDevice,
+  kMalformedPayload,
+  kModelViolation,
+  kUnknownProduct,
+  kInvalidName,
+  kShadowRejected,
+  kShadowTooLarge,
+  kTooManySessions,
+  kTooManyWatchers,
+  kStorage,
+};
+inline constexpr size_t kRefusals = 12;
+[[nodiscard]] std::string_view ToText(Refusal refusal);
+
+inline constexpr size_t kMessageKinds = 12;  // UplinkMessage::Kind, 0 = unknown
+
+// Counts of one transaction, added to the metrics only when it is committed.
+struct Tally {
+  std::array<uint64_t, kMessageKinds> messages{};
+  std::array<uint64_t, kRefusals> refusals{};
+  uint64_t versions = 0;            // shadow versions made
+  uint64_t duplicate_batches = 0;   // (pod, sequence) already committed
+  uint64_t duplicate_reports = 0;   // DUP with an id already applied
+  uint64_t stale_epochs = 0;        // presence news older than what is known
+
+  void Refuse(Refusal refusal) { ++refusals[static_cast<size_t>(refusal)]; }
+};
+
+}  // namespace homeport::registry

@@ -1,0 +1,140 @@
+#include "services/registry/registry_probe.h"
+
+#include <string>
+
+#include "libs/base/strings.h"
+
+namespace homeport::registry {
+namespace {
+
+constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
+    "unknown",       "connected",     "disconnected",  "properties", "event",   "telemetry",
+    "shadow_get",    "shadow_update", "shadow_delete", "watch",      "unwatch", "watch_renew"};
+
+std::string Name(std::string_view rest) { return fmt::format("homeport_registry_{}", rest); }
+
+metrics::Buckets CountBuckets() { return {.bounds = {1, 4, 16, 64, 256, 512, 1024, 2048, 4096}}; }
+
+std::array<metrics::Counter*, kMessageKinds> MessageCounters(metrics::Registry& registry) {
+  std::array<metrics::Counter*, kMessageKinds> counters;
+  for (size_t kind = 0; kind < kMessageKinds; ++kind) {
+    counters[kind] =
+        &registry.AddCounter(Name("messages_total"), "Uplink messages committed, by kind",
+                             {{"kind", std::string(kKindNames[kind])}});
+  }
+  return counters;
+}
+
+std::array<metrics::Counter*, kRefusals> RefusalCounters(metrics::Registry& registry) {
+  std::array<metrics::Counter*, kRefusals> counters;
+  for (size_t reason = 0; reason < kRefusals; ++reason) {
+    counters[reason] = &registry.AddCounter(
+        Name("refusals_total"), "Messages, or parts of messages, refused, by reason",
+        {{"reason", std::string(ToText(static_cast<Refusal>(reason)))}});
+  }
+  return counters;
+}
+
+constexpr std::string_view kFailuresHelp = "Operations that failed and are repeated, by dependency";
+
+}  // namespace
+
+WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
+    : messages_(MessageCounters(r)),
+      refusals_(RefusalCounters(r)),
+      versions_(r.AddCounter(Name("shadow_versions_total"), "Shadow versions committed")),
+      duplicate_batches_(r.AddCounter(Name("duplicate_batches_total"),
+                                      "Batches appended again after they were committed")),
+      duplicate_reports_(r.AddCounter(Name("duplicate_reports_total"),
+                                      "Reports sent again after they were applied")),
+      stale_epochs_(r.AddCounter(Name("stale_epochs_total"),
+                                 "News of connections older than what was known")),
+      transactions_(r.AddCounter(Name("transactions_total"), "Transactions committed")),
+      batch_messages_(r.AddHistogram(Name("transaction_messages"), "Messages in a transaction",
+                                     CountBuckets())),
+      batch_bytes_(r.AddHistogram(Name("transaction_bytes"), "Uplink bytes in a transaction",
+                                  metrics::SizeBuckets())),
+      commit_seconds_(r.AddHistogram(Name("transaction_seconds"),
+                                     "Time from decoding a batch to the answer to its COMMIT",
+                                     metrics::LatencyBuckets())),
+      backlog_(r.AddGauge(Name("stream_lag_entries"), "Stream entries not yet committed")),
+      partitions_(r.AddGauge(Name("partitions_owned"), "Uplink partitions owned")),
+      fenced_(r.AddCounter(Name("fenced_total"), "Partitions lost to another owner")),
+      redis_failures_(r.AddCounter(Name("retries_total"), kFailuresHelp, {{"dependency", "redis"}})),
+      postgres_failures_(
+          r.AddCounter(Name("retries_total"), kFailuresHelp, {{"dependency", "postgres"}})),
+      inbox_appended_(r.AddCounter(Name("inbox_appended_total"), "Entries appended to inboxes")),
+      inbox_skipped_(r.AddCounter(Name("inbox_skipped_total"),
+                                  "Entries not appended because the pod is gone")),
+      sessions_swept_(r.AddCounter(Name("sessions_swept_total"), "Sessions of dead pods removed")),
+      states_loaded_(r.AddCounter(Name("states_loaded_total"), "Device states read")),
+      states_cached_(r.AddGauge(Name("states_cached"), "Device states in memory")) {
+  r.AddGaugeFunction(Name("stream_lag_seconds"),
+                     "Age of the oldest entry of the last transaction; 0 when nothing waits",
+                     {{"worker", std::to_string(worker)}},
+                     [this] { return static_cast<double>(lag_ms_.load()) / 1000; });
+}
+
+void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
+  for (size_t kind = 0; kind < kMessageKinds; ++kind) messages_[kind]->Add(tally.messages[kind]);
+  for (size_t reason = 0; reason < kRefusals; ++reason) {
+    refusals_[reason]->Add(tally.refusals[reason]);
+  }
+  versions_.Add(tally.versions);
+  duplicate_batches_.Add(tally.duplicate_batches);
+  duplicate_reports_.Add(tally.duplicate_reports);
+  stale_epochs_.Add(tally.stale_epochs);
+  transactions_.Increment();
+  batch_messages_.Observe(static_cast<int64_t>(report.messages));
+  batch_bytes_.Observe(static_cast<int64_t>(report.bytes));
+  commit_seconds_.Observe(report.micros);
+  lag_ms_.store(report.lag_ms, std::memory_order_relaxed);
+}
+
+void WorkerProbe::Idle() { lag_ms_.store(0, std::memory_order_relaxed); }
+void WorkerProbe::Backlog(int64_t entries) { backlog_.Set(entries); }
+void WorkerProbe::Owns(size_t partitions) { partitions_.Set(static_cast<int64_t>(partitions)); }
+void WorkerProbe::Fenced(size_t partitions) { fenced_.Add(partitions); }
+void WorkerProbe::RedisFailed() { redis_failures_.Increment(); }
+void WorkerProbe::PostgresFailed() { postgres_failures_.Increment(); }
+void WorkerProbe::InboxAppended(size_t entries) { inbox_appended_.Add(entries); }
+void WorkerProbe::InboxSkipped(size_t entries) { inbox_skipped_.Add(entries); }
+void WorkerProbe::SessionsSwept(size_t sessions) { sessions_swept_.Add(sessions); }
+void WorkerProbe::StatesLoaded(size_t devices) { states_loaded_.Add(devices); }
+void WorkerProbe::StatesCached(size_t devices) {
+  states_cached_.Set(static_cast<int64_t>(devices));
+}
+
+ServiceProbe::ServiceProbe(metrics::Registry& r)
+    : registry_(r),
+      members_(r.AddSharedGauge(Name("members"), "Registry pods alive")),
+      dead_pods_(r.AddSharedGauge(Name("dead_pods"), "Dead pods whose sessions are being removed")),
+      fields_swept_(r.AddSharedCounter(Name("session_records_swept_total"),
+                                       "Session records of dead pods removed from Redis")),
+      redis_failures_(r.AddSharedCounter(Name("service_retries_total"), kFailuresHelp,
+                                         {{"dependency", "redis"}})),
+      postgres_failures_(r.AddSharedCounter(Name("service_retries_total"), kFailuresHelp,
+                                            {{"dependency", "postgres"}})),
+      late_answers_(r.AddSharedCounter(Name("late_answers_total"),
+                                       "Answers to gRPC requests that nobody waited for any more")) {
+}
+
+void ServiceProbe::Call(std::string_view method, int grpc_code) {
+  absl::MutexLock lock(&mutex_);
+  metrics::SharedCounter*& counter = calls_[{std::string(method), grpc_code}];
+  if (counter == nullptr) {
+    counter = &registry_.AddSharedCounter(
+        Name("grpc_requests_total"), "gRPC requests answered, by method and status code",
+        {{"method", std::string(method)}, {"code", std::to_string(grpc_code)}});
+  }
+  counter->Increment();
+}
+
+void ServiceProbe::Members(size_t members) { members_.Set(static_cast<int64_t>(members)); }
+void ServiceProbe::DeadPods(size_t pods) { dead_pods_.Set(static_cast<int64_t>(pods)); }
+void ServiceProbe::KeysSwept(size_t fields) { fields_swept_.Add(fields); }
+void ServiceProbe::RedisFailed() { redis_failures_.Increment(); }
+void ServiceProbe::PostgresFailed() { postgres_failures_.Increment(); }
+void ServiceProbe::LateAnswer() { late_answers_.Increment(); }
+
+}  // namespace homeport::registry

@@ -1,0 +1,189 @@
+#include "services/registry/store/partition_table.h"
+
+#include <utility>
+
+#include "libs/base/reason.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+
+namespace homeport::registry {
+namespace {
+
+using postgres::Array;
+using postgres::Params;
+using postgres::Result;
+using postgres::Statement;
+
+constexpr Statement kEnsure{"partitions_ensure",
+                            "INSERT INTO stream_offset (partition) "
+                            "SELECT generate_series(0, $1::int8 - 1) "
+                            "WHERE NOT EXISTS (SELECT FROM stream_offset) ON CONFLICT DO NOTHING"};
+constexpr Statement kCount{"partitions_count", "SELECT count(*) FROM stream_offset"};
+
+constexpr Statement kAcquire{
+    "partitions_acquire",
+    "UPDATE stream_offset SET owner = $1::text, fence = fence + 1,"
+    " lease_until = now() + $3::int8 * interval '1 ms' "
+    "WHERE partition IN (SELECT partition FROM stream_offset"
+    "  WHERE partition = ANY ($2::int8[])"
+    "  AND (owner = '' OR owner = $1::text OR lease_until < now()) FOR UPDATE SKIP LOCKED) "
+    "RETURNING partition, fence, generation, last_id, producers, pending"};
+
+constexpr Statement kReload{"partitions_reload",
+                            "SELECT o.partition, o.fence, generation, last_id, producers, pending "
+                            "FROM unnest($2::int8[], $3::int8[]) AS u (partition, fence) "
+                            "JOIN stream_offset o ON o.partition = u.partition "
+                            "AND o.fence = u.fence AND o.owner = $1::text"};
+
+constexpr Statement kRenew{"partitions_renew",
+                           "UPDATE stream_offset o "
+                           "SET lease_until = now() + $4::int8 * interval '1 ms' "
+                           "FROM unnest($2::int8[], $3::int8[]) AS u (partition, fence) "
+                           "WHERE o.partition = u.partition AND o.fence = u.fence "
+                           "AND o.owner = $1::text RETURNING o.partition"};
+
+constexpr Statement kRelease{
+    "partitions_release",
+    "UPDATE stream_offset o SET owner = '', lease_until = '-infinity',"
+    " pending = CASE WHEN $4::bool THEN '' ELSE pending END "
+    "FROM unnest($2::int8[], $3::int8[]) AS u (partition, fence) "
+    "WHERE o.partition = u.partition AND o.fence = u.fence AND o.owner = $1::text"};
+
+constexpr Statement kCommit{
+    "partitions_commit",
+    "UPDATE stream_offset o SET last_id = u.last_id, producers = u.producers::jsonb,"
+    " pending = u.pending, lease_until = now() + $2::int8 * interval '1 ms' "
+    "FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::text[], $7::text[], $8::bytea[])"
+    " AS u (partition, fence, generation, last_id, producers, pending) "
+    "WHERE o.partition = u.partition AND o.fence = u.fence AND o.generation = u.generation"
+    " AND o.owner = $1::text"};
+
+constexpr Statement kRaise{"partitions_raise_generation",
+                           "UPDATE stream_offset SET generation = generation + 1 "
+                           "WHERE partition = $1::int8"};
+
+struct KeyArrays {
+  explicit KeyArrays(const std::vector<PartitionKey>& keys) {
+    for (const PartitionKey& key : keys) {
+      partitions.AddInt8(key.partition);
+      fences.AddInt8(key.fence);
+    }
+  }
+  Array partitions = Array::OfInt8();
+  Array fences = Array::OfInt8();
+};
+
+absl::StatusOr<std::vector<PartitionRow>> ReadRows(const Result& result) {
+  std::vector<PartitionRow> rows;
+  for (size_t i = 0; i < result.size(); ++i) {
+    PartitionRow row;
+    row.partition = static_cast<uint32_t>(result.Int8(i, 0));
+    row.fence = result.Int8(i, 1);
+    row.generation = result.Int8(i, 2);
+    const auto last_id = ParseStreamId(result.Text(i, 3));
+    if (!last_id) return absl::DataLossError("stream_offset.last_id is no stream id");
+    row.last_id = *last_id;
+    HP_ASSIGN_OR_RETURN(row.producers, Producers::Decode(result.Text(i, 4)));
+    HP_ASSIGN_OR_RETURN(row.pending, Downlinks::Decode(result.Bytes(i, 5)));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+absl::Status PartitionTable::Ensure(postgres::Connection& connection, uint32_t partitions) {
+  HP_RETURN_IF_ERROR(connection.Execute(kEnsure, Params().Int8(partitions)).status());
+  HP_ASSIGN_OR_RETURN(const Result count, connection.Execute(kCount));
+  if (count.Int8(0, 0) == partitions) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("this deployment was made with {} partitions, not {}; the number is fixed, as "
+                  "another would reorder the messages of a device",
+                  count.Int8(0, 0), partitions));
+}
+
+absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Acquire(
+    postgres::Connection& connection, const std::vector<uint32_t>& partitions) const {
+  Array wanted = Array::OfInt8();
+  for (const uint32_t partition : partitions) wanted.AddInt8(partition);
+  HP_ASSIGN_OR_RETURN(
+      const Result result,
+      connection.Execute(kAcquire, Params().Text(pod_).Add(std::move(wanted)).Int8(lease_ms_)));
+  return ReadRows(result);
+}
+
+absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Reload(
+    postgres::Connection& connection, const std::vector<PartitionKey>& keys) const {
+  KeyArrays arrays(keys);
+  HP_ASSIGN_OR_RETURN(const Result result,
+                      connection.Execute(kReload, Params()
+                                                      .Text(pod_)
+                                                      .Add(std::move(arrays.partitions))
+                                                      .Add(std::move(arrays.fences))));
+  return ReadRows(result);
+}
+
+absl::StatusOr<std::vector<uint32_t>> PartitionTable::Renew(
+    postgres::Connection& connection, const std::vector<PartitionKey>& keys) const {
+  KeyArrays arrays(keys);
+  HP_ASSIGN_OR_RETURN(const Result result,
+                      connection.Execute(kRenew, Params()
+                                                     .Text(pod_)
+                                                     .Add(std::move(arrays.partitions))
+                                                     .Add(std::move(arrays.fences))
+                                                     .Int8(lease_ms_)));
+  std::vector<uint32_t> held;
+  for (size_t i = 0; i < result.size(); ++i) held.push_back(static_cast<uint32_t>(result.Int8(i, 0)));
+  return held;
+}
+
+absl::Status PartitionTable::Release(postgres::Connection& connection,
+                                     const std::vector<PartitionKey>& keys,
+                                     const ReleaseOptions& options) const {
+  KeyArrays arrays(keys);
+  return connection
+      .Execute(kRelease, Params()
+                             .Text(pod_)
+                             .Add(std::move(arrays.partitions))
+                             .Add(std::move(arrays.fences))
+                             .Bool(options.sent))
+      .status();
+}
+
+absl::Status PartitionTable::Commit(postgres::Transaction& transaction,
+                                    const std::vector<PartitionCommit>& commits) const {
+  Array partitions = Array::OfInt8();
+  Array fences = Array::OfInt8();
+  Array generations = Array::OfInt8();
+  Array last_ids = Array::OfText();
+  Array producers = Array::OfText();
+  Array pending = Array::OfBytes();
+  for (const PartitionCommit& commit : commits) {
+    partitions.AddInt8(commit.key.partition);
+    fences.AddInt8(commit.key.fence);
+    generations.AddInt8(commit.generation);
+    last_ids.Add(ToText(commit.last_id));
+    producers.Add(commit.producers);
+    pending.Add(commit.pending);
+  }
+  HP_ASSIGN_OR_RETURN(const Result result,
+                      transaction.Execute(kCommit, Params()
+                                                       .Text(pod_)
+                                                       .Int8(lease_ms_)
+                                                       .Add(std::move(partitions))
+                                                       .Add(std::move(fences))
+                                                       .Add(std::move(generations))
+                                                       .Add(std::move(last_ids))
+                                                       .Add(std::move(producers))
+                                                       .Add(std::move(pending))));
+  if (result.affected() == commits.size()) return absl::OkStatus();
+  return ErrorWithReason(absl::StatusCode::kAborted, kFenced,
+                         fmt::format("{} of {} partitions are no longer ours, or were invalidated",
+                                     commits.size() - result.affected(), commits.size()));
+}
+
+absl::Status RaiseGeneration(postgres::Transaction& transaction, uint32_t partition) {
+  return transaction.Execute(kRaise, Params().Int8(partition)).status();
+}
+
+}  // namespace homeport::registry

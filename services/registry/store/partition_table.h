@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/postgres/connection.h"
+#include "services/registry/core/downlinks.h"
+#include "services/registry/core/producers.h"
+#include "services/registry/core/stream_id.h"
+
+// The table stream_offset: who owns which uplink partition, and how far it is consumed. Owning is
+// three things: the row names the pod, the pod's workers remember the row's fence, and every commit
+// of effects requires both to be still so. The lease only says when others may take over; a pod
+// that lost it without noticing fails at its next commit.
+namespace homeport::registry {
+
+struct PartitionRow {
+  uint32_t partition = 0;
+  int64_t fence = 0;
+  int64_t generation = 0;
+  StreamId last_id;
+  Producers producers;
+  Downlinks pending;
+};
+
+struct PartitionKey {
+  uint32_t partition = 0;
+  int64_t fence = 0;
+};
+
+// A commit of effects up to `last_id`.
+struct PartitionCommit {
+  PartitionKey key;
+  int64_t generation = 0;
+  StreamId last_id;
+  std::string producers;
+  std::string pending;
+};
+
+class PartitionTable {
+ public:
+  PartitionTable(std::string pod, int64_t lease_ms) : pod_(std::move(pod)), lease_ms_(lease_ms) {}
+
+  // Makes the rows of a new deployment. kFailedPrecondition: made for another number.
+  [[nodiscard]] static absl::Status Ensure(postgres::Connection& connection, uint32_t partitions);
+
+  // Those of `partitions` that were free, expired or ours are now ours, under a new fence.
+  [[nodiscard]] absl::StatusOr<std::vector<PartitionRow>> Acquire(
+      postgres::Connection& connection, const std::vector<uint32_t>& partitions) const;
+  // The rows of those still ours under the same fence.
+  [[nodiscard]] absl::StatusOr<std::vector<PartitionRow>> Reload(
+      postgres::Connection& connection, const std::vector<PartitionKey>& keys) const;
+  // Extends the leases; returns the partitions that are still ours.
+  [[nodiscard]] absl::StatusOr<std::vector<uint32_t>> Renew(
+      postgres::Connection& connection, const std::vector<PartitionKey>& keys) const;
+  // Frees those that are ours. `sent`: their pending downlinks have been delivered.
+  struct ReleaseOptions {
+    bool sent = false;
+  };
+  [[nodiscard]] absl::Status Release(postgres::Connection& connection,
+                                     const std::vector<PartitionKey>& keys,
+                                     const ReleaseOptions& options) const;
+
+  // First statement of a transaction of effects: locks the rows and moves them on. kAborted with
+  // the reason kFenced unless all are still ours and of the generation we know.
+  [[nodiscard]] absl::Status Commit(postgres::Transaction& transaction,
+                                    const std::vector<PartitionCommit>& commits) const;
+  static constexpr std::string_view kFenced = "FENCED";
+
+ private:
+  const std::string pod_;
+  const int64_t lease_ms_;
+};
+
+// Tells the owner of `partition` that a row it may have cached was changed by someone else: its
+// running transaction fails and it reads everything anew. First statement of the transaction that
+// makes the change, as the owner's transactions lock in the same order.
+[[nodiscard]] absl::Status RaiseGeneration(postgres::Transaction& transaction, uint32_t partition);
+
+}  // namespace homeport::registry

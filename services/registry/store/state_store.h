@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "libs/postgres/connection.h"
+#include "services/registry/core/device_state.h"
+#include "services/registry/core/effects.h"
+
+// Reads and writes the state of many devices at once: one statement per table.
+namespace homeport::registry {
+
+// Session settings under which the batched statements are planned as they should: each looks rows
+// up by primary key, however many there are and however old the statistics.
+inline constexpr const char* kBatchSettings =
+    "enable_hashjoin=off;enable_mergejoin=off;jit=off;plan_cache_mode=force_generic_plan";
+
+// Fills states that hold only `id` and `partition`: device row, sessions, watchers, classic shadow.
+[[nodiscard]] absl::Status LoadDevices(postgres::Connection& connection,
+                                       const std::vector<DeviceState*>& devices);
+
+// Adds named shadows to states; one that does not exist becomes an empty document.
+[[nodiscard]] absl::Status LoadNamedShadows(
+    postgres::Connection& connection,
+    const std::vector<std::pair<DeviceState*, std::string>>& wanted);
+
+// Writes what is dirty in `effects`, and its telemetry and events.
+[[nodiscard]] absl::Status WriteEffects(postgres::Transaction& transaction,
+                                        const Effects& effects);
+
+}  // namespace homeport::registry

@@ -1,0 +1,226 @@
+#include "services/registry/stream/committer.h"
+
+#include <algorithm>
+
+#include "libs/base/ids.h"
+#include "libs/base/log.h"
+#include "libs/base/status.h"
+#include "libs/routing/keys.h"
+#include "services/registry/core/names.h"
+#include "services/registry/store/state_store.h"
+
+namespace homeport::registry {
+
+using internal::v1::UplinkMessage;
+
+namespace {
+
+constexpr uint32_t kEnvelopeVersion = 1;
+constexpr size_t kNamedShadowsCached = 16;
+
+bool IsUsable(const Batch::Entry& entry) {
+  return entry.decoded != nullptr && entry.decoded->version() == kEnvelopeVersion &&
+         IsPlainText(entry.decoded->pod()) && !entry.decoded->pod().empty();
+}
+
+// A time no gateway can have meant becomes the present.
+void FixTime(UplinkMessage& message, int64_t now_ms) {
+  constexpr int64_t kFutureMs = 60'000;
+  if (message.received_ms() <= 0 || message.received_ms() > now_ms + kFutureMs) {
+    message.set_received_ms(now_ms);
+  }
+}
+
+}  // namespace
+
+struct Committer::Run {
+  struct Partition {
+    StreamId last_id;
+    Producers producers;
+    Downlinks downlinks;
+  };
+  int64_t started_us = MonotonicMicros();
+  int64_t now_ms = 0;
+  std::shared_ptr<const ProductMap> products;
+  std::vector<DeviceState*> states;  // of each message, in order; null: refused
+  std::vector<DeviceState*> missing;
+  std::vector<std::pair<DeviceState*, std::string>> missing_shadows;
+  std::map<uint32_t, Partition> partitions;
+  size_t downlink_bytes = 0;
+  size_t applied = 0;
+  Effects effects;
+};
+
+Committer::Committer(const Parts& parts) : parts_(parts), cache_(parts.devices_max) {}
+
+absl::Status Committer::Commit(postgres::Connection& connection, Batch& batch,
+                               OwnedPartitions& owned, size_t* applied, Downlinks* downlinks) {
+  Run run;
+  run.now_ms = parts_.clock.Wall().value;
+  Prepare(batch, run);
+  HP_RETURN_IF_ERROR(Load(connection, batch, run));
+  Apply(batch, owned, run);
+  HP_RETURN_IF_ERROR(Write(connection, owned, run));
+  Finish(batch, owned, run, downlinks);
+  *applied = run.applied;
+  return absl::OkStatus();
+}
+
+void Committer::Prepare(Batch& batch, Run& run) {
+  run.states.reserve(batch.messages());
+  for (Batch::Entry& entry : batch.entries()) {
+    if (!IsUsable(entry)) continue;
+    for (UplinkMessage& message : *entry.decoded->mutable_messages()) {
+      FixTime(message, run.now_ms);
+      run.states.push_back(StateOf(message, entry.raw.partition, run));
+    }
+  }
+}
+
+DeviceState* Committer::StateOf(const UplinkMessage& message, uint32_t partition, Run& run) {
+  DeviceState* state = cache_.Find(message.device());
+  if (state == nullptr) {
+    if (!IsValidDeviceId(message.device()) ||
+        routing::PartitionOf(message.device(), parts_.partitions) != partition) {
+      return nullptr;
+    }
+    state = &cache_.Insert(message.device(), partition);
+    run.missing.push_back(state);
+  }
+  const std::string_view shadow = ShadowNameOf(message);
+  if (!shadow.empty() && IsShadowName(shadow) && state->named.find(shadow) == state->named.end()) {
+    run.missing_shadows.emplace_back(state, shadow);
+  }
+  return state;
+}
+
+absl::Status Committer::Load(postgres::Connection& connection, Batch& batch, Run& run) {
+  HP_RETURN_IF_ERROR(LoadDevices(connection, run.missing));
+  HP_RETURN_IF_ERROR(LoadNamedShadows(connection, run.missing_shadows));
+  parts_.probe.StatesLoaded(run.missing.size());
+  std::vector<std::string> connecting;
+  std::vector<std::string_view> ids;
+  for (const Batch::Entry& entry : batch.entries()) {
+    if (!IsUsable(entry)) continue;
+    for (const UplinkMessage& message : entry.decoded->messages()) {
+      if (message.kind() != UplinkMessage::KIND_CONNECTED) continue;
+      internal::v1::Connected connected;
+      if (connected.ParseFromString(message.payload())) connecting.push_back(connected.product());
+    }
+  }
+  for (const std::string& product : connecting) {
+    if (IsValidProductId(product)) ids.push_back(product);
+  }
+  std::string_view last;
+  for (const DeviceState* state : run.states) {
+    if (state == nullptr || state->product.empty() || state->product == last) continue;
+    last = state->product;
+    ids.push_back(last);
+  }
+  HP_ASSIGN_OR_RETURN(run.products, parts_.catalog.Lookup(connection, ids));
+  return absl::OkStatus();
+}
+
+void Committer::Apply(const Batch& batch, const OwnedPartitions& owned, Run& run) {
+  size_t message = 0;
+  for (const Batch::Entry& entry : batch.entries()) {
+    if (run.applied > 0 && run.downlink_bytes > parts_.downlink_bytes_max) return;
+    const auto [at, fresh] = run.partitions.try_emplace(entry.raw.partition);
+    if (fresh) {
+      const OwnedPartition& partition = owned.at(entry.raw.partition);
+      at->second.last_id = partition.last_id;
+      at->second.producers = partition.producers;
+    }
+    const size_t bytes_before = at->second.downlinks.bytes();
+    ApplyEntry(entry, message, run);
+    run.downlink_bytes += at->second.downlinks.bytes() - bytes_before;
+    if (!entry.made_here) at->second.last_id = entry.raw.id;
+    if (IsUsable(entry)) message += static_cast<size_t>(entry.decoded->messages_size());
+    ++run.applied;
+  }
+}
+
+void Committer::ApplyEntry(const Batch::Entry& entry, size_t first_message, Run& run) {
+  Run::Partition& partition = run.partitions.at(entry.raw.partition);
+  Tally& tally = run.effects.tally;
+  if (!IsUsable(entry) || entry.skip) {
+    tally.Refuse(entry.skip ? Refusal::kStorage : Refusal::kMalformedBatch);
+    log::Refusal("batch_refused", {{"partition", entry.raw.partition},
+                                   {"id", ToText(entry.raw.id)},
+                                   {"reason", entry.skip ? "storage" : "malformed"}});
+    return;
+  }
+  const internal::v1::UplinkBatch& batch = *entry.decoded;
+  if (!entry.made_here &&
+      !partition.producers.Admit(batch.pod(), batch.sequence(), run.now_ms)) {
+    ++tally.duplicate_batches;
+    log::Refusal("batch_repeated", {{"partition", entry.raw.partition},
+                                    {"pod", batch.pod()},
+                                    {"sequence", batch.sequence()}});
+    return;
+  }
+  for (int i = 0; i < batch.messages_size(); ++i) {
+    DeviceState* state = run.states[first_message + static_cast<size_t>(i)];
+    if (state == nullptr) {
+      tally.Refuse(Refusal::kInvalidDevice);
+      log::Refusal("message_refused", {{"partition", entry.raw.partition},
+                                       {"pod", batch.pod()},
+                                       {"reason", "invalid_device"}});
+      continue;
+    }
+    ApplyMessage({batch.messages(i), batch.pod(), *state, *run.products, parts_.limits, run.now_ms,
+                  run.effects, partition.downlinks});
+  }
+}
+
+absl::Status Committer::Write(postgres::Connection& connection, const OwnedPartitions& owned,
+                              Run& run) {
+  std::vector<PartitionCommit> commits;
+  for (auto& [id, partition] : run.partitions) {
+    partition.producers.Prune(run.now_ms);
+    const OwnedPartition& known = owned.at(id);
+    commits.push_back({known.key, known.generation, partition.last_id,
+                       partition.producers.Encode(), partition.downlinks.Encode()});
+  }
+  postgres::Transaction transaction(connection);
+  HP_RETURN_IF_ERROR(parts_.table.Commit(transaction, commits));
+  HP_RETURN_IF_ERROR(WriteEffects(transaction, run.effects));
+  return transaction.Commit();
+}
+
+void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run,
+                       Downlinks* downlinks) {
+  int64_t oldest_ms = run.now_ms;
+  for (size_t i = 0; i < run.applied; ++i) {
+    const Batch::Entry& entry = batch.entries()[i];
+    if (!entry.made_here) oldest_ms = std::min(oldest_ms, static_cast<int64_t>(entry.raw.id.ms));
+  }
+  for (auto& [id, partition] : run.partitions) {
+    OwnedPartition& known = owned.at(id);
+    known.last_id = partition.last_id;
+    known.producers = std::move(partition.producers);
+    downlinks->Append(std::move(partition.downlinks));
+  }
+  for (const auto& [state, name] : run.missing_shadows) {
+    if (state->named.size() > kNamedShadowsCached && !state->changed) state->named.clear();
+  }
+  // A row someone else made first may say something else than what we know of the device.
+  std::vector<std::string> unsure;
+  for (DeviceState* state : run.effects.changed) {
+    if (state->newly_registered) unsure.push_back(state->id);
+    ForgetChanges(*state);
+  }
+  for (const DeviceState* state : run.missing) {
+    if (!state->registered) unsure.push_back(state->id);
+  }
+  for (const std::string& device : unsure) cache_.Drop(device);
+  cache_.Trim();
+  parts_.probe.Committed(run.effects.tally,
+                         {.messages = batch.messages(),
+                          .bytes = batch.bytes(),
+                          .micros = MonotonicMicros() - run.started_us,
+                          .lag_ms = std::max<int64_t>(0, parts_.clock.Wall().value - oldest_ms)});
+  parts_.probe.StatesCached(cache_.size());
+}
+
+}  // namespace homeport::registry

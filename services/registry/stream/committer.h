@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "libs/base/clock.h"
+#include "libs/postgres/connection.h"
+#include "services/registry/core/apply.h"
+#include "services/registry/registry_probe.h"
+#include "services/registry/store/catalog.h"
+#include "services/registry/store/partition_table.h"
+#include "services/registry/stream/batch.h"
+#include "services/registry/stream/state_cache.h"
+
+namespace homeport::registry {
+
+// A partition as its owning worker knows it after the last commit.
+struct OwnedPartition {
+  PartitionKey key;
+  int64_t generation = 0;
+  StreamId last_id;
+  Producers producers;
+};
+using OwnedPartitions = std::map<uint32_t, OwnedPartition>;
+
+// Turns a batch into one transaction: reads the states it lacks, applies every message in order,
+// writes the effects and the offsets. Borrows everything in Parts. One thread.
+class Committer {
+ public:
+  struct Parts {
+    const Clock& clock;
+    Catalog& catalog;
+    const PartitionTable& table;
+    WorkerProbe& probe;
+    ConsumerLimits limits;
+    uint32_t partitions = 0;    // of the deployment
+    size_t devices_max = 0;     // in the cache
+    size_t downlink_bytes_max = 4 << 20;  // of a transaction: entries beyond go into the next
+  };
+  explicit Committer(const Parts& parts);
+
+  // On success `owned` has moved on and `downlinks` is what to send now. Entries that did not fit
+  // are left to the caller: batch.entries() from `*applied` on. After a failure nothing in memory
+  // is to be trusted: Forget(), and read `owned` anew (the COMMIT may have succeeded).
+  [[nodiscard]] absl::Status Commit(postgres::Connection& connection, Batch& batch,
+                                    OwnedPartitions& owned, size_t* applied,
+                                    Downlinks* downlinks);
+
+  void Forget() { cache_.Clear(); }
+  void ForgetPartition(uint32_t partition) { cache_.DropPartition(partition); }
+
+ private:
+  struct Run;  // one transaction in the making
+
+  void Prepare(Batch& batch, Run& run);
+  [[nodiscard]] DeviceState* StateOf(const internal::v1::UplinkMessage& message,
+                                     uint32_t partition, Run& run);
+  [[nodiscard]] absl::Status Load(postgres::Connection& connection, Batch& batch, Run& run);
+  void Apply(const Batch& batch, const OwnedPartitions& owned, Run& run);
+  void ApplyEntry(const Batch::Entry& entry, size_t first_message, Run& run);
+  [[nodiscard]] absl::Status Write(postgres::Connection& connection, const OwnedPartitions& owned,
+                                   Run& run);
+  void Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks);
+
+  const Parts parts_;
+  StateCache cache_;
+};
+
+}  // namespace homeport::registry

@@ -1,0 +1,326 @@
+#include "services/registry/stream/worker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/base/reason.h"
+#include "libs/base/status.h"
+#include "libs/routing/keys.h"
+#include "services/registry/store/session_table.h"
+#include "services/registry/store/state_store.h"
+
+namespace homeport::registry {
+namespace {
+
+constexpr int64_t kBlockMs = 250;    // waiting for uplinks: the longest reaction to anything else
+constexpr int64_t kAcquireMs = 250;  // between attempts to take partitions over
+constexpr int64_t kTrimMs = 1000;
+constexpr int64_t kSweepMs = 1000;
+constexpr size_t kSweepSessions = 1000;
+constexpr int kCarefulTransactions = 64;
+
+postgres::ConnectOptions WithBatchSettings(postgres::ConnectOptions options) {
+  options.settings = kBatchSettings;
+  return options;
+}
+
+// Errors that come from what is stored, and would come again.
+bool IsStorageError(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsDataLoss(status);
+}
+
+}  // namespace
+
+Worker::Worker(WorkerOptions options, const Parts& parts)
+    : options_(std::move(options)),
+      parts_(parts),
+      probe_(parts.metrics, options_.index),
+      table_(options_.pod, options_.lease_ms),
+      committer_({.clock = parts.clock,
+                  .catalog = parts.catalog,
+                  .table = table_,
+                  .probe = probe_,
+                  .limits = options_.consumer,
+                  .partitions = options_.partitions,
+                  .devices_max = options_.devices_max}),
+      outbox_(parts.clock, probe_),
+      redis_(options_.redis) {}
+
+Worker::~Worker() { Stop(); }
+
+void Worker::Start() { thread_ = std::thread([this] { Run(); }); }
+
+void Worker::Stop() {
+  stop_.Stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::Run() {
+  while (!stop_.stopped()) {
+    const absl::Status status = Step();
+    if (status.ok()) {
+      backoff_.Reset();
+    } else {
+      Failed(status);
+    }
+  }
+  ReleaseAll();
+}
+
+absl::Status Worker::Step() {
+  HP_RETURN_IF_ERROR(EnsureDatabase());
+  HP_RETURN_IF_ERROR(UpdateOwnership());
+  if (owned_.empty()) {
+    (void)stop_.WaitFor(kAcquireMs / 5);
+    return absl::OkStatus();
+  }
+  HP_RETURN_IF_ERROR(Exchange());
+  HP_RETURN_IF_ERROR(SweepDeadPods());
+  return CommitNext();
+}
+
+// A PostgreSQL failure leaves in_doubt_ set by whoever met it; all others are Redis's.
+void Worker::Failed(const absl::Status& status) {
+  const bool fenced = ReasonOf(status) == PartitionTable::kFenced;
+  if (in_doubt_) {
+    if (!fenced) probe_.PostgresFailed();
+  } else {
+    probe_.RedisFailed();
+  }
+  log::Warn("worker_retries", {{"worker", options_.index},
+                               {"dependency", in_doubt_ ? "postgres" : "redis"},
+                               {"error", status}});
+  if (!fenced) (void)stop_.WaitFor(backoff_.NextMs());
+}
+
+absl::Status Worker::EnsureDatabase() {
+  if (postgres_ != nullptr && postgres_->broken()) postgres_.reset();
+  if (postgres_ == nullptr) {
+    in_doubt_ = true;
+    HP_ASSIGN_OR_RETURN(postgres_,
+                        postgres::Connection::Open(WithBatchSettings(options_.postgres)));
+  }
+  return in_doubt_ ? Resync() : absl::OkStatus();
+}
+
+// Takes what PostgreSQL says for true: which partitions are still ours, how far each is consumed,
+// and which downlinks the last commit wanted sent.
+absl::Status Worker::Resync() {
+  committer_.Forget();
+  HP_ASSIGN_OR_RETURN(std::vector<PartitionRow> rows, table_.Reload(*postgres_, Keys()));
+  const size_t lost = owned_.size() - rows.size();
+  while (!owned_.empty()) Disown(owned_.begin()->first);
+  for (PartitionRow& row : rows) Own(std::move(row));
+  if (lost > 0) {
+    probe_.Fenced(lost);
+    log::Warn("partitions_lost", {{"worker", options_.index}, {"count", lost}});
+  }
+  in_doubt_ = false;
+  return absl::OkStatus();
+}
+
+void Worker::Own(PartitionRow row) {
+  reader_.Follow(row.partition, row.last_id);
+  trims_[row.partition].due = true;
+  outbox_.Add(std::move(row.pending));
+  owned_[row.partition] = {.key = {row.partition, row.fence},
+                           .generation = row.generation,
+                           .last_id = row.last_id,
+                           .producers = std::move(row.producers)};
+  probe_.Owns(owned_.size());
+}
+
+void Worker::Disown(uint32_t partition) {
+  reader_.Unfollow(partition);
+  committer_.ForgetPartition(partition);
+  trims_.erase(partition);
+  owned_.erase(partition);
+  probe_.Owns(owned_.size());
+}
+
+std::set<uint32_t> Worker::Wanted() const {
+  std::set<uint32_t> wanted = parts_.wanted.Get();
+  std::erase_if(wanted, [&](uint32_t p) { return p % options_.workers != options_.index; });
+  return wanted;
+}
+
+std::vector<PartitionKey> Worker::Keys() const {
+  std::vector<PartitionKey> keys;
+  for (const auto& [id, partition] : owned_) keys.push_back(partition.key);
+  return keys;
+}
+
+absl::Status Worker::UpdateOwnership() {
+  const std::set<uint32_t> wanted = Wanted();
+  in_doubt_ = true;  // until every statement below has succeeded
+  HP_RETURN_IF_ERROR(ReleaseUnwanted(wanted));
+  HP_RETURN_IF_ERROR(AcquireMissing(wanted));
+  HP_RETURN_IF_ERROR(RenewLeases());
+  in_doubt_ = false;
+  return absl::OkStatus();
+}
+
+// Only once every downlink is sent: then the new owner has nothing to repeat.
+absl::Status Worker::ReleaseUnwanted(const std::set<uint32_t>& wanted) {
+  if (!outbox_.empty()) return absl::OkStatus();
+  std::vector<PartitionKey> unwanted;
+  for (const auto& [id, partition] : owned_) {
+    if (!wanted.contains(id)) unwanted.push_back(partition.key);
+  }
+  if (unwanted.empty()) return absl::OkStatus();
+  HP_RETURN_IF_ERROR(table_.Release(*postgres_, unwanted, {.sent = true}));
+  for (const PartitionKey& key : unwanted) Disown(key.partition);
+  log::Info("partitions_released", {{"worker", options_.index}, {"count", unwanted.size()}});
+  return absl::OkStatus();
+}
+
+absl::Status Worker::AcquireMissing(const std::set<uint32_t>& wanted) {
+  if (parts_.clock.Now() < acquire_at_) return absl::OkStatus();
+  std::vector<uint32_t> missing;
+  for (const uint32_t partition : wanted) {
+    if (!owned_.contains(partition)) missing.push_back(partition);
+  }
+  if (missing.empty()) return absl::OkStatus();
+  acquire_at_ = parts_.clock.Now() + kAcquireMs;
+  HP_ASSIGN_OR_RETURN(std::vector<PartitionRow> rows, table_.Acquire(*postgres_, missing));
+  if (rows.empty()) return absl::OkStatus();
+  log::Info("partitions_acquired", {{"worker", options_.index}, {"count", rows.size()}});
+  for (PartitionRow& row : rows) Own(std::move(row));
+  return absl::OkStatus();
+}
+
+// Every commit renews the leases of its partitions; this is for the idle ones.
+absl::Status Worker::RenewLeases() {
+  if (owned_.empty() || parts_.clock.Now() < renew_at_) return absl::OkStatus();
+  HP_ASSIGN_OR_RETURN(const std::vector<uint32_t> held, table_.Renew(*postgres_, Keys()));
+  renew_at_ = parts_.clock.Now() + options_.lease_ms / 3;
+  if (held.size() == owned_.size()) return absl::OkStatus();
+  return ErrorWithReason(absl::StatusCode::kAborted, PartitionTable::kFenced,
+                         "another pod has taken partitions over");
+}
+
+void Worker::ReleaseAll() {
+  if (!in_doubt_ && !outbox_.empty()) {
+    if (const absl::Status status = Exchange(); !status.ok()) {
+      log::Warn("worker_leaves_downlinks", {{"error", status}});
+    }
+  }
+  if (owned_.empty() || postgres_ == nullptr || postgres_->broken()) return;
+  const absl::Status status =
+      table_.Release(*postgres_, Keys(), {.sent = !in_doubt_ && outbox_.empty()});
+  if (!status.ok()) log::Warn("worker_leaves_leases", {{"error", status}});
+  owned_.clear();
+  probe_.Owns(0);
+}
+
+absl::Status Worker::Exchange() {
+  HP_RETURN_IF_ERROR(outbox_.CheckPods(redis_));
+  HP_ASSIGN_OR_RETURN(const size_t answers, outbox_.Send(redis_));
+  HP_ASSIGN_OR_RETURN(const std::vector<uint32_t> trimmed, SendTrims());
+  const bool read = reader_.WantsMore() && !stop_.stopped();
+  if (read) HP_RETURN_IF_ERROR(reader_.Send(redis_, reader_.empty() ? kBlockMs : 0));
+  HP_RETURN_IF_ERROR(outbox_.Receive(redis_, answers));
+  HP_RETURN_IF_ERROR(ReceiveTrims(trimmed));
+  return read ? reader_.Receive(redis_) : absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<uint32_t>> Worker::SendTrims() {
+  std::vector<uint32_t> trimmed;
+  for (auto& [id, trim] : trims_) {
+    if (!trim.due || parts_.clock.Now() - trim.done < kTrimMs) continue;
+    const std::string key = routing::UplinkKey(id);
+    HP_RETURN_IF_ERROR(
+        redis_.Send({"XTRIM", key, "MINID", "=", ToText(Next(owned_.at(id).last_id))}));
+    HP_RETURN_IF_ERROR(redis_.Send({"XLEN", key}));
+    trimmed.push_back(id);
+  }
+  return trimmed;
+}
+
+absl::Status Worker::ReceiveTrims(const std::vector<uint32_t>& trimmed) {
+  for (const uint32_t id : trimmed) {
+    HP_ASSIGN_OR_RETURN(const redis_blocking::Reply removed, redis_.Receive());
+    HP_ASSIGN_OR_RETURN(const redis_blocking::Reply left, redis_.Receive());
+    HP_RETURN_IF_ERROR(redis_blocking::ToStatus(removed));
+    trims_[id] = {.due = left.integer() > 0, .done = parts_.clock.Now(), .entries = left.integer()};
+  }
+  int64_t backlog = 0;
+  for (const auto& [id, trim] : trims_) backlog += trim.entries;
+  probe_.Backlog(backlog);
+  return absl::OkStatus();
+}
+
+absl::Status Worker::CommitNext() {
+  if (reader_.empty()) {
+    probe_.Idle();
+    return absl::OkStatus();
+  }
+  // A commit replaces the pending downlinks of its partitions: the former must be out first.
+  if (!outbox_.empty()) return absl::OkStatus();
+  Batch batch;
+  Batch::Limits limits = options_.batch;
+  if (careful_ > 0) limits.entries_max = 1;
+  batch.Fill(reader_, limits);
+  const UplinkEntry& first = batch.entries().front().raw;
+  batch.entries().front().skip = poison_ == std::pair(first.partition, first.id);
+  return CommitBatch(batch);
+}
+
+absl::Status Worker::CommitBatch(Batch& batch) {
+  size_t applied = 0;
+  Downlinks downlinks;
+  in_doubt_ = true;
+  const absl::Status status = committer_.Commit(*postgres_, batch, owned_, &applied, &downlinks);
+  if (IsStorageError(status)) Isolate(batch);
+  HP_RETURN_IF_ERROR(status);
+  in_doubt_ = false;
+  careful_ = std::max(0, careful_ - 1);
+  for (size_t i = 0; i < applied; ++i) trims_[batch.entries()[i].raw.partition].due = true;
+  batch.PutBackFrom(applied, reader_);
+  outbox_.Add(std::move(downlinks));
+  return absl::OkStatus();
+}
+
+// After an entry that cannot be stored: one entry at a time, until it fails alone and is skipped.
+void Worker::Isolate(const Batch& batch) {
+  careful_ = kCarefulTransactions;
+  if (batch.entries().size() > 1 || batch.entries().front().made_here) return;
+  const UplinkEntry& entry = batch.entries().front().raw;
+  poison_ = {entry.partition, entry.id};
+  log::Error("entry_unstorable", {{"partition", entry.partition}, {"id", ToText(entry.id)}});
+}
+
+// The sessions of a dead pod end as if it had said so itself: through the same transaction.
+absl::Status Worker::SweepDeadPods() {
+  if (parts_.clock.Now() < sweep_at_) return absl::OkStatus();
+  sweep_at_ = parts_.clock.Now() + kSweepMs;
+  const std::set<std::string> dead = parts_.dead_pods.Get();
+  if (dead.empty()) return absl::OkStatus();
+  in_doubt_ = true;
+  HP_ASSIGN_OR_RETURN(const std::vector<StoredSession> sessions,
+                      FindSessionsOf(*postgres_, dead, Keys(), kSweepSessions));
+  in_doubt_ = false;
+  if (sessions.empty()) return absl::OkStatus();
+  Batch batch;
+  for (const StoredSession& session : sessions) {
+    internal::v1::UplinkMessage& message =
+        *batch.AddMade(session.partition, session.pod).add_messages();
+    message.set_kind(internal::v1::UplinkMessage::KIND_DISCONNECTED);
+    message.set_device(session.device);
+    message.set_session(session.session);
+    message.set_epoch(session.epoch);
+    message.set_received_ms(parts_.clock.Wall().value);
+    internal::v1::Disconnected gone;
+    gone.set_client(session.client);
+    gone.set_reason("CONNECTION_LOST");
+    message.set_payload(gone.SerializeAsString());
+  }
+  HP_RETURN_IF_ERROR(CommitBatch(batch));
+  probe_.SessionsSwept(sessions.size());
+  if (sessions.size() == kSweepSessions) sweep_at_ = parts_.clock.Now();
+  return absl::OkStatus();
+}
+
+}  // namespace homeport::registry

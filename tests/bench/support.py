@@ -1,0 +1,142 @@
+"""What the benches share: rows and tables, the load generator, peers run beside Homeport."""
+
+import contextlib
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "deploy" / "local"))
+
+from homestack import bench_product, metrics  # noqa: E402
+from homestack.stack import Options, Stack  # noqa: E402
+
+os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+# One publisher's limits would measure themselves.
+UNLIMITED = {"publishes-per-second": 0, "bytes-per-second": 0}
+REPORTS = "homeport_registry_shadow_versions_total"
+LAG = "homeport_registry_stream_lag_entries"
+
+
+class Bench:
+    """Collects the rows of one bench; writes each to build/bench/NAME.jsonl as it comes."""
+
+    def __init__(self, name, bin_folder):
+        self.name = name
+        self.bin = bin_folder
+        self.rows = []
+        self._file = REPOSITORY / "build" / "bench" / f"{name}.jsonl"
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._machine = machine()
+
+    def row(self, **fields):
+        self.rows.append(fields)
+        when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        with open(self._file, "a") as file:
+            file.write(json.dumps({"bench": self.name, "date": when, **self._machine, **fields}) + "\n")
+
+    def say(self, text):
+        print(f"    {text}", flush=True)
+
+    def table(self, columns):
+        """`columns`: {title: (field, format)}; rows that lack a field show a dash."""
+        lines = [list(columns)]
+        for row in self.rows:
+            lines.append([form.format(row[field]) if row.get(field) is not None else "-"
+                          for field, form in columns.values()])
+        widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+        for line in lines:
+            print("  " + "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
+                                   for i, (cell, width) in enumerate(zip(line, widths))))
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
+                  if line.startswith("model name")), platform.machine())
+    commit = subprocess.run(["git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD"],
+                            capture_output=True, text=True, check=False).stdout.strip()
+    return {"machine": f"{model}, {os.cpu_count()} cores", "kernel": platform.release(),
+            "commit": commit}
+
+
+def median(rows, field):
+    return statistics.median(row[field] for row in rows)
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def stack(bin_folder):
+    """One gateway, one registry, without the limits of a single publisher."""
+    with tempfile.TemporaryDirectory(prefix="homeport-bench-") as folder:
+        running = Stack(Options(state=Path(folder), bin=bin_folder, gateways=1, profile="bench",
+                                gateway_settings=UNLIMITED), say=lambda text: None)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
+
+
+def drained(running, seconds=300):
+    """Waits until the registry has committed all that is in the streams."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        page = metrics.scrape(running.registry.metrics)
+        if page and page.total(LAG) == 0:
+            return
+        time.sleep(0.2)
+    raise SystemExit(f"the streams were not empty after {seconds} s")
+
+
+def publish(bin_folder, target, server_pids, running=None, **settings):
+    """One run of homeport-bench-mqtt publish; its JSON result. `running` gives the credentials."""
+    if running:
+        settings = {"product": bench_product.PRODUCT, "fleet-key": running.bench_fleet_key(),
+                    **settings}
+    command = [str(bin_folder / "homeport-bench-mqtt"), "publish", f"--target={target}",
+               "--server-pid=" + ",".join(map(str, server_pids)),
+               *(f"--{name}={value}" for name, value in settings.items())]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
+    return json.loads(result.stdout)
+
+
+class Mosquitto:
+    """Debian's mosquitto: no authentication, nothing on disk."""
+
+    def __init__(self, address):
+        self.address = address
+        self._folder = tempfile.TemporaryDirectory(prefix="homeport-mosquitto-")
+        self._process = None
+
+    def __enter__(self):
+        config = Path(self._folder.name) / "mosquitto.conf"
+        host, port = self.address.rsplit(":", 1)
+        config.write_text(f"listener {port} {host}\nallow_anonymous true\npersistence false\n"
+                          "max_connections -1\nset_tcp_nodelay true\nlog_type error\n")
+        self._process = subprocess.Popen(["mosquitto", "-c", str(config)])
+        time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
+        self._folder.cleanup()
+
+    @property
+    def pid(self):
+        return self._process.pid

@@ -1,0 +1,130 @@
+#include "libs/model/parse.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "libs/base/strings.h"
+#include "tests/unit/model/lamp.h"
+
+namespace homeport::model {
+namespace {
+
+// A spec of one service with these lists.
+std::string WithLists(const std::string& lists) {
+  return R"({"type":"urn:s:device:lamp","services":[{"iid":2,"type":"urn:s:service:light",)" +
+         lists + "}]}";
+}
+
+std::string WithProperty(const std::string& fields) {
+  return WithLists(R"("properties":[{"iid":1,"type":"urn:s:property:p",)" + fields + "}]");
+}
+
+TEST_CASE("what the platform serves is accepted") {
+  struct Row {
+    const char* name;
+    std::string spec;
+    size_t properties;
+  };
+  const Row row = GENERATE(
+      Row{"wrapped in a catalogue line", R"({"model":"a.b.c","instance":{"type":"urn"}})", 0},
+      Row{"no services", R"({"type":"urn:s:device:lamp"})", 0},
+      Row{"null lists",
+          WithLists(R"("properties":null,"actions":[{"iid":1,"type":"x","in":null,"out":null}])"),
+          0},
+      Row{"no access", WithProperty(R"("format":"bool")"), 1},
+      Row{"empty access", WithProperty(R"("format":"bool","access":[])"), 1},
+      Row{"unknown fields", WithProperty(R"("format":"bool","source":1,"gatt-access":["x"])"), 1},
+      Row{"null range and list",
+          WithProperty(R"("format":"int8","value-range":null,"value-list":null)"), 1},
+      Row{"empty list", WithProperty(R"("format":"int8","value-list":[])"), 1},
+      Row{"whole range written as doubles",
+          WithProperty(R"("format":"int8","value-range":[0.0,10.0,1.0])"), 1},
+      Row{"description is no text", WithProperty(R"("format":"bool","description":5,"unit":null)"),
+          1},
+      Row{"iid 0", WithLists(R"("properties":[{"iid":0,"type":"x","format":"bool"}])"), 1},
+      Row{"first of two equal piids",
+          WithLists(R"("properties":[{"iid":1,"type":"urn:s:property:a","format":"bool"},)"
+                    R"({"iid":1,"type":"urn:s:property:b","format":"int8"}])"),
+          1});
+  INFO(row.name);
+  const absl::StatusOr<Model> model = ParseModel(row.spec);
+  INFO(Message(model.status()));
+  REQUIRE(model.ok());
+  CHECK(model->properties().size() == row.properties);
+  if (row.properties > 0) CHECK(model->properties()[0].siid == 2);
+}
+
+TEST_CASE("of equal piids the first counts") {
+  const Model model =
+      ParseModel(WithLists(R"("properties":[{"iid":1,"type":"urn:s:property:a","format":"bool"},)"
+                           R"({"iid":1,"type":"urn:s:property:b","format":"int8"}])"))
+          .value();
+  CHECK(model.FindProperty(2, 1)->path == "light.a");
+  CHECK(model.FindProperty("light.b") == nullptr);
+}
+
+TEST_CASE("specs that are refused, with the place") {
+  struct Row {
+    std::string spec;
+    const char* message;
+  };
+  const Row row = GENERATE(
+      Row{"[]", "instance: not an object"}, Row{"{}", "type: missing or no text"},
+      Row{R"({"type":5})", "type: missing or no text"},
+      Row{R"({"type":"u","services":{}})", "services: not a list"},
+      Row{R"({"type":"u","services":[5]})", "services[0]: not an object"},
+      Row{R"({"type":"u","services":[{"type":"x"}]})",
+          "services[0].iid: missing or no integer of 0..65535"},
+      Row{R"({"type":"u","services":[{"type":"x","iid":65536}]})",
+          "services[0].iid: missing or no integer of 0..65535"},
+      Row{R"({"type":"u","services":[{"type":"x","iid":1.5}]})",
+          "services[0].iid: missing or no integer of 0..65535"},
+      Row{WithProperty(R"("format":"int24")"),
+          "services[0].properties[0].format: missing or unknown"},
+      Row{WithProperty(R"("access":[])"), "services[0].properties[0].format: missing or unknown"},
+      Row{WithProperty(R"("format":"bool","access":["fly"])"),
+          "services[0].properties[0].access: something else than read, write, notify"},
+      Row{WithProperty(R"("format":"int8","value-range":[1,2])"),
+          "services[0].properties[0].value-range: not three numbers"},
+      Row{WithProperty(R"("format":"int8","value-range":[1,2,"1"])"),
+          "services[0].properties[0].value-range: not three numbers"},
+      Row{WithProperty(R"("format":"int8","value-range":[1,2,0.5])"),
+          "services[0].properties[0].value-range: no whole number for an integer format"},
+      Row{WithProperty(R"("format":"int8","value-range":[0,128,1])"),
+          "services[0].properties[0].value-range: beyond the format"},
+      Row{WithProperty(R"("format":"int8","value-range":[2,1,1])"),
+          "services[0].properties[0].value-range: min above max or step below 0"},
+      Row{WithProperty(R"("format":"float","value-range":[1,2,-1])"),
+          "services[0].properties[0].value-range: min above max or step below 0"},
+      Row{WithProperty(R"("format":"bool","value-range":[0,1,1])"),
+          "services[0].properties[0].value-range: on a bool or string"},
+      Row{WithProperty(R"("format":"string","value-list":[{"value":1}])"),
+          "services[0].properties[0].value-list: on a bool or string"},
+      Row{WithProperty(R"("format":"uint8","value-list":[{"value":-1}])"),
+          "services[0].properties[0].value-list: "
+          "a value that is missing or does not fit the format"},
+      Row{WithProperty(R"("format":"uint8","value-list":[{"value":1}],"value-range":[0,1,1])"),
+          "services[0].properties[0].value-list: beside a value-range"},
+      Row{WithLists(R"("actions":[{"iid":1,"type":"x","in":[3]}])"),
+          "services[0].actions: iid 1 has piid 3, which its service does not"},
+      Row{WithLists(R"("events":[{"iid":1,"type":"x","arguments":["3"]}])"),
+          "services[0].events[0].arguments: not a list of piids"});
+  INFO(row.spec);
+  const absl::StatusOr<Model> model = ParseModel(row.spec);
+  REQUIRE_FALSE(model.ok());
+  CHECK(absl::IsInvalidArgument(model.status()));
+  CHECK(Message(model.status()) == row.message);
+}
+
+TEST_CASE("limits") {
+  CHECK_FALSE(ParseModel(kLampSpec, {.bytes_max = 1000}).ok());
+  CHECK(Message(ParseModel(kLampSpec, {.services_max = 3}).status()) == "services: too many");
+  CHECK(Message(ParseModel(kLampSpec, {.parts_max = 10}).status()) ==
+        "services[1].events: too many");
+  CHECK(Message(ParseModel(kLampSpec, {.listed_values_max = 1}).status()) ==
+        "services[1].properties[1].value-list: too many");
+  CHECK_FALSE(ParseModel("not json").ok());
+}
+
+}  // namespace
+}  // namespace homeport::model
