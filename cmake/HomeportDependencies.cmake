@@ -6,7 +6,6 @@ find_package(OpenSSL 3.0 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(CJOSE REQUIRED IMPORTED_TARGET cjose)
 
 if(HOMEPORT_SERVICES)
   set(protobuf_MODULE_COMPATIBLE ON)

@@ -1,5 +1,6 @@
 # What ./dev does before anything of Homeport runs: Debian packages and the build.
 # Sourced by ./dev; uses its functions `step` and `fail`, and its variable `root`.
+# shellcheck shell=bash disable=SC2154
 
 # The packages of groups $@ that are missing, one a line.
 missing_packages() {
@@ -18,7 +19,7 @@ as_root() {
   elif command -v sudo >/dev/null; then
     sudo "$@"
   else
-    fail "root is needed to run: $*" "run that as root, or install sudo, then repeat this command"
+    fail "root is needed to run: $*" "run that as root, or install sudo; then repeat this command"
   fi
 }
 
@@ -31,8 +32,8 @@ install_packages() {
   step "installing ${#missing[@]} Debian packages: ${missing[*]}"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update ||
     fail "apt-get update failed" "check the network and /etc/apt/sources.list"
-  # Services that come along (redis-server, postgresql, mosquitto) may start by themselves; Homeport
-  # never uses them, it starts its own private ones.
+  # Services that come along (Redis, PostgreSQL, mosquitto) may start by themselves; Homeport never
+  # uses them, it starts its own private ones.
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
     "${missing[@]}" || fail "apt-get install failed" "see apt's message above; then repeat this command"
 }
@@ -62,14 +63,16 @@ show_build_progress() {
 # build PRESET [TARGET...]: configures and builds; without targets, everything.
 build() {
   local preset=$1 log
+  local -a targets=()
   shift
+  [[ $# -gt 0 ]] && targets=(--target "$@")
   log="$root/build/$preset/build.log"
   mkdir -p "$root/build/$preset"
   step "building (preset $preset${*:+: $*})"
   (cd "$root" && cmake --preset "$preset") > "$log" 2>&1 ||
     { tail -n 40 "$log" >&2; fail "cmake --preset $preset failed" "the whole output is in $log"; }
   (cd "$root" && NINJA_STATUS='[%f/%t, %e s] ' cmake --build --preset "$preset" -j "$(build_jobs)" \
-    ${*:+--target "$@"}) 2>&1 | tee -a "$log" | show_build_progress
+    "${targets[@]}") 2>&1 | tee -a "$log" | show_build_progress
   [[ ${PIPESTATUS[0]} -eq 0 ]] ||
     fail "the build failed (preset $preset)" "the whole output is in $log"
 }

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "libs/auth/signing_keys.h"
 #include "libs/base/clock.h"
+#include "libs/json/value.h"
 
 namespace homeport::auth {
 
@@ -32,23 +34,20 @@ inline constexpr size_t kTokenBytesMax = 8192;
 // Verifies JWTs (ES256 and RS256 only) against the public keys of one JWKS. Immutable, thread-safe.
 class TokenVerifier {
  public:
-  // INVALID_ARGUMENT where `jwks` is not a JWKS with at least one usable key. Keys of other types
-  // are skipped.
+  // Errors as SigningKeys::Parse.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<TokenVerifier>> FromJwks(
       std::string_view jwks, TokenRules rules);
-  ~TokenVerifier();
 
   // UNAUTHENTICATED with the reason TOKEN_INVALID or TOKEN_EXPIRED (libs/base/reason.h). A token
   // with a `kid` is checked with that key only; one without, with every key of its type.
   [[nodiscard]] absl::StatusOr<Claims> Verify(std::string_view jwt, WallMs now) const;
 
  private:
-  struct Keys;
-  TokenVerifier(TokenRules rules, std::unique_ptr<const Keys> keys);
-  [[nodiscard]] absl::StatusOr<Claims> Accept(std::string_view payload, WallMs now) const;
+  TokenVerifier(TokenRules rules, std::unique_ptr<const SigningKeys> keys);
+  [[nodiscard]] absl::StatusOr<Claims> Accept(const json::Object& object, int64_t now_s) const;
 
   const TokenRules rules_;
-  const std::unique_ptr<const Keys> keys_;
+  const std::unique_ptr<const SigningKeys> keys_;
 };
 
 }  // namespace homeport::auth

@@ -1,7 +1,14 @@
 #include "libs/json/parse.h"
 
+// RapidJSON adds offsets to the null pointer of a stack not yet allocated.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
+#endif
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
 
 #include <algorithm>
 #include <iterator>

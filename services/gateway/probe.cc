@@ -29,7 +29,7 @@ ShardProbe::ShardProbe(metrics::Registry& r)
           r.AddCounter("homeport_gateway_backpressure_pauses_total",
                        "Times a session was read no further because the uplink buffer was full")),
       puback_us(r.AddHistogram("homeport_gateway_puback_seconds",
-                               "From the append of a batch's first attempt to its PUBACKs",
+                               "From the arrival of a batch's first message to its PUBACKs",
                                metrics::LatencyBuckets())),
       uplink_batches(
           r.AddCounter("homeport_gateway_uplink_batches_total", "Batches appended to Redis")),

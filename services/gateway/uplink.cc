@@ -32,6 +32,7 @@ Uplink::Partition& Uplink::Of(std::string_view device) {
 void Uplink::Append(const routing::Uplink& message, OwedAck ack) {
   Partition& partition = Of(message.device);
   const size_t before = partition.open.size();
+  if (before == 0) partition.opened_us = MonotonicMicros();
   routing::AppendUplink(partition.open, message);
   buffered_bytes_ += partition.open.size() - before;
   ++partition.open_messages;
@@ -97,6 +98,7 @@ void Uplink::Close(Partition& partition) {
   partition.sent.swap(partition.open);
   partition.sent_acks.swap(partition.open_acks);
   partition.open.clear();
+  partition.first_us = partition.opened_us;
   partition.on_its_way = true;
 }
 
@@ -120,7 +122,9 @@ void Uplink::OnAnswer(Partition& partition, const redis::Reply& reply) {
     }
     return;  // lost: OnConnected sends again
   }
-  probe_.append_us.Observe(MonotonicMicros() - partition.sent_us);
+  const int64_t now_us = MonotonicMicros();
+  probe_.append_us.Observe(now_us - partition.sent_us);
+  probe_.puback_us.Observe(now_us - partition.first_us);
   probe_.uplink_batches.Increment();
   buffered_bytes_ -= partition.sent.size();
   partition.on_its_way = false;

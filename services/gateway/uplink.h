@@ -68,6 +68,8 @@ class Uplink {
     std::vector<OwedAck> sent_acks;
     uint64_t sequence = 0;
     uint64_t open_messages = 0;
+    int64_t opened_us = 0;  // when the first message of `open` came
+    int64_t first_us = 0;   // the same, of `sent`
     int64_t sent_us = 0;
     uint32_t attempt = 0;  // answers to earlier attempts are ignored
     bool on_its_way = false;  // `sent` awaits Redis's answer

@@ -95,9 +95,6 @@ TEST_CASE("claims that are refused") {
       {"not yet valid",
        fmt::format(R"({{"iss":"https://issuer.test","sub":"a","tenant":"t","exp":{},"nbf":{}}})",
                    kNow + 600, kNow + 61)},
-      {"twice the same claim",
-       fmt::format(R"({{"iss":"https://issuer.test","sub":"a","sub":"b","tenant":"t","exp":{}}})",
-                   kNow + 600)},
       {"not an object", "[]"},
       {"not JSON", "alice"},
   };
@@ -139,8 +136,6 @@ TEST_CASE("no changed character is accepted") {
   const std::string token = Ec().Sign(ToJson(Valid()));
   const auto verifier = Verifier();
   for (size_t i = 0; i < token.size(); ++i) {
-    // The last character of an unpadded part may carry bits that mean nothing.
-    if (i + 1 == token.size() || token[i + 1] == '.') continue;
     std::string changed = token;
     changed[i] = token[i] == 'A' ? 'B' : 'A';
     INFO("character " << i);
@@ -152,17 +147,24 @@ TEST_CASE("malformed tokens") {
   const std::string token = Ec().Sign(ToJson(Valid()));
   for (const std::string& bad :
        {std::string(), std::string("."), std::string(".."), std::string("a.b.c"), token + ".x",
-        token + "=", " " + token, token + "\n", token.substr(0, token.rfind('.')),
-        std::string(kTokenBytesMax + 1, 'a'), std::string("a\0b.c.d", 7)}) {
+        token + "=", " " + token, std::string("A.B.C"), std::string("e30.=.e30"), token + "\n",
+        token.substr(0, token.rfind('.')), std::string(kTokenBytesMax + 1, 'a'),
+        std::string("a\0b.c.d", 7)}) {
     INFO(bad);
     CHECK(ReasonFor(bad) == "TOKEN_INVALID");
   }
 }
 
 TEST_CASE("a JWKS without a usable key is refused") {
-  for (const char* jwks : {"", "[]", "{}", R"({"keys":{}})", R"({"keys":[]})", R"({"keys":[7]})",
-                           R"({"keys":[{"kty":"oct","k":"c2VjcmV0"}]})",
-                           R"({"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]})"}) {
+  for (const char* jwks :
+       {"", "[]", "{}", R"({"keys":{}})", R"({"keys":[]})", R"({"keys":[7]})",
+        R"({"keys":[{"kty":"oct","k":"c2VjcmV0"}]})",
+        R"({"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]})",
+        // A point that is not on the curve; a number that is not base64url; a weak RSA key.
+        R"({"keys":[{"kty":"EC","crv":"P-256","x":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE",)"
+        R"("y":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]})",
+        R"({"keys":[{"kty":"EC","crv":"P-256","x":"A=B","y":"AQAB"}]})",
+        R"({"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]})"}) {
     INFO(jwks);
     const auto verifier = TokenVerifier::FromJwks(jwks, {"i", 60});
     CHECK(verifier.status().code() == absl::StatusCode::kInvalidArgument);

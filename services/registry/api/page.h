@@ -1,0 +1,29 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "libs/base/reason.h"
+
+namespace homeport::registry {
+
+// A page of a list sorted by id. The token is the last id of the page before.
+struct Page {
+  int64_t size = 0;
+  std::string after;
+};
+
+// AIP-158: 0 means the default, more than the maximum is cut, negative is refused.
+[[nodiscard]] inline absl::StatusOr<Page> ReadPage(int32_t page_size, const std::string& token) {
+  constexpr int64_t kDefault = 50;
+  constexpr int64_t kMax = 1000;
+  if (page_size < 0) {
+    return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                           "page_size: must not be negative");
+  }
+  return Page{page_size == 0 ? kDefault : std::min<int64_t>(page_size, kMax), token};
+}
+
+}  // namespace homeport::registry
