@@ -32,19 +32,19 @@ std::string_view FirstHost(std::string_view target) {
   return first.substr(0, first.rfind(':'));
 }
 
-// The resolver's form: names are resolved by DNS, several addresses are listed as they are.
+// The resolver's form: addresses are listed as they are, a name is resolved by DNS.
 absl::StatusOr<std::string> TargetUri(std::string_view target) {
   if (target.empty()) return absl::InvalidArgumentError("no address to connect to");
-  if (target.find(',') == std::string_view::npos) return fmt::format("dns:///{}", target);
+  bool all_ip = true;
   for (std::string_view rest = target; !rest.empty();) {
     const size_t comma = rest.find(',');
-    if (!IsIp(FirstHost(rest))) {
-      return absl::InvalidArgumentError(
-          fmt::format("\"{}\": several addresses must be ip:port each", target));
-    }
+    all_ip = all_ip && IsIp(FirstHost(rest));
     rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
   }
-  return fmt::format("ipv4:{}", target);
+  if (all_ip) return fmt::format("ipv4:{}", target);
+  if (target.find(',') == std::string_view::npos) return fmt::format("dns:///{}", target);
+  return absl::InvalidArgumentError(
+      fmt::format("\"{}\": several addresses must be ip:port each", target));
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const std::string& ca) {

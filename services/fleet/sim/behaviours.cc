@@ -120,7 +120,8 @@ void VacuumSweep(DeviceSim& device, double seconds) {
   const double duration = device.Number("cleaning.duration");
   const bool low = device.Number(kLevel) <= kLowBattery;
   if (!low && duration < kSweepS) return;
-  if (low) device.Emit("battery.low-battery", {json::Value(static_cast<int64_t>(device.Number(kLevel)))});
+  if (low)
+    device.Emit("battery.low-battery", {json::Value(static_cast<int64_t>(device.Number(kLevel)))});
   device.Emit("vacuum.sweep-complete");
   device.Emit("cleaning.report", {json::Value(device.Number("cleaning.area")),
                                   json::Value(static_cast<int64_t>(duration))});

@@ -7,7 +7,16 @@
 namespace homeport::fleet {
 namespace {
 
-using namespace report_class;
+using report_class::kAirQuality;
+using report_class::kBattery;
+using report_class::kBrightness;
+using report_class::kColorTemperature;
+using report_class::kHour;
+using report_class::kHumidity;
+using report_class::kOccupancy;
+using report_class::kOnOff;
+using report_class::kPosition;
+using report_class::kTemperature;
 
 constexpr double kMinute = 60;
 constexpr double kDay = 24 * kHour;
@@ -89,28 +98,61 @@ constexpr EventRule kHubEvents[] = {
 
 std::array<KindSpec, 8> MakeSpecs() {
   std::array<KindSpec, 8> kinds;
-  kinds[0] = {.name = "lamp", .product = "homeport.light.lamp1", .title = "Table Lamp",
-              .model_json = models::kLamp, .share = 8, .follows_shadow = true,
+  kinds[0] = {.name = "lamp",
+              .product = "homeport.light.lamp1",
+              .title = "Table Lamp",
+              .model_json = models::kLamp,
+              .share = 8,
+              .follows_shadow = true,
               .properties = kLampRules};
-  kinds[1] = {.name = "plug", .product = "homeport.plug.plug1", .title = "Wall Plug",
-              .model_json = models::kPlug, .share = 5, .may_fall_silent = true,
+  kinds[1] = {.name = "plug",
+              .product = "homeport.plug.plug1",
+              .title = "Wall Plug",
+              .model_json = models::kPlug,
+              .share = 5,
+              .may_fall_silent = true,
               .properties = kPlugRules};
-  kinds[2] = {.name = "thermometer", .product = "homeport.sensor-ht.th1", .title = "Thermometer",
-              .model_json = models::kThermometer, .share = 5, .may_fall_silent = true,
+  kinds[2] = {.name = "thermometer",
+              .product = "homeport.sensor-ht.th1",
+              .title = "Thermometer",
+              .model_json = models::kThermometer,
+              .share = 5,
+              .may_fall_silent = true,
               .properties = kThermometerRules};
-  kinds[3] = {.name = "door", .product = "homeport.magnet.door1", .title = "Door Sensor",
-              .model_json = models::kDoor, .share = 5, .may_fall_silent = true,
-              .properties = kDoorRules, .events = kDoorEvents};
-  kinds[4] = {.name = "vacuum", .product = "homeport.vacuum.robo1", .title = "Robot Vacuum",
-              .model_json = models::kVacuum, .share = 2, .behaviour = Behaviour::kVacuum,
+  kinds[3] = {.name = "door",
+              .product = "homeport.magnet.door1",
+              .title = "Door Sensor",
+              .model_json = models::kDoor,
+              .share = 5,
+              .may_fall_silent = true,
+              .properties = kDoorRules,
+              .events = kDoorEvents};
+  kinds[4] = {.name = "vacuum",
+              .product = "homeport.vacuum.robo1",
+              .title = "Robot Vacuum",
+              .model_json = models::kVacuum,
+              .share = 2,
+              .behaviour = Behaviour::kVacuum,
               .properties = kVacuumRules};
-  kinds[5] = {.name = "purifier", .product = "homeport.airp.air1", .title = "Air Purifier",
-              .model_json = models::kPurifier, .share = 2, .properties = kPurifierRules};
-  kinds[6] = {.name = "curtain", .product = "homeport.curtain.cur1", .title = "Curtain Motor",
-              .model_json = models::kCurtain, .share = 3, .behaviour = Behaviour::kCurtain,
+  kinds[5] = {.name = "purifier",
+              .product = "homeport.airp.air1",
+              .title = "Air Purifier",
+              .model_json = models::kPurifier,
+              .share = 2,
+              .properties = kPurifierRules};
+  kinds[6] = {.name = "curtain",
+              .product = "homeport.curtain.cur1",
+              .title = "Curtain Motor",
+              .model_json = models::kCurtain,
+              .share = 3,
+              .behaviour = Behaviour::kCurtain,
               .properties = kCurtainRules};
-  kinds[7] = {.name = "hub", .product = "homeport.gateway.hub1", .title = "Hub with Sensors",
-              .model_json = models::kHub, .share = 1, .properties = kHubRules,
+  kinds[7] = {.name = "hub",
+              .product = "homeport.gateway.hub1",
+              .title = "Hub with Sensors",
+              .model_json = models::kHub,
+              .share = 1,
+              .properties = kHubRules,
               .events = kHubEvents};
   return kinds;
 }

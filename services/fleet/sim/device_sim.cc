@@ -191,14 +191,13 @@ double DeviceSim::PickOther(const model::Property& property, double current) {
       property.constraint);
 }
 
-model::Code DeviceSim::Set(const model::Property& property, const json::Value& value) {
+void DeviceSim::Set(const model::Property& property, const json::Value& value) {
   in_command_ = true;
   commanded_ago_s_ = 0;
   Write(property, value);
   const BehaviourFunctions& functions = FunctionsOf(kind_.spec.behaviour);
   if (functions.was_set != nullptr) functions.was_set(*this, property, false);
   in_command_ = false;
-  return model::Code::kOk;
 }
 
 DeviceSim::ActionResult DeviceSim::Act(const model::Action& action, const json::Array& /*in*/) {

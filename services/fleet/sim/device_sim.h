@@ -46,7 +46,7 @@ class DeviceSim {
   [[nodiscard]] bool moving() const { return moving_; }
 
   // Commands of a user. REQUIRES: checked against the model (model/validate.h).
-  model::Code Set(const model::Property& property, const json::Value& value);
+  void Set(const model::Property& property, const json::Value& value);
   ActionResult Act(const model::Action& action, const json::Array& in);
 
   // What to report now; it counts as reported. TakeCommanded: what commands changed. TakeDue: what

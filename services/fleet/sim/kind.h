@@ -52,8 +52,8 @@ struct KindSpec {
   std::string_view model_json;
   unsigned share = 1;  // of the fleet, relative to the other kinds
   Behaviour behaviour = Behaviour::kPlain;
-  bool follows_shadow = false;     // obeys the classic shadow's delta
-  bool may_fall_silent = false;    // loses its power without a word now and then
+  bool follows_shadow = false;   // obeys the classic shadow's delta
+  bool may_fall_silent = false;  // loses its power without a word now and then
   std::span<const PropertyRule> properties;
   std::span<const EventRule> events = {};
 };
