@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kEventsMax = 256;
 constexpr int kSleepMsMax = 1000;
+constexpr int64_t kLagWeight = 8;
 
 }  // namespace
 
@@ -24,8 +25,7 @@ Reactor::Reactor(const Clock& clock)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       now_(clock.Now()),
-      wall_(clock.Wall()),
-      lag_decayed_(now_) {
+      wall_(clock.Wall()) {
   HP_CHECK(epoll_.valid() && wake_.valid());
   epoll_event event{};
   event.events = EPOLLIN;
@@ -145,12 +145,8 @@ void Reactor::RunPosted() {
 }
 
 void Reactor::UpdateLag(int64_t busy_us) {
-  int64_t lag = lag_us_.load(std::memory_order_relaxed);
-  if (now_ - lag_decayed_ >= 1000) {
-    lag /= 2;
-    lag_decayed_ = now_;
-  }
-  lag_us_.store(std::max(lag, busy_us), std::memory_order_relaxed);
+  const int64_t lag = lag_us_.load(std::memory_order_relaxed);
+  lag_us_.store(lag + (busy_us - lag) / kLagWeight, std::memory_order_relaxed);
 }
 
 }  // namespace homeport::net

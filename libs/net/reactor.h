@@ -64,8 +64,8 @@ class Reactor {
   [[nodiscard]] WallMs wall() const { return wall_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
 
-  // Microseconds the longest of the recent iterations kept the loop from its sockets: the overload
-  // signal. Decays by a half each second. Thread-safe.
+  // How long, in microseconds, an iteration of late keeps the loop from its sockets, as a moving
+  // average over some eight iterations: the overload signal, blind to a single hiccup. Thread-safe.
   [[nodiscard]] int64_t lag_us() const { return lag_us_.load(std::memory_order_relaxed); }
 
  private:
@@ -85,7 +85,6 @@ class Reactor {
   TimerId last_timer_ = 0;
   std::vector<Task> deferred_;
   std::atomic<int64_t> lag_us_ = 0;
-  MonoMs lag_decayed_;
   std::atomic<bool> stop_ = false;
 
   absl::Mutex mutex_;

@@ -23,7 +23,7 @@ struct ConnectOptions {
   std::string application;  // shown in pg_stat_activity; [A-Za-z0-9._-]
   int64_t statement_ms_max = 30'000;
   // Extra settings of the session, "name=value" separated by semicolons: `a=on;b=off`.
-  std::string settings;
+  std::string settings{};
 };
 
 // One connection to PostgreSQL. Blocking; one thread at a time. Once broken() it stays so: make a

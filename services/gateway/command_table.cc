@@ -37,7 +37,17 @@ CommandAnswer::Result ResultOf(DeliveryResult result) {
 
 }  // namespace
 
+void CommandTable::EndAll() {
+  stopping_ = true;
+  while (!pending_.empty()) {
+    const auto first = pending_.begin();
+    const std::string device = first->second.device;
+    End(first->first, device, {CommandEnd::kUnavailable, {}});
+  }
+}
+
 void CommandTable::Start(CommandRequest request, OnEnd on_end) {
+  if (stopping_) return on_end({CommandEnd::kUnavailable, {}});
   if (pending_.size() >= c_.config.commands_max) {
     c_.probe.Refuse("commands_max");
     return on_end({CommandEnd::kTooMany, {}});

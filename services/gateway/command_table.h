@@ -26,7 +26,7 @@ enum class CommandEnd : uint8_t {
   kNotSubscribed,  // connected, but not listening for this verb
   kTimedOut,       // no reply in time; the device may still act
   kTooMany,        // commands_max of this shard, or the device's queue is full
-  kUnavailable,    // Redis did not answer
+  kUnavailable,    // Redis did not answer, or the gateway is stopping
 };
 
 struct CommandResult {
@@ -45,6 +45,9 @@ class CommandTable {
 
   // `on_end` is called exactly once, on the shard's thread.
   void Start(CommandRequest request, OnEnd on_end);
+
+  // Ends everything pending as kUnavailable, and refuses what comes: the gateway is stopping.
+  void EndAll();
 
   // The device's end.
   void OnCommand(const internal::v1::Command& command);
@@ -69,6 +72,7 @@ class CommandTable {
   Delivery& delivery_;
   absl::flat_hash_map<uint64_t, Pending> pending_;
   uint64_t last_correlation_ = 0;
+  bool stopping_ = false;
 };
 
 }  // namespace homeport::gateway

@@ -115,6 +115,22 @@ int64_t Directory::Jittered(int64_t ttl_ms) {
   return ttl_ms - tenth + static_cast<int64_t>(random_()) % (2 * tenth);
 }
 
+void Directory::CallBegins() {
+  absl::MutexLock lock(&mutex_);
+  ++calls_;
+}
+
+void Directory::CallEnds() {
+  absl::MutexLock lock(&mutex_);
+  --calls_;
+}
+
+void Directory::Finish() {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](int* calls) { return *calls == 0; }, &calls_));
+}
+
 void Directory::FetchProduct(std::string product, OnProduct done) {
   if (!Enqueue(products_, product, std::move(done))) return;
   auto* call = new Call<GetProductConfigRequest, ProductConfig>;
@@ -124,12 +140,14 @@ void Directory::FetchProduct(std::string product, OnProduct done) {
     delete call;
     return Store<Product>(products_, product, absl::UnavailableError(Message(ready)));
   }
+  CallBegins();
   stub_->async()->GetProductConfig(
       &call->context, &call->request, &call->response,
       [this, call, product = std::move(product)](const grpc::Status& status) {
         Store<Product>(products_, product,
                        status.ok() ? ToProduct(call->response) : rpc::FromGrpc(status));
         delete call;
+        CallEnds();
       });
 }
 
@@ -142,6 +160,7 @@ void Directory::FetchDevice(std::string device, OnDevice done) {
     delete call;
     return Store<DeviceInfo>(devices_, device, absl::UnavailableError(Message(ready)));
   }
+  CallBegins();
   stub_->async()->GetDeviceConfig(
       &call->context, &call->request, &call->response,
       [this, call, device = std::move(device)](const grpc::Status& status) {
@@ -149,6 +168,7 @@ void Directory::FetchDevice(std::string device, OnDevice done) {
         if (status.ok()) info = ToDevice(call->response);
         Store<DeviceInfo>(devices_, device, std::move(info));
         delete call;
+        CallEnds();
       });
 }
 
@@ -161,14 +181,16 @@ void Directory::FetchState(std::string device, OnState done) {
     return done(absl::UnavailableError(Message(ready)));
   }
   auto finish = std::make_shared<OnState>(std::move(done));  // gRPC wants a copyable callback
+  CallBegins();
   stub_->async()->GetState(&call->context, &call->request, &call->response,
-                           [call, finish](const grpc::Status& status) {
+                           [this, call, finish](const grpc::Status& status) {
                              if (status.ok()) {
                                (*finish)(std::move(call->response));
                              } else {
                                (*finish)(rpc::FromGrpc(status));
                              }
                              delete call;
+                             CallEnds();
                            });
 }
 

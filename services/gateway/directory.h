@@ -54,7 +54,7 @@ class Directory {
     int64_t timeout_ms = 5'000;
   };
 
-  // `token` and `clock` must outlive the directory, and the directory every call it has begun.
+  // `token` and `clock` must outlive the directory.
   Directory(std::shared_ptr<grpc::Channel> channel, rpc::TokenFile& token, const Clock& clock,
             Options options);
 
@@ -69,7 +69,10 @@ class Directory {
   void FetchProduct(std::string product, OnProduct done) ABSL_LOCKS_EXCLUDED(mutex_);
   void FetchDevice(std::string device, OnDevice done) ABSL_LOCKS_EXCLUDED(mutex_);
   // Never cached.
-  void FetchState(std::string device, OnState done);
+  void FetchState(std::string device, OnState done) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Waits until every call begun has come back. REQUIRES: none is begun any more.
+  void Finish() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   template <typename T>
@@ -91,6 +94,8 @@ class Directory {
   template <typename T>
   void Store(Cache<T>& cache, const std::string& name, absl::StatusOr<T> value)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallBegins() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallEnds() ABSL_LOCKS_EXCLUDED(mutex_);
   int64_t Jittered(int64_t ttl_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::unique_ptr<internal::v1::DirectoryService::Stub> stub_;
@@ -101,6 +106,7 @@ class Directory {
   Cache<Product> products_ ABSL_GUARDED_BY(mutex_);
   Cache<DeviceInfo> devices_ ABSL_GUARDED_BY(mutex_);
   std::minstd_rand random_ ABSL_GUARDED_BY(mutex_);
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // under way
 };
 
 }  // namespace homeport::gateway

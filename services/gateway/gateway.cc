@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kHeartbeatMs = 15'000;
 constexpr int64_t kControlStopMs = 2000;
+constexpr int64_t kDirectoryStopMs = 10'000;
 
 // The CPUs this process may use: its affinity, less where its cgroup has a quota (cpu.max).
 uint32_t Cpus() {
@@ -39,11 +40,12 @@ Gateway::Gateway(const GatewayConfig& config, PodId pod)
 
 void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
   lifecycle.Add({"metrics", [this] { return StartMetrics(); }, [this] { exposer_.reset(); }});
-  lifecycle.Add({"directory", [this] { return StartDirectory(); }, {}});
+  lifecycle.Add({"directory", [this] { return StartDirectory(); },
+                 [this] { directory_->Finish(); }, kDirectoryStopMs});
   lifecycle.Add({"shards", [this] { return StartShards(); }, [this] { DrainShards(); },
                  config_.drain_ms_max + 5000});
   lifecycle.Add({"control", [this] { return StartControl(); },
-                 [this] { server_->Shutdown(kControlStopMs); }, kControlStopMs + 3000});
+                 [this] { StopControl(); }, kControlStopMs + 3000});
   lifecycle.Add({"readiness", [] { return absl::OkStatus(); },
                  [this] {
                    health_.Unmet("serving", "draining");
@@ -78,7 +80,7 @@ absl::Status Gateway::StartShards() {
     Shard& shard = *shards_.back();
     HP_RETURN_IF_ERROR(shard.Listen());
     metrics_.AddGaugeFunction("homeport_gateway_reactor_lag_seconds",
-                              "Longest recent time a reactor kept away from its sockets",
+                              "Average recent time an iteration keeps from the sockets",
                               {{"reactor", std::to_string(i)}},
                               [&shard] { return static_cast<double>(shard.lag_us()) * 1e-6; });
   }
@@ -93,6 +95,14 @@ absl::Status Gateway::StartControl() {
                                          {control_.get()}));
   shards_.front()->Every(kHeartbeatMs, [this] { control_->Heartbeat(); });
   return absl::OkStatus();
+}
+
+// A call ends by its handler only, so those that wait for a device are answered first.
+void Gateway::StopControl() {
+  for (const auto& shard : shards_) {
+    shard->Post([&commands = shard->commands()] { commands.EndAll(); });
+  }
+  server_->Shutdown(kControlStopMs);
 }
 
 void Gateway::DrainShards() {

@@ -32,6 +32,7 @@ class Gateway {
   [[nodiscard]] absl::Status StartShards();
   [[nodiscard]] absl::Status StartControl();
   [[nodiscard]] absl::Status StartMetrics();
+  void StopControl();
   void DrainShards();
 
   const GatewayConfig& config_;

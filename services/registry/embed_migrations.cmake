@@ -1,10 +1,8 @@
-# cmake -DOUTPUT=<file.cc> -DFOLDER=<migrations> -P embed_migrations.cmake
+# cmake -DOUTPUT=<file.cc> "-DFILES=<a.sql>;<b.sql>" -P embed_migrations.cmake
 # Writes the numbered .sql files into a C++ source that defines Migrations() of schema.h.
-file(GLOB files "${FOLDER}/[0-9][0-9][0-9][0-9]_*.sql")
-list(SORT files)
 set(entries "")
 set(version 0)
-foreach(file IN LISTS files)
+foreach(file IN LISTS FILES)
   math(EXPR version "${version} + 1")
   get_filename_component(name "${file}" NAME_WE)
   if(NOT name MATCHES "^0*${version}_")

@@ -12,7 +12,8 @@ ReportOutbox::Report* ReportOutbox::Next() {
     return std::any_of(begin, end, [id](const Report& r) { return r.packet_id == id; });
   };
   do {
-    last_packet_id_ = last_packet_id_ == 65'535 ? 1 : static_cast<uint16_t>(last_packet_id_ + 1);
+    last_packet_id_ =
+        last_packet_id_ == kPacketIdMax ? 1 : static_cast<uint16_t>(last_packet_id_ + 1);
   } while (in_use(last_packet_id_));
   Report& report = reports_[in_flight_++];
   report.packet_id = last_packet_id_;

@@ -24,7 +24,10 @@ class ReportOutbox {
     uint16_t packet_id = 0;   // valid in flight
   };
 
-  // At most `window` reports are in flight. REQUIRES: 0 < window < 65535.
+  // Identifiers above this are the owner's, for messages it does not keep.
+  static constexpr uint16_t kPacketIdMax = 59'998;
+
+  // At most `window` reports are in flight. REQUIRES: 0 < window < kPacketIdMax.
   explicit ReportOutbox(size_t window) : window_(window) {}
 
   void Push(Report report) { reports_.push_back(std::move(report)); }

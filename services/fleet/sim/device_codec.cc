@@ -151,4 +151,10 @@ size_t ObeyDelta(std::string_view payload, DeviceSim* device) {
   return obeyed;
 }
 
+int64_t RefusalCode(std::string_view payload) {
+  json::Value document;
+  if (!json::ParseInto(payload, kLimits, document).ok() || !document.is_object()) return 0;
+  return document.IfObject()->FindInt64("code").value_or(0);
+}
+
 }  // namespace homeport::fleet

@@ -33,4 +33,7 @@ enum class Verb : uint8_t { kSet, kGet, kAction };
 // not fit is left alone.
 size_t ObeyDelta(std::string_view payload, DeviceSim* device);
 
+// The code in a message on device/{did}/down/refused; 0 where there is none.
+[[nodiscard]] int64_t RefusalCode(std::string_view payload);
+
 }  // namespace homeport::fleet

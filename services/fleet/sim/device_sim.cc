@@ -184,7 +184,7 @@ double DeviceSim::PickOther(const model::Property& property, double current) {
                  },
                  [&](const model::FloatRange& r) { return between(r.min, r.max, r.step); },
                  [&](const model::ValueList& list) {
-                   const auto at = std::uniform_int_distribution<size_t>(0, list.size() - 1);
+                   auto at = std::uniform_int_distribution<size_t>(0, list.size() - 1);
                    return static_cast<double>(list[at(random_)].value);
                  },
                  [&](std::monostate) { return current; }},

@@ -37,6 +37,7 @@ TEST_CASE("texts that are JSON") {
                Accepted{"below int64", "-9223372036854775809", "-9.223372036854776e+18"},
                Accepted{"one as double", "1.0", "1.0"}, Accepted{"exponent", "1e2", "100.0"},
                Accepted{"minus zero", "-0.0", "-0.0"}, Accepted{"tiny", "1e-999", "0.0"},
+               Accepted{"zero with an exponent", "0E-256", "0.0"},
                Accepted{"escapes", R"("\u00e9\ud83d\ude00\/")", "\"é😀/\""},
                Accepted{"NUL by escape", R"("\u0000")", R"("\u0000")"},
                Accepted{"empty key", R"({"":1})", R"({"":1})"},
@@ -81,9 +82,7 @@ TEST_CASE("texts that are refused, with the place") {
   Value value = 7;
   const ParseResult result = ParseExact(row.text, {}, value);
   CHECK(result.error == row.error);
-  if (result.error != ParseError::kNotJson || row.offset > 0)
-    CHECK(result.offset <= row.text.size());
-  if (row.error == ParseError::kNotUtf8) CHECK(result.offset == row.offset);
+  CHECK(result.offset == row.offset);
   CHECK(value == Value(7));
 }
 

@@ -91,7 +91,8 @@ class Generator {
   json::Object MakeObject(int depth) {
     json::Object object;
     for (size_t i = Pick(4); i > 0; --i) {
-      object.Set(std::string(1, static_cast<char>('a' + Pick(4))), MakeValue(depth));
+      const std::string key(1, static_cast<char>('a' + Pick(4)));
+      object.Set(key, MakeValue(depth));
     }
     return object;
   }

@@ -1,0 +1,360 @@
+#include "services/fleet/device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "libs/base/clock.h"
+#include "libs/base/log.h"
+#include "libs/mqtt/encode.h"
+#include "services/fleet/io/fleet_password.h"
+
+namespace homeport::fleet {
+namespace {
+
+constexpr int64_t kSecondUs = 1'000'000;
+constexpr int64_t kBackoffUsMin = kSecondUs / 2;
+constexpr int64_t kBackoffUsMax = 30 * kSecondUs;
+constexpr int64_t kMovingWakeUs = kSecondUs / 2;
+constexpr double kNaturalWakeS = 5;
+// A device's time runs so fast that this much of it passes between two reports of --rate.
+constexpr double kDeviceSecondsPerReport = 60;
+constexpr size_t kReportsWaitingMax = 32;
+constexpr size_t kEventsWaitingMax = 8;
+// Replies use the identifiers that the outbox leaves free (ReportOutbox::kPacketIdMax).
+constexpr uint16_t kReplyIdMin = 60'000;
+constexpr uint16_t kReplyIdMax = 65'535;
+constexpr uint16_t kSubscribeId = kReplyIdMin - 1;
+
+int64_t Micros(double seconds) { return static_cast<int64_t>(seconds * 1e6); }
+
+// Shorter than configured by up to a tenth: a fleet's pings must not come in step.
+int64_t KeepAliveUs(const FleetContext& context) {
+  const double share = std::uniform_real_distribution<double>(0.9, 1.0)(context.random);
+  return Micros(static_cast<double>(context.config.keep_alive_s) * share);
+}
+
+}  // namespace
+
+Device::Device(FleetContext& context, const Kind& kind, const Options& options)
+    : context_(context),
+      sim_(kind, options.id, options.seed),
+      id_(options.id),
+      user_name_(FleetUserName(kind.spec.product, options.id)),
+      password_(FleetPassword(options.fleet_key, user_name_)),
+      version_(options.version),
+      falls_silent_(options.falls_silent),
+      keep_alive_us_(KeepAliveUs(context)),
+      client_(context.loop, *this),
+      outbox_(context.config.window),
+      next_report_id_(SystemClock().Wall().value),
+      backoff_us_(kBackoffUsMin),
+      woke_us_(context.loop.now_us()),
+      next_reply_id_(kReplyIdMin) {
+  if (falls_silent_) PlanSilence();
+  PlanWake();
+}
+
+double Device::Uniform(double from, double to) {
+  return std::uniform_real_distribution<double>(from, to)(context_.random);
+}
+
+std::string Device::Topic(std::string_view rest) const {
+  return fmt::format("device/{}/{}", id_, rest);
+}
+
+// ---- connection ----
+
+void Device::Connect() {
+  const size_t count = context_.gateways.size();
+  const size_t gateway = std::uniform_int_distribution<size_t>(0, count - 1)(context_.random);
+  mqtt::Connect connect;
+  connect.version = version_;
+  connect.client_id = id_;
+  connect.keep_alive_s = static_cast<uint16_t>(keep_alive_us_ / kSecondUs);
+  connect.user_name = user_name_;
+  connect.password = password_;
+  client_.Open(context_.gateways[gateway], context_.tls, connect);
+}
+
+void Device::OnConnected(const mqtt::Connack&) {
+  context_.probe.Connected();
+  up_ = was_connected_ = true;
+  backoff_us_ = kBackoffUsMin;
+  heard_us_ = context_.loop.now_us();
+  Subscribe();
+  SendDue();  // what the last connection left unacknowledged comes first
+  if (!quiet_) Report(sim_.TakeAll());
+  PlanKeepAlive();
+}
+
+void Device::Subscribe() {
+  std::vector<std::string> filters = {Topic("down/set/+"), Topic("down/get/+"),
+                                      Topic("down/action/+"), Topic("down/refused")};
+  const std::string shadow = fmt::format("$aws/things/{}/shadow/", id_);
+  if (sim_.kind().spec.follows_shadow) {
+    filters.push_back(shadow + "update/delta");
+    filters.push_back(shadow + "get/accepted");
+  }
+  client_.Subscribe(kSubscribeId, filters, mqtt::Qos::kAtLeastOnce);
+  if (!sim_.kind().spec.follows_shadow) return;
+  // What was desired while this device was away comes with the answer.
+  Publish(shadow + "get", "", next_reply_id_, false);
+  Flush();
+}
+
+void Device::Down() {
+  context_.loop.Cancel(&keep_alive_timer_);
+  outbox_.ConnectionLost();
+  scratch_.clear();
+  if (std::exchange(up_, false)) {
+    context_.probe.Disconnected();
+  } else {
+    context_.probe.ConnectFailed();
+  }
+}
+
+void Device::OnClosed(std::string_view why) {
+  Down();
+  if (left_) return;
+  log::Refusal("device_lost", {{"device", id_}, {"why", why}});
+  Retry();
+}
+
+void Device::Retry() {
+  const double backoff = static_cast<double>(backoff_us_);
+  backoff_us_ = std::min(backoff_us_ * 2, kBackoffUsMax);
+  retry_timer_ =
+      context_.loop.After(static_cast<int64_t>(Uniform(0.5, 1.5) * backoff), [this] { Connect(); });
+}
+
+void Device::Quiesce() {
+  quiet_ = true;
+  context_.loop.Cancel(&silence_timer_);
+  if (!silent_) return;
+  context_.loop.Cancel(&retry_timer_);
+  ComeBack();
+}
+
+void Device::Leave() {
+  left_ = quiet_ = true;
+  for (EventLoop::TimerId* timer :
+       {&wake_timer_, &keep_alive_timer_, &retry_timer_, &silence_timer_}) {
+    context_.loop.Cancel(timer);
+  }
+  if (client_.connected()) {
+    client_.Disconnect();
+  } else {
+    client_.Abort();
+  }
+}
+
+void Device::PlanKeepAlive() {
+  keep_alive_timer_ = context_.loop.After(keep_alive_us_ * 3 / 4, [this] { KeepAlive(); });
+}
+
+void Device::KeepAlive() {
+  if (context_.loop.now_us() - heard_us_ > keep_alive_us_) {
+    // Not even the last ping was answered.
+    client_.Abort();
+    return OnClosed("nothing heard for a whole keep-alive");
+  }
+  client_.Ping();
+  PlanKeepAlive();
+}
+
+// ---- silence: power lost, connection left half-open ----
+
+void Device::PlanSilence() {
+  const double mean_s = static_cast<double>(context_.config.silent_interval_s);
+  const double delay_s = std::exponential_distribution<double>(1 / mean_s)(context_.random);
+  silence_timer_ = context_.loop.After(Micros(delay_s), [this] { FallSilent(); });
+}
+
+void Device::FallSilent() {
+  PlanSilence();
+  if (!client_.connected()) return;
+  context_.probe.WentSilent();
+  client_.Freeze();
+  Down();
+  // Long enough, mostly, that the server gives up first (1.5 keep-alives).
+  const double away_s = Uniform(0.5, 2.5) * static_cast<double>(keep_alive_us_) * 1e-6;
+  silent_ = true;
+  retry_timer_ = context_.loop.After(Micros(away_s), [this] { ComeBack(); });
+}
+
+void Device::ComeBack() {
+  silent_ = false;
+  client_.Abort();
+  Connect();
+}
+
+// ---- life ----
+
+void Device::PlanWake() {
+  const double rate = context_.config.rate;
+  const double interval_s = rate > 0 ? 1 / rate : kNaturalWakeS;
+  int64_t delay = Micros(interval_s * Uniform(0.7, 1.3));
+  if (sim_.moving()) delay = std::min(delay, kMovingWakeUs);
+  wake_timer_ = context_.loop.After(delay, [this] { Wake(); });
+}
+
+// Lets the device live up to now.
+void Device::CatchUp() {
+  const int64_t now = context_.loop.now_us();
+  const double rate = context_.config.rate;
+  Passed passed;
+  passed.real_s = static_cast<double>(now - std::exchange(woke_us_, now)) * 1e-6;
+  passed.device_s = passed.real_s * (rate > 0 ? rate * kDeviceSecondsPerReport : 1);
+  sim_.Advance(passed);
+  ReportEvents();
+}
+
+void Device::Wake() {
+  CatchUp();
+  const int64_t now = context_.loop.now_us();
+  const double rate = context_.config.rate;
+  if (client_.connected() && !quiet_) {
+    DeviceSim::Properties due = sim_.TakeDue();
+    const bool owes = rate > 0 && static_cast<double>(now - reported_us_) * 1e-6 > 0.65 / rate;
+    if (due.empty() && owes) due = sim_.TakeStalest();
+    Report(due);
+  }
+  PlanWake();
+}
+
+void Device::Report(const DeviceSim::Properties& properties) {
+  if (properties.empty() || outbox_.size() >= kReportsWaitingMax) return;
+  const int64_t id = next_report_id_++;
+  ReportOutbox::Report report;
+  report.id = id;
+  report.topic = Topic("up/properties");
+  report.payload = PropertiesPayload(sim_, properties, id, SystemClock().Wall().value);
+  outbox_.Push(std::move(report));
+  reported_us_ = context_.loop.now_us();
+  SendDue();
+}
+
+void Device::ReportEvents() {
+  for (const DeviceSim::HappenedEvent& event : sim_.TakeEvents()) {
+    if (quiet_) return;
+    if (!client_.connected() && outbox_.size() >= kEventsWaitingMax) {
+      context_.probe.EventDropped();
+      continue;
+    }
+    ReportOutbox::Report report;
+    report.topic = Topic(fmt::format("up/event/{}/{}", event.event->siid, event.event->eiid));
+    report.payload = EventPayload(event, SystemClock().Wall().value);
+    outbox_.Push(std::move(report));
+  }
+  SendDue();
+}
+
+void Device::SendDue() {
+  if (!client_.connected()) return;
+  while (ReportOutbox::Report* report = outbox_.Next()) {
+    const bool again = report->times_sent > 1;
+    report->sent_us = context_.loop.now_us();
+    if (report->id > 0) {
+      context_.probe.ReportSent(again);
+    } else {
+      context_.probe.EventSent(again);
+    }
+    Publish(report->topic, report->payload, report->packet_id, again);
+  }
+  Flush();
+}
+
+void Device::Publish(std::string_view topic, std::string_view payload, uint16_t packet_id,
+                     bool dup) {
+  mqtt::Publish publish;
+  publish.topic = topic;
+  publish.payload = payload;
+  publish.packet_id = packet_id;
+  publish.qos = mqtt::Qos::kAtLeastOnce;
+  publish.dup = dup;
+  mqtt::EncodePublish(publish, version_, &scratch_);
+  if (packet_id == next_reply_id_) {
+    next_reply_id_ =
+        next_reply_id_ == kReplyIdMax ? kReplyIdMin : static_cast<uint16_t>(next_reply_id_ + 1);
+  }
+}
+
+void Device::Flush() {
+  if (scratch_.empty()) return;
+  client_.Send(scratch_);
+  scratch_ = std::string();
+}
+
+void Device::OnPuback(uint16_t packet_id, mqtt::ReasonCode reason) {
+  if (mqtt::IsFailure(reason)) {
+    // Not taken. Over a new connection it goes again, before anything newer.
+    context_.probe.PublishRefused();
+    client_.Abort();
+    return OnClosed(mqtt::Name(reason));
+  }
+  if (packet_id >= kReplyIdMin) return;
+  const auto report = outbox_.Complete(packet_id);
+  if (!report) return;
+  if (report->id > 0) {
+    context_.probe.ReportAcked(MonotonicMicros() - report->sent_us);
+  } else {
+    context_.probe.EventAcked();
+  }
+}
+
+void Device::OnInputEnd() {
+  heard_us_ = context_.loop.now_us();
+  SendDue();
+}
+
+// ---- commands ----
+
+void Device::OnMessage(const mqtt::PublishView& message) {
+  CatchUp();
+  std::string_view topic = message.topic;
+  if (topic.substr(0, 1) == "$") {
+    if (ObeyDelta(message.payload, &sim_) == 0) return;
+    context_.probe.DeltaObeyed();
+    return Report(sim_.TakeCommanded());
+  }
+  topic.remove_prefix(std::min(topic.size(), std::string_view("device/").size() + id_.size() + 1));
+  static constexpr std::array<std::pair<std::string_view, Verb>, 3> kVerbs = {
+      {{"down/set/", Verb::kSet}, {"down/get/", Verb::kGet}, {"down/action/", Verb::kAction}}};
+  for (const auto& [prefix, verb] : kVerbs) {
+    if (topic.substr(0, prefix.size()) == prefix) {
+      return Command(verb, topic.substr(prefix.size()), message.payload);
+    }
+  }
+  if (topic == "down/refused") {
+    context_.probe.ReportRefused();
+    log::Refusal("report_refused", {{"device", id_}, {"code", RefusalCode(message.payload)}});
+  }
+}
+
+void Device::Command(Verb verb, std::string_view request, std::string_view payload) {
+  const std::string answer = Answer(verb, payload, &sim_);
+  if (answer.find(R"({"code":-)") == 0) context_.probe.CommandFailed();
+  switch (verb) {
+    case Verb::kSet:
+      context_.probe.PropertySet();
+      break;
+    case Verb::kGet:
+      context_.probe.PropertyGot();
+      break;
+    case Verb::kAction:
+      context_.probe.ActionDone();
+      break;
+  }
+  Publish(Topic(fmt::format("up/reply/{}", request)), answer, next_reply_id_, false);
+  Flush();
+  Report(sim_.TakeCommanded());
+  if (!sim_.moving()) return;
+  // What now moves must be seen moving.
+  context_.loop.Cancel(&wake_timer_);
+  PlanWake();
+}
+
+}  // namespace homeport::fleet

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "homeport/internal/v1/directory.grpc.pb.h"
+#include "services/registry/api/call.h"
+
+namespace homeport::registry {
+
+// What gateways ask. Thread-safe.
+class DirectoryService final : public internal::v1::DirectoryService::Service {
+ public:
+  explicit DirectoryService(const ApiParts& parts) : parts_(parts) {}
+
+  grpc::Status GetProductConfig(grpc::ServerContext* context,
+                                const internal::v1::GetProductConfigRequest* request,
+                                internal::v1::ProductConfig* response) override;
+  grpc::Status GetDeviceConfig(grpc::ServerContext* context,
+                               const internal::v1::GetDeviceConfigRequest* request,
+                               internal::v1::DeviceConfig* response) override;
+  grpc::Status GetState(grpc::ServerContext* context,
+                        const internal::v1::GetStateRequest* request,
+                        internal::v1::DeviceState* response) override;
+
+ private:
+  absl::Status FindState(const internal::v1::GetStateRequest& request,
+                         internal::v1::DeviceState& response);
+
+  const ApiParts parts_;
+};
+
+}  // namespace homeport::registry

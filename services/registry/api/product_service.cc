@@ -1,0 +1,179 @@
+#include "services/registry/api/product_service.h"
+
+#include <algorithm>
+
+#include "libs/base/reason.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+#include "libs/model/parse.h"
+#include "libs/rpc/resource_name.h"
+#include "services/registry/api/convert.h"
+#include "services/registry/api/page.h"
+#include "services/registry/core/names.h"
+#include "services/registry/store/secrets.h"
+
+namespace homeport::registry {
+namespace {
+
+const std::initializer_list<std::string_view> kScopes = {"operator"};
+constexpr size_t kDisplayNameBytesMax = 256;
+
+absl::Status FieldInvalid(std::string_view what) {
+  return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", what);
+}
+
+bool IsFleetKey(std::string_view key) {
+  return key.size() >= 16 && key.size() <= 128 &&
+         std::all_of(key.begin(), key.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+// The error names the path within the model: "services[2].properties[0].format: …".
+grpc::Status CheckModel(const std::string& model) {
+  if (model.empty()) return grpc::Status::OK;
+  const absl::Status parsed = model::ParseModel(model).status();
+  if (parsed.ok()) return grpc::Status::OK;
+  const std::string message = Message(parsed);
+  const size_t colon = message.find(':');
+  return rpc::MakeError(grpc::StatusCode::INVALID_ARGUMENT, "MODEL_INVALID", message,
+                        {{"path", colon == std::string::npos ? "" : message.substr(0, colon)}});
+}
+
+absl::Status CheckFields(const product::v1::Product& product) {
+  if (product.display_name().size() > kDisplayNameBytesMax ||
+      !IsPlainText(product.display_name())) {
+    return FieldInvalid("product.display_name: at most 256 bytes");
+  }
+  return absl::OkStatus();
+}
+
+void Fill(const ProductRow& row, product::v1::Product& out) {
+  out.set_name(rpc::FormatProductName(row.tenant, row.id));
+  out.set_display_name(row.display_name);
+  out.set_model_json(row.model);
+  out.set_allow_unregistered(row.allow_unregistered);
+  *out.mutable_create_time() = ToTimestamp(row.created_ms);
+  *out.mutable_update_time() = ToTimestamp(row.updated_ms);
+  out.set_etag(std::to_string(row.version));
+}
+
+Actor ActorOf(const auth::Claims& claims) { return {claims.tenant, claims.subject}; }
+
+}  // namespace
+
+grpc::Status ProductService::CreateProduct(grpc::ServerContext* context,
+                                           const product::v1::CreateProductRequest* request,
+                                           product::v1::Product* response) {
+  return Serve(parts_, "CreateProduct", *context, kScopes, [&](const auth::Claims& claims) {
+    if (grpc::Status bad = CheckModel(request->product().model_json()); !bad.ok()) return bad;
+    return ToAnswer(Create(claims, *request, *response));
+  });
+}
+
+absl::Status ProductService::Create(const auth::Claims& claims,
+                                    const product::v1::CreateProductRequest& request,
+                                    product::v1::Product& response) {
+  HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
+  if (!IsValidProductId(request.product_id())) {
+    return FieldInvalid("product_id: 1-64 of [a-z0-9._-]");
+  }
+  if (!request.fleet_key().empty() && !IsFleetKey(request.fleet_key())) {
+    return FieldInvalid("fleet_key: 16-128 bytes of printable ASCII");
+  }
+  HP_RETURN_IF_ERROR(CheckFields(request.product()));
+  ProductRow row{.id = request.product_id(),
+                 .tenant = tenant.str(),
+                 .display_name = request.product().display_name(),
+                 .model = request.product().model_json(),
+                 .fleet_key = request.fleet_key().empty() ? MakeSecret() : request.fleet_key(),
+                 .allow_unregistered = request.product().allow_unregistered()};
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  HP_ASSIGN_OR_RETURN(row, registry::CreateProduct(*connection, ActorOf(claims), row));
+  Fill(row, response);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ProductRow> ProductService::Find(const auth::Claims& claims,
+                                                const std::string& name) {
+  HP_ASSIGN_OR_RETURN(const rpc::ProductName parsed, rpc::ParseProductName(name, claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, parsed.tenant.str()));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  return FindProduct(*connection, parsed.tenant, parsed.product);
+}
+
+grpc::Status ProductService::GetProduct(grpc::ServerContext* context,
+                                        const product::v1::GetProductRequest* request,
+                                        product::v1::Product* response) {
+  return Serve(parts_, "GetProduct", *context, kScopes,
+               [&](const auth::Claims& claims) -> absl::Status {
+                 HP_ASSIGN_OR_RETURN(const ProductRow row, Find(claims, request->name()));
+                 Fill(row, *response);
+                 return absl::OkStatus();
+               });
+}
+
+grpc::Status ProductService::GetFleetKey(grpc::ServerContext* context,
+                                         const product::v1::GetFleetKeyRequest* request,
+                                         product::v1::FleetKey* response) {
+  return Serve(parts_, "GetFleetKey", *context, kScopes,
+               [&](const auth::Claims& claims) -> absl::Status {
+                 HP_ASSIGN_OR_RETURN(const ProductRow row, Find(claims, request->name()));
+                 response->set_fleet_key(row.fleet_key);
+                 return absl::OkStatus();
+               });
+}
+
+grpc::Status ProductService::ListProducts(grpc::ServerContext* context,
+                                          const product::v1::ListProductsRequest* request,
+                                          product::v1::ListProductsResponse* response) {
+  return Serve(parts_, "ListProducts", *context, kScopes,
+               [&](const auth::Claims& claims) { return List(claims, *request, *response); });
+}
+
+absl::Status ProductService::List(const auth::Claims& claims,
+                                  const product::v1::ListProductsRequest& request,
+                                  product::v1::ListProductsResponse& response) {
+  HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token()));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  HP_ASSIGN_OR_RETURN(const std::vector<ProductRow> rows,
+                      registry::ListProducts(*connection, tenant, page.after, page.size + 1));
+  const size_t shown = std::min(rows.size(), static_cast<size_t>(page.size));
+  for (size_t i = 0; i < shown; ++i) Fill(rows[i], *response.add_products());
+  if (shown < rows.size()) response.set_next_page_token(rows[shown - 1].id);
+  return absl::OkStatus();
+}
+
+grpc::Status ProductService::UpdateProduct(grpc::ServerContext* context,
+                                           const product::v1::UpdateProductRequest* request,
+                                           product::v1::Product* response) {
+  return Serve(parts_, "UpdateProduct", *context, kScopes, [&](const auth::Claims& claims) {
+    if (grpc::Status bad = CheckModel(request->product().model_json()); !bad.ok()) return bad;
+    return ToAnswer(Update(claims, *request, *response));
+  });
+}
+
+absl::Status ProductService::Update(const auth::Claims& claims,
+                                    const product::v1::UpdateProductRequest& request,
+                                    product::v1::Product& response) {
+  const product::v1::Product& product = request.product();
+  HP_ASSIGN_OR_RETURN(const rpc::ProductName name,
+                      rpc::ParseProductName(product.name(), claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, name.tenant.str()));
+  HP_RETURN_IF_ERROR(CheckFields(product));
+  HP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(product.etag(), "ETAG_MISMATCH"));
+  ProductRow row{.id = name.product.str(),
+                 .tenant = name.tenant.str(),
+                 .display_name = product.display_name(),
+                 .model = product.model_json(),
+                 .fleet_key = "",
+                 .allow_unregistered = product.allow_unregistered(),
+                 .version = version};
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(*connection, ActorOf(claims), row));
+  Fill(row, response);
+  return absl::OkStatus();
+}
+
+}  // namespace homeport::registry

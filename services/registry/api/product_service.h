@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+
+#include "homeport/product/v1/product.grpc.pb.h"
+#include "services/registry/api/call.h"
+#include "services/registry/store/product_table.h"
+
+namespace homeport::registry {
+
+// The gRPC ProductService. Thread-safe.
+class ProductService final : public product::v1::ProductService::Service {
+ public:
+  explicit ProductService(const ApiParts& parts) : parts_(parts) {}
+
+  grpc::Status CreateProduct(grpc::ServerContext* context,
+                             const product::v1::CreateProductRequest* request,
+                             product::v1::Product* response) override;
+  grpc::Status GetProduct(grpc::ServerContext* context,
+                          const product::v1::GetProductRequest* request,
+                          product::v1::Product* response) override;
+  grpc::Status ListProducts(grpc::ServerContext* context,
+                            const product::v1::ListProductsRequest* request,
+                            product::v1::ListProductsResponse* response) override;
+  grpc::Status UpdateProduct(grpc::ServerContext* context,
+                             const product::v1::UpdateProductRequest* request,
+                             product::v1::Product* response) override;
+  grpc::Status GetFleetKey(grpc::ServerContext* context,
+                           const product::v1::GetFleetKeyRequest* request,
+                           product::v1::FleetKey* response) override;
+
+ private:
+  absl::Status Create(const auth::Claims& claims,
+                      const product::v1::CreateProductRequest& request,
+                      product::v1::Product& response);
+  absl::Status List(const auth::Claims& claims, const product::v1::ListProductsRequest& request,
+                    product::v1::ListProductsResponse& response);
+  absl::Status Update(const auth::Claims& claims,
+                      const product::v1::UpdateProductRequest& request,
+                      product::v1::Product& response);
+  absl::StatusOr<ProductRow> Find(const auth::Claims& claims, const std::string& name);
+
+  const ApiParts parts_;
+};
+
+}  // namespace homeport::registry

@@ -1,0 +1,163 @@
+#include "services/registry/api/shadow_service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "libs/base/clock.h"
+#include "libs/base/reason.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+#include "libs/json/parse.h"
+#include "services/registry/api/convert.h"
+#include "services/registry/core/shadow_json.h"
+#include "services/registry/store/device_table.h"
+
+namespace homeport::registry {
+namespace {
+
+using internal::v1::ApiAnswer;
+using internal::v1::UplinkMessage;
+
+const std::initializer_list<std::string_view> kScopes = {"user", "operator"};
+constexpr std::string_view kVersionMismatch = "SHADOW_VERSION_MISMATCH";
+
+absl::Status InvalidRequest(std::string_view message) {
+  return ErrorWithReason(absl::StatusCode::kInvalidArgument, "SHADOW_REQUEST_INVALID", message);
+}
+
+absl::Status StatusOf(const ApiAnswer& answer) {
+  switch (answer.code()) {
+    case 200: return absl::OkStatus();
+    case 400:
+    case 415: return InvalidRequest(answer.message());
+    case 404:
+      return ErrorWithReason(absl::StatusCode::kNotFound, "SHADOW_NOT_FOUND", answer.message());
+    case 409:
+      return ErrorWithReason(absl::StatusCode::kAborted, kVersionMismatch, answer.message());
+    case 413:
+      return ErrorWithReason(absl::StatusCode::kResourceExhausted, "SHADOW_TOO_LARGE",
+                             answer.message());
+    default: return absl::InternalError(answer.message());
+  }
+}
+
+int64_t WaitMs(const grpc::ServerContext& context) {
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(left).count();
+  return std::clamp<int64_t>(ms, 0, ShadowService::kWaitMsMax);
+}
+
+// The request document of the shadow topics. The state is checked to be JSON, so that it cannot
+// reach outside its place.
+absl::StatusOr<std::string> RequestDocument(const shadow::v1::UpdateShadowRequest& request) {
+  if (!json::Parse(request.state_json(), {.depth_max = 16, .bytes_max = 256 * 1024}).ok()) {
+    return InvalidRequest("state_json is not a usable JSON text");
+  }
+  HP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(request.etag(), kVersionMismatch));
+  if (version == 0) return fmt::format(R"({{"state":{}}})", request.state_json());
+  return fmt::format(R"({{"state":{},"version":{}}})", request.state_json(), version);
+}
+
+std::string NameOf(const rpc::ShadowName& name) {
+  return rpc::FormatShadowName(name.tenant.str(), name.device.str(), name.shadow);
+}
+
+}  // namespace
+
+absl::StatusOr<rpc::ShadowName> ShadowService::ReadName(const auth::Claims& claims,
+                                                        const std::string& name) {
+  HP_ASSIGN_OR_RETURN(rpc::ShadowName parsed, rpc::ParseShadowName(name, claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, parsed.tenant.str()));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  const absl::Status found = FindDevice(*connection, parsed.tenant, parsed.device).status();
+  if (absl::IsNotFound(found)) return rpc::PermissionDenied(name);
+  HP_RETURN_IF_ERROR(found);
+  return parsed;
+}
+
+grpc::Status ShadowService::GetShadow(grpc::ServerContext* context,
+                                      const shadow::v1::GetShadowRequest* request,
+                                      shadow::v1::Shadow* response) {
+  return Serve(parts_, "GetShadow", *context, kScopes, [&](const auth::Claims& claims) {
+    return Get(claims, request->name(), *response);
+  });
+}
+
+absl::Status ShadowService::Get(const auth::Claims& claims, const std::string& name,
+                                shadow::v1::Shadow& response) {
+  HP_ASSIGN_OR_RETURN(const rpc::ShadowName parsed, ReadName(claims, name));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  HP_ASSIGN_OR_RETURN(const DeviceRow device, FindDevice(*connection, parsed.device));
+  HP_ASSIGN_OR_RETURN(const shadow::Document document,
+                      FindShadow(*connection, parsed.device, parsed.shadow));
+  if (!document.exists()) {
+    return ErrorWithReason(absl::StatusCode::kNotFound, "SHADOW_NOT_FOUND", "no such shadow");
+  }
+  response.set_name(NameOf(parsed));
+  response.set_state_json(StateJson(document));
+  response.set_metadata_json(MetadataJson(document));
+  response.set_version(document.version);
+  response.set_etag(std::to_string(document.version));
+  response.set_online(device.online);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ApiAnswer> ShadowService::Ask(const grpc::ServerContext& context,
+                                             const rpc::ShadowName& name, UplinkMessage message) {
+  const int64_t deadline_us = MonotonicMicros() + WaitMs(context) * 1000;
+  HP_ASSIGN_OR_RETURN(const uint64_t correlation, answers_.Expect());
+  message.set_device(name.device.str());
+  message.set_detail(name.shadow);
+  message.set_correlation(correlation);
+  message.set_received_ms(SystemClock().Wall().value);
+  const absl::Status appended = appender_.AppendUplink(message, WaitMs(context));
+  const int64_t left_ms = appended.ok() ? (deadline_us - MonotonicMicros()) / 1000 : 0;
+  absl::StatusOr<ApiAnswer> answer = answers_.Await(correlation, std::max<int64_t>(0, left_ms));
+  HP_RETURN_IF_ERROR(appended);
+  return answer;
+}
+
+grpc::Status ShadowService::UpdateShadow(grpc::ServerContext* context,
+                                         const shadow::v1::UpdateShadowRequest* request,
+                                         shadow::v1::Shadow* response) {
+  return Serve(parts_, "UpdateShadow", *context, kScopes, [&](const auth::Claims& claims) {
+    return Update(*context, claims, *request, *response);
+  });
+}
+
+absl::Status ShadowService::Update(const grpc::ServerContext& context, const auth::Claims& claims,
+                                   const shadow::v1::UpdateShadowRequest& request,
+                                   shadow::v1::Shadow& response) {
+  HP_ASSIGN_OR_RETURN(const rpc::ShadowName name, ReadName(claims, request.name()));
+  UplinkMessage message;
+  message.set_kind(UplinkMessage::KIND_SHADOW_UPDATE);
+  HP_ASSIGN_OR_RETURN(*message.mutable_payload(), RequestDocument(request));
+  HP_ASSIGN_OR_RETURN(const ApiAnswer answer, Ask(context, name, std::move(message)));
+  HP_RETURN_IF_ERROR(StatusOf(answer));
+  response.set_name(NameOf(name));
+  response.set_state_json(answer.state_json());
+  response.set_metadata_json(answer.metadata_json());
+  response.set_version(answer.version());
+  response.set_etag(std::to_string(answer.version()));
+  response.set_online(answer.online());
+  return absl::OkStatus();
+}
+
+grpc::Status ShadowService::DeleteShadow(grpc::ServerContext* context,
+                                         const shadow::v1::DeleteShadowRequest* request,
+                                         shadow::v1::DeleteShadowResponse* response) {
+  return Serve(parts_, "DeleteShadow", *context, kScopes,
+               [&](const auth::Claims& claims) -> absl::Status {
+                 HP_ASSIGN_OR_RETURN(const rpc::ShadowName name, ReadName(claims, request->name()));
+                 UplinkMessage message;
+                 message.set_kind(UplinkMessage::KIND_SHADOW_DELETE);
+                 HP_ASSIGN_OR_RETURN(const ApiAnswer answer, Ask(*context, name, message));
+                 HP_RETURN_IF_ERROR(StatusOf(answer));
+                 response->set_version(answer.version());
+                 return absl::OkStatus();
+               });
+}
+
+}  // namespace homeport::registry

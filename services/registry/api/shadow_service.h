@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+
+#include "homeport/shadow/v1/shadow.grpc.pb.h"
+#include "libs/rpc/resource_name.h"
+#include "services/registry/api/call.h"
+#include "services/registry/pod_inbox.h"
+#include "services/registry/stream_appender.h"
+
+namespace homeport::registry {
+
+// The gRPC ShadowService. Reads come from PostgreSQL; changes go through the device's uplink stream,
+// like its own, and are answered when they are committed. Thread-safe. Borrows what it is given.
+class ShadowService final : public shadow::v1::ShadowService::Service {
+ public:
+  static constexpr int64_t kWaitMsMax = 10'000;
+
+  ShadowService(const ApiParts& parts, StreamAppender& appender, AnswerTable& answers)
+      : parts_(parts), appender_(appender), answers_(answers) {}
+
+  grpc::Status GetShadow(grpc::ServerContext* context,
+                         const shadow::v1::GetShadowRequest* request,
+                         shadow::v1::Shadow* response) override;
+  grpc::Status UpdateShadow(grpc::ServerContext* context,
+                            const shadow::v1::UpdateShadowRequest* request,
+                            shadow::v1::Shadow* response) override;
+  grpc::Status DeleteShadow(grpc::ServerContext* context,
+                            const shadow::v1::DeleteShadowRequest* request,
+                            shadow::v1::DeleteShadowResponse* response) override;
+
+ private:
+  // The name, when the device is one of the caller's.
+  absl::StatusOr<rpc::ShadowName> ReadName(const auth::Claims& claims, const std::string& name);
+  absl::Status Get(const auth::Claims& claims, const std::string& name,
+                   shadow::v1::Shadow& response);
+  absl::Status Update(const grpc::ServerContext& context, const auth::Claims& claims,
+                      const shadow::v1::UpdateShadowRequest& request,
+                      shadow::v1::Shadow& response);
+  // Appends the request and waits for its answer, no longer than the call's deadline.
+  absl::StatusOr<internal::v1::ApiAnswer> Ask(const grpc::ServerContext& context,
+                                              const rpc::ShadowName& name,
+                                              internal::v1::UplinkMessage message);
+
+  const ApiParts parts_;
+  StreamAppender& appender_;
+  AnswerTable& answers_;
+};
+
+}  // namespace homeport::registry

@@ -1,0 +1,157 @@
+#include "services/registry/app.h"
+
+#include "absl/time/clock.h"
+#include "libs/base/log.h"
+#include "libs/base/status.h"
+#include "services/registry/schema.h"
+
+namespace homeport::registry {
+namespace {
+
+constexpr int64_t kDrainMs = 5000;
+constexpr int64_t kDatabaseWaitMs = 30'000;
+
+postgres::ConnectOptions ConnectOptionsOf(const RegistryConfig& config) {
+  return {.conninfo = config.postgres, .application = "homeport-registry"};
+}
+
+redis_blocking::ClientOptions RedisOptionsOf(const RegistryConfig& config) {
+  return {.address = config.redis};
+}
+
+ApiParts PartsOf(const rpc::CallAuth& auth, postgres::Pool& pool, ServiceProbe& probe) {
+  return {auth, pool, probe};
+}
+
+absl::StatusOr<std::unique_ptr<postgres::Connection>> WaitForDatabase(
+    const RegistryConfig& config) {
+  const MonoMs deadline = SystemClock().Now() + kDatabaseWaitMs;
+  Backoff backoff;
+  for (;;) {
+    auto connection = postgres::Connection::Open(ConnectOptionsOf(config));
+    if (!absl::IsUnavailable(connection.status()) || SystemClock().Now() > deadline) {
+      return connection;
+    }
+    log::Warn("database_awaited", {{"error", connection.status()}});
+    absl::SleepFor(absl::Milliseconds(backoff.NextMs()));
+  }
+}
+
+}  // namespace
+
+absl::Status PrepareDatabase(const RegistryConfig& config) {
+  HP_ASSIGN_OR_RETURN(const std::unique_ptr<postgres::Connection> connection,
+                      WaitForDatabase(config));
+  HP_RETURN_IF_ERROR(postgres::Migrate(*connection, Migrations()));
+  return PartitionTable::Ensure(*connection, config.partitions);
+}
+
+App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
+    : config_(config),
+      pod_(pod),
+      clock_(SystemClock()),
+      probe_(metrics_),
+      pool_({.connect = ConnectOptionsOf(config), .connections_max = config.api_connections}),
+      auth_(tokens, clock_),
+      catalog_(clock_),
+      appender_(pod.str(), config.partitions, RedisOptionsOf(config), probe_),
+      inbox_({.pod = pod.str(), .lease_ms = config.pod_lease_ms, .redis = RedisOptionsOf(config)},
+             answers_, clock_, probe_),
+      membership_({.pod = pod.str(),
+                   .partitions = config.partitions,
+                   .lease_ms = config.partition_lease_ms,
+                   .postgres = ConnectOptionsOf(config)},
+                  probe_),
+      sweeper_({.lease_ms = config.pod_lease_ms,
+                .postgres = ConnectOptionsOf(config),
+                .redis = RedisOptionsOf(config)},
+               clock_, probe_),
+      products_(PartsOf(auth_, pool_, probe_)),
+      devices_(PartsOf(auth_, pool_, probe_), appender_, config.partitions),
+      shadows_(PartsOf(auth_, pool_, probe_), appender_, answers_),
+      directory_(PartsOf(auth_, pool_, probe_)) {
+  for (uint32_t worker = 0; worker < config.workers; ++worker) {
+    metrics_.StartShard();
+    workers_.push_back(std::make_unique<Worker>(
+        OptionsOf(worker), Worker::Parts{.clock = clock_,
+                                         .metrics = metrics_,
+                                         .catalog = catalog_,
+                                         .wanted = membership_.wanted(),
+                                         .dead_pods = sweeper_.dead_pods()}));
+  }
+  metrics::AddProcessMetrics(metrics_);
+  health_.Expect("start");
+  AddBackground();
+  AddServers();
+}
+
+WorkerOptions App::OptionsOf(uint32_t worker) const {
+  WorkerOptions options;
+  options.pod = pod_.str();
+  options.index = worker;
+  options.workers = config_.workers;
+  options.partitions = config_.partitions;
+  options.lease_ms = config_.partition_lease_ms;
+  options.devices_max = config_.cached_devices / config_.workers;
+  options.batch.messages_max = config_.transaction_messages;
+  options.postgres = ConnectOptionsOf(config_);
+  options.redis = RedisOptionsOf(config_);
+  return options;
+}
+
+void App::AddBackground() {
+  lifecycle_.Add({.name = "metrics",
+                  .start = [this]() -> absl::Status {
+                    HP_ASSIGN_OR_RETURN(exposer_, metrics::Exposer::Start(config_.metrics_listen,
+                                                                          metrics_, health_));
+                    return absl::OkStatus();
+                  },
+                  .stop = [this] { exposer_.reset(); }});
+  const auto add = [this](const char* name, auto& part) {
+    lifecycle_.Add({.name = name,
+                    .start =
+                        [&part] {
+                          part.Start();
+                          return absl::OkStatus();
+                        },
+                    .stop = [&part] { part.Stop(); },
+                    .stop_ms_max = 2 * kDrainMs});
+  };
+  add("inbox", inbox_);
+  add("membership", membership_);
+  add("sweeper", sweeper_);
+  for (const std::unique_ptr<Worker>& worker : workers_) add("worker", *worker);
+}
+
+void App::AddServers() {
+  lifecycle_.Add(
+      {.name = "grpc",
+       .start = [this]() -> absl::Status {
+         HP_ASSIGN_OR_RETURN(server_, rpc::Server::Start({.listen = config_.grpc_listen,
+                                                          .tls_cert = config_.tls_cert,
+                                                          .tls_key = config_.tls_key},
+                                                         {&products_, &devices_, &shadows_,
+                                                          &directory_}));
+         return absl::OkStatus();
+       },
+       .stop =
+           [this] {
+             server_->SetNotServing();
+             server_->Shutdown(kDrainMs);
+           },
+       .stop_ms_max = 2 * kDrainMs});
+}
+
+absl::Status App::Start() {
+  HP_RETURN_IF_ERROR(lifecycle_.Start());
+  health_.Met("start");
+  log::Info("ready", {{"pod", pod_.str()}, {"grpc_port", server_->port()}});
+  return absl::OkStatus();
+}
+
+void App::Stop() {
+  health_.Unmet("start", "stopping");
+  lifecycle_.Stop();
+}
+
+}  // namespace homeport::registry

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "libs/auth/jwks_file.h"
+#include "libs/base/clock.h"
+#include "libs/base/ids.h"
+#include "libs/metrics/exposer.h"
+#include "libs/metrics/health.h"
+#include "libs/metrics/registry.h"
+#include "libs/postgres/pool.h"
+#include "libs/rpc/call_auth.h"
+#include "libs/rpc/server.h"
+#include "libs/runtime/lifecycle.h"
+#include "services/registry/api/device_service.h"
+#include "services/registry/api/directory_service.h"
+#include "services/registry/api/product_service.h"
+#include "services/registry/api/shadow_service.h"
+#include "services/registry/config.h"
+#include "services/registry/membership.h"
+#include "services/registry/pod_inbox.h"
+#include "services/registry/pod_sweeper.h"
+#include "services/registry/stream/worker.h"
+#include "services/registry/stream_appender.h"
+
+namespace homeport::registry {
+
+// Brings the schema up to date and makes the rows of the partitions. Waits up to 30 s for
+// PostgreSQL to come up.
+[[nodiscard]] absl::Status PrepareDatabase(const RegistryConfig& config);
+
+// A registry process without its main(): the parts, and the order in which they start and stop.
+class App {
+ public:
+  // `tokens` is borrowed. REQUIRES: PrepareDatabase succeeded.
+  App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens);
+
+  [[nodiscard]] absl::Status Start();
+  // Drains: answers the calls under way, commits what is read, gives partitions and leases back.
+  void Stop();
+
+  [[nodiscard]] int grpc_port() const { return server_->port(); }
+  [[nodiscard]] const metrics::Registry& metrics() const { return metrics_; }
+
+ private:
+  void AddBackground();
+  void AddServers();
+  [[nodiscard]] WorkerOptions OptionsOf(uint32_t worker) const;
+
+  const RegistryConfig config_;
+  const PodId pod_;
+  const Clock& clock_;
+  metrics::Registry metrics_;
+  metrics::Health health_;
+  ServiceProbe probe_;
+  postgres::Pool pool_;
+  rpc::CallAuth auth_;
+  Catalog catalog_;
+  AnswerTable answers_;
+  StreamAppender appender_;
+  PodInbox inbox_;
+  Membership membership_;
+  PodSweeper sweeper_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  ProductService products_;
+  DeviceService devices_;
+  ShadowService shadows_;
+  DirectoryService directory_;
+  std::unique_ptr<metrics::Exposer> exposer_;
+  std::unique_ptr<rpc::Server> server_;
+  runtime::Lifecycle lifecycle_;
+};
+
+}  // namespace homeport::registry

@@ -1,0 +1,68 @@
+#include "services/registry/config.h"
+
+namespace homeport::registry {
+namespace {
+
+void DeclareAddresses(RegistryConfig& c, config::Table& table) {
+  table.Text("pod-name", &c.pod_name, {.unit = "name", .doc = "Begins the id of this process run"});
+  table.Text("grpc-listen", &c.grpc_listen, {.unit = "host:port", .doc = "Serves the gRPC API"});
+  table.Text("metrics-listen", &c.metrics_listen,
+             {.unit = "host:port", .doc = "Serves /metrics, /livez and /readyz"});
+  table.Text("redis", &c.redis, {.unit = "host:port or socket path", .doc = "Redis"});
+  table.Text("postgres", &c.postgres,
+             {.unit = "libpq string", .doc = "PostgreSQL", .required = true, .secret = true});
+}
+
+void DeclareSecurity(RegistryConfig& c, config::Table& table) {
+  table.Text("tls-cert", &c.tls_cert, {.unit = "PEM file", .doc = "Certificate of the gRPC server"});
+  table.Text("tls-key", &c.tls_key, {.unit = "PEM file", .doc = "Its key"});
+  table.Flag("insecure", &c.insecure, {.doc = "Allow gRPC without TLS"});
+  table.Text("jwks-file", &c.jwks_file,
+             {.unit = "JSON file", .doc = "Public keys that sign the tokens of callers"});
+  table.Text("token-issuer", &c.token_issuer, {.unit = "text", .doc = "The `iss` of those tokens"});
+  table.Check([&c] {
+    if (c.migrate_only) return absl::OkStatus();
+    if (c.jwks_file.empty()) return absl::InvalidArgumentError("jwks-file is required");
+    if (c.tls_cert.empty() != c.tls_key.empty()) {
+      return absl::InvalidArgumentError("tls-cert and tls-key go together");
+    }
+    if (c.tls_cert.empty() && !c.insecure) {
+      return absl::InvalidArgumentError("without tls-cert, gRPC needs --insecure");
+    }
+    return absl::OkStatus();
+  });
+}
+
+void DeclareConsumption(RegistryConfig& c, config::Table& table) {
+  table.Int("partitions", &c.partitions,
+            {.min = 1, .max = 4096, .unit = "count",
+             .doc = "Uplink partitions of the deployment; fixed for its life"});
+  table.Int("workers", &c.workers,
+            {.min = 1, .max = 64, .unit = "threads", .doc = "Threads that consume partitions"});
+  table.Int("partition-lease-ms", &c.partition_lease_ms,
+            {.min = 1000, .max = 60'000, .unit = "ms",
+             .doc = "A registry pod silent for so long loses its partitions"});
+  table.Int("pod-lease-ms", &c.pod_lease_ms,
+            {.min = 1000, .max = 60'000, .unit = "ms",
+             .doc = "A pod whose lease is gone for so long is dead: its sessions are ended"});
+  table.Int("transaction-messages", &c.transaction_messages,
+            {.min = 1, .max = 20'000, .unit = "messages", .doc = "Most messages in a transaction"});
+  table.Int("cached-devices", &c.cached_devices,
+            {.min = 100, .max = 10'000'000, .unit = "devices",
+             .doc = "Device states kept in memory, over all workers"});
+  table.Int("api-connections", &c.api_connections,
+            {.min = 1, .max = 100, .unit = "connections",
+             .doc = "PostgreSQL connections of the gRPC API"});
+}
+
+}  // namespace
+
+void DeclareSettings(RegistryConfig& config, config::Table& table) {
+  DeclareAddresses(config, table);
+  DeclareSecurity(config, table);
+  DeclareConsumption(config, table);
+  table.Flag("migrate-only", &config.migrate_only,
+             {.doc = "Bring the database's schema up to date and exit"});
+}
+
+}  // namespace homeport::registry

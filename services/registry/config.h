@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "libs/config/table.h"
+
+namespace homeport::registry {
+
+// The settings of homeport-registry; documented where they are declared, in config.cc.
+struct RegistryConfig {
+  std::string pod_name = "registry";
+  std::string grpc_listen = "127.0.0.1:7600";
+  std::string metrics_listen = "127.0.0.1:7601";
+  std::string redis = "127.0.0.1:6379";
+  std::string postgres;
+  std::string tls_cert;
+  std::string tls_key;
+  bool insecure = false;
+  std::string jwks_file;
+  std::string token_issuer = "homeport";
+  uint32_t partitions = 64;
+  uint32_t workers = 2;
+  int64_t partition_lease_ms = 10'000;
+  int64_t pod_lease_ms = 10'000;
+  uint32_t transaction_messages = 2000;
+  uint32_t cached_devices = 50'000;
+  uint32_t api_connections = 8;
+  bool migrate_only = false;
+};
+
+void DeclareSettings(RegistryConfig& config, config::Table& table);
+
+}  // namespace homeport::registry
