@@ -13,7 +13,6 @@ if(HOMEPORT_SERVICES)
   find_package(gRPC CONFIG REQUIRED)
   find_package(prometheus-cpp CONFIG REQUIRED)
   find_package(civetweb CONFIG REQUIRED)
-  find_package(CLI11 QUIET CONFIG)
   # Debian's Hiredis and libpqxx CMake files are absent or broken; pkg-config works.
   pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
   pkg_check_modules(PQXX REQUIRED IMPORTED_TARGET libpqxx)

@@ -15,10 +15,12 @@ set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 
 find_program(HOMEPORT_CCACHE ccache)
 if(HOMEPORT_CCACHE)
-  set(CMAKE_C_COMPILER_LAUNCHER "${HOMEPORT_CCACHE}")
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${HOMEPORT_CCACHE}")
+  # Paths relative to the checkout, so that every clone of it finds the same results.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+    CCACHE_NOHASHDIR=1 "${HOMEPORT_CCACHE}")
 endif()
 
+add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.")
 add_library(homeport_flags INTERFACE)
 target_compile_options(homeport_flags INTERFACE -Wall -Wextra -Wpedantic -Werror -Wshadow
   -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -fno-omit-frame-pointer)

@@ -28,7 +28,6 @@ function(homeport_test)
   add_executable(${ARG_NAME} ${ARG_SOURCES})
   _homeport_link(${ARG_NAME} 90 "${ARG_DEPENDS}" "${ARG_LINKS}")
   target_link_libraries(${ARG_NAME} PRIVATE Catch2::Catch2WithMain)
-  target_compile_definitions(${ARG_NAME} PRIVATE HOMEPORT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${ARG_LABEL}/${ARG_NAME} COMMAND ${ARG_NAME})
   set_tests_properties(${ARG_LABEL}/${ARG_NAME} PROPERTIES
     LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} SKIP_RETURN_CODE 77)

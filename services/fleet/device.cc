@@ -18,6 +18,7 @@ constexpr int64_t kSecondUs = 1'000'000;
 constexpr int64_t kBackoffUsMin = kSecondUs / 2;
 constexpr int64_t kBackoffUsMax = 30 * kSecondUs;
 constexpr int64_t kMovingWakeUs = kSecondUs / 2;
+constexpr int64_t kWakeGridUs = kSecondUs / 50;
 constexpr double kNaturalWakeS = 5;
 // A device's time runs so fast that this much of it passes between two reports of --rate.
 constexpr double kDeviceSecondsPerReport = 60;
@@ -198,7 +199,10 @@ void Device::PlanWake() {
   const double interval_s = rate > 0 ? 1 / rate : kNaturalWakeS;
   int64_t delay = Micros(interval_s * Uniform(0.7, 1.3));
   if (sim_.moving()) delay = std::min(delay, kMovingWakeUs);
-  wake_timer_ = context_.loop.After(delay, [this] { Wake(); });
+  // On a common grid, so that a large fleet wakes the process less often than it has devices.
+  const int64_t now = context_.loop.now_us();
+  const int64_t at = (now + delay + kWakeGridUs - 1) / kWakeGridUs * kWakeGridUs;
+  wake_timer_ = context_.loop.After(at - now, [this] { Wake(); });
 }
 
 // Lets the device live up to now.

@@ -1,0 +1,68 @@
+#include "tests/support/child_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "libs/base/check.h"
+
+extern char** environ;
+
+namespace homeport::testing {
+namespace {
+
+// setpriv ties the child's life to ours, and changes the user: PostgreSQL does not run as root.
+std::vector<std::string> WithPrivileges(const ChildProcess::Options& options) {
+  std::vector<std::string> command = {"setpriv", "--pdeathsig", "KILL"};
+  if (!options.user.empty()) {
+    command.insert(command.end(), {"--reuid=" + options.user, "--regid=" + options.user,
+                                   "--clear-groups"});
+  }
+  command.insert(command.end(), options.command.begin(), options.command.end());
+  return command;
+}
+
+}  // namespace
+
+ChildProcess::ChildProcess(const Options& options) {
+  std::vector<std::string> command = WithPrivileges(options);
+  std::vector<char*> argv;
+  for (std::string& word : command) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  HP_CHECK(posix_spawn_file_actions_init(&actions) == 0);
+  HP_CHECK(posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, options.output.c_str(),
+                                            O_WRONLY | O_CREAT | O_APPEND, 0666) == 0);
+  HP_CHECK(posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO) == 0);
+  HP_CHECK(posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), environ) == 0);
+  posix_spawn_file_actions_destroy(&actions);
+}
+
+ChildProcess::~ChildProcess() {
+  if (pid_ > 0) End(SIGKILL);
+}
+
+void ChildProcess::Signal(int signal) const {
+  HP_CHECK(pid_ > 0);
+  kill(pid_, signal);
+}
+
+int ChildProcess::Wait() {
+  HP_CHECK(pid_ > 0);
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0) continue;
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+int ChildProcess::End(int signal) {
+  Signal(signal);
+  if (signal != SIGKILL) Signal(SIGCONT);
+  return Wait();
+}
+
+int RunCommand(const ChildProcess::Options& options) { return ChildProcess(options).Wait(); }
+
+}  // namespace homeport::testing
