@@ -73,8 +73,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectOption
   // Defaults go before keywords, the last of which counts; a URI is taken as it is.
   const bool uri = options.conninfo.find("://") != std::string::npos;
   const std::string conninfo = uri ? options.conninfo : "connect_timeout=5 " + options.conninfo;
-  HP_RETURN_IF_ERROR(
-      CatchSqlErrors("connect", [&] { impl = std::make_unique<Impl>(conninfo); }));
+  HP_RETURN_IF_ERROR(CatchSqlErrors("connect", [&] { impl = std::make_unique<Impl>(conninfo); }));
   auto connection = std::unique_ptr<Connection>(new Connection(std::move(impl)));
   HP_RETURN_IF_ERROR(connection->ExecuteScript(SettingsScript(options)));
   return connection;

@@ -37,8 +37,8 @@ absl::Status ApplyMissing(Connection& connection, std::span<const Migration> mig
   HP_ASSIGN_OR_RETURN(const Result current, connection.Execute(kCurrent));
   const int64_t version = current.Int8(0, 0);
   if (version > static_cast<int64_t>(migrations.size())) {
-    return absl::FailedPreconditionError(
-        fmt::format("the schema has version {}, this program knows {}", version, migrations.size()));
+    return absl::FailedPreconditionError(fmt::format(
+        "the schema has version {}, this program knows {}", version, migrations.size()));
   }
   for (const Migration& migration : migrations.subspan(static_cast<size_t>(version))) {
     HP_RETURN_IF_ERROR(Apply(connection, migration));
@@ -51,8 +51,7 @@ absl::Status ApplyMissing(Connection& connection, std::span<const Migration> mig
 absl::Status Migrate(Connection& connection, std::span<const Migration> migrations) {
   HP_RETURN_IF_ERROR(connection.Execute(kLock, Params().Int8(kAdvisoryKey)).status());
   const absl::Status applied = ApplyMissing(connection, migrations);
-  const absl::Status unlocked =
-      connection.Execute(kUnlock, Params().Int8(kAdvisoryKey)).status();
+  const absl::Status unlocked = connection.Execute(kUnlock, Params().Int8(kAdvisoryKey)).status();
   return applied.ok() ? unlocked : applied;
 }
 

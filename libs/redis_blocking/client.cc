@@ -47,7 +47,8 @@ absl::Status Client::EnsureConnected() {
   context_.reset(Connect(options_));
   if (!context_ || context_->err != 0) return Broken("connect");
   redisSetTimeout(context_.get(), ToTimeval(options_.answer_ms_max));
-  redisEnableKeepAlive(context_.get());
+  // A unix socket has no TCP keep-alive, and hiredis takes the refusal for a broken connection.
+  if (context_->connection_type == REDIS_CONN_TCP) redisEnableKeepAlive(context_.get());
   return absl::OkStatus();
 }
 

@@ -164,9 +164,9 @@ void Directory::FetchDevice(std::string device, OnDevice done) {
   stub_->async()->GetDeviceConfig(
       &call->context, &call->request, &call->response,
       [this, call, device = std::move(device)](const grpc::Status& status) {
-        absl::StatusOr<DeviceInfo> info = rpc::FromGrpc(status);
-        if (status.ok()) info = ToDevice(call->response);
-        Store<DeviceInfo>(devices_, device, std::move(info));
+        Store<DeviceInfo>(devices_, device,
+                          status.ok() ? absl::StatusOr<DeviceInfo>(ToDevice(call->response))
+                                      : rpc::FromGrpc(status));
         delete call;
         CallEnds();
       });

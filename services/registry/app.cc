@@ -72,12 +72,12 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
       directory_(PartsOf(auth_, pool_, probe_)) {
   for (uint32_t worker = 0; worker < config.workers; ++worker) {
     metrics_.StartShard();
-    workers_.push_back(std::make_unique<Worker>(
-        OptionsOf(worker), Worker::Parts{.clock = clock_,
-                                         .metrics = metrics_,
-                                         .catalog = catalog_,
-                                         .wanted = membership_.wanted(),
-                                         .dead_pods = sweeper_.dead_pods()}));
+    workers_.push_back(std::make_unique<Worker>(OptionsOf(worker),
+                                                Worker::Parts{.clock = clock_,
+                                                              .metrics = metrics_,
+                                                              .catalog = catalog_,
+                                                              .wanted = membership_.wanted(),
+                                                              .dead_pods = sweeper_.dead_pods()}));
   }
   metrics::AddProcessMetrics(metrics_);
   health_.Expect("start");
@@ -124,22 +124,21 @@ void App::AddBackground() {
 }
 
 void App::AddServers() {
-  lifecycle_.Add(
-      {.name = "grpc",
-       .start = [this]() -> absl::Status {
-         HP_ASSIGN_OR_RETURN(server_, rpc::Server::Start({.listen = config_.grpc_listen,
-                                                          .tls_cert = config_.tls_cert,
-                                                          .tls_key = config_.tls_key},
-                                                         {&products_, &devices_, &shadows_,
-                                                          &directory_}));
-         return absl::OkStatus();
-       },
-       .stop =
-           [this] {
-             server_->SetNotServing();
-             server_->Shutdown(kDrainMs);
-           },
-       .stop_ms_max = 2 * kDrainMs});
+  lifecycle_.Add({.name = "grpc",
+                  .start = [this]() -> absl::Status {
+                    HP_ASSIGN_OR_RETURN(server_, rpc::Server::Start({.listen = config_.grpc_listen,
+                                                                     .tls_cert = config_.tls_cert,
+                                                                     .tls_key = config_.tls_key},
+                                                                    {&products_, &devices_,
+                                                                     &shadows_, &directory_}));
+                    return absl::OkStatus();
+                  },
+                  .stop =
+                      [this] {
+                        server_->SetNotServing();
+                        server_->Shutdown(kDrainMs);
+                      },
+                  .stop_ms_max = 2 * kDrainMs});
 }
 
 absl::Status App::Start() {

@@ -14,7 +14,8 @@ void DeclareAddresses(RegistryConfig& c, config::Table& table) {
 }
 
 void DeclareSecurity(RegistryConfig& c, config::Table& table) {
-  table.Text("tls-cert", &c.tls_cert, {.unit = "PEM file", .doc = "Certificate of the gRPC server"});
+  table.Text("tls-cert", &c.tls_cert,
+             {.unit = "PEM file", .doc = "Certificate of the gRPC server"});
   table.Text("tls-key", &c.tls_key, {.unit = "PEM file", .doc = "Its key"});
   table.Flag("insecure", &c.insecure, {.doc = "Allow gRPC without TLS"});
   table.Text("jwks-file", &c.jwks_file,
@@ -35,23 +36,33 @@ void DeclareSecurity(RegistryConfig& c, config::Table& table) {
 
 void DeclareConsumption(RegistryConfig& c, config::Table& table) {
   table.Int("partitions", &c.partitions,
-            {.min = 1, .max = 4096, .unit = "count",
+            {.min = 1,
+             .max = 4096,
+             .unit = "count",
              .doc = "Uplink partitions of the deployment; fixed for its life"});
   table.Int("workers", &c.workers,
             {.min = 1, .max = 64, .unit = "threads", .doc = "Threads that consume partitions"});
   table.Int("partition-lease-ms", &c.partition_lease_ms,
-            {.min = 1000, .max = 60'000, .unit = "ms",
+            {.min = 1000,
+             .max = 60'000,
+             .unit = "ms",
              .doc = "A registry pod silent for so long loses its partitions"});
   table.Int("pod-lease-ms", &c.pod_lease_ms,
-            {.min = 1000, .max = 60'000, .unit = "ms",
+            {.min = 1000,
+             .max = 60'000,
+             .unit = "ms",
              .doc = "A pod whose lease is gone for so long is dead: its sessions are ended"});
   table.Int("transaction-messages", &c.transaction_messages,
             {.min = 1, .max = 20'000, .unit = "messages", .doc = "Most messages in a transaction"});
   table.Int("cached-devices", &c.cached_devices,
-            {.min = 100, .max = 10'000'000, .unit = "devices",
+            {.min = 100,
+             .max = 10'000'000,
+             .unit = "devices",
              .doc = "Device states kept in memory, over all workers"});
   table.Int("api-connections", &c.api_connections,
-            {.min = 1, .max = 100, .unit = "connections",
+            {.min = 1,
+             .max = 100,
+             .unit = "connections",
              .doc = "PostgreSQL connections of the gRPC API"});
 }
 

@@ -90,9 +90,9 @@ void PodInbox::Run() {
 absl::Status PodInbox::Step() {
   HP_RETURN_IF_ERROR(RenewLease());
   const std::string key = routing::InboxKey(options_.pod);
-  HP_ASSIGN_OR_RETURN(const redis_blocking::Reply reply,
-                      redis_.Call({"XREAD", "COUNT", kCount, "BLOCK", kBlockMs, "STREAMS", key,
-                                   ToText(last_)}));
+  HP_ASSIGN_OR_RETURN(
+      const redis_blocking::Reply reply,
+      redis_.Call({"XREAD", "COUNT", kCount, "BLOCK", kBlockMs, "STREAMS", key, ToText(last_)}));
   HP_RETURN_IF_ERROR(redis_blocking::ToStatus(reply));
   if (reply.size() == 0 || reply[0].size() != 2) return absl::OkStatus();
   Read(reply[0][1]);
@@ -117,8 +117,8 @@ void PodInbox::Read(redis_blocking::ReplyView entries) {
     if (const auto id = ParseStreamId(entries[i][0].text())) last_ = *id;
     const redis_blocking::ReplyView fields = entries[i][1];
     internal::v1::InboxBatch batch;
-    if (fields.size() != 2 || !batch.ParseFromArray(fields[1].text().data(),
-                                                    static_cast<int>(fields[1].text().size()))) {
+    if (fields.size() != 2 ||
+        !batch.ParseFromArray(fields[1].text().data(), static_cast<int>(fields[1].text().size()))) {
       log::Refusal("inbox_entry_refused", {{"reason", "malformed"}});
       continue;
     }

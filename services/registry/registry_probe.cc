@@ -8,8 +8,8 @@ namespace homeport::registry {
 namespace {
 
 constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
-    "unknown",       "connected",     "disconnected",  "properties", "event",   "telemetry",
-    "shadow_get",    "shadow_update", "shadow_delete", "watch",      "unwatch", "watch_renew"};
+    "unknown",    "connected",     "disconnected",  "properties", "event",   "telemetry",
+    "shadow_get", "shadow_update", "shadow_delete", "watch",      "unwatch", "watch_renew"};
 
 std::string Name(std::string_view rest) { return fmt::format("homeport_registry_{}", rest); }
 
@@ -60,7 +60,8 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
       backlog_(r.AddGauge(Name("stream_lag_entries"), "Stream entries not yet committed")),
       partitions_(r.AddGauge(Name("partitions_owned"), "Uplink partitions owned")),
       fenced_(r.AddCounter(Name("fenced_total"), "Partitions lost to another owner")),
-      redis_failures_(r.AddCounter(Name("retries_total"), kFailuresHelp, {{"dependency", "redis"}})),
+      redis_failures_(
+          r.AddCounter(Name("retries_total"), kFailuresHelp, {{"dependency", "redis"}})),
       postgres_failures_(
           r.AddCounter(Name("retries_total"), kFailuresHelp, {{"dependency", "postgres"}})),
       inbox_appended_(r.AddCounter(Name("inbox_appended_total"), "Entries appended to inboxes")),
@@ -115,8 +116,8 @@ ServiceProbe::ServiceProbe(metrics::Registry& r)
                                          {{"dependency", "redis"}})),
       postgres_failures_(r.AddSharedCounter(Name("service_retries_total"), kFailuresHelp,
                                             {{"dependency", "postgres"}})),
-      late_answers_(r.AddSharedCounter(Name("late_answers_total"),
-                                       "Answers to gRPC requests that nobody waited for any more")) {
+      late_answers_(r.AddSharedCounter(
+          Name("late_answers_total"), "Answers to gRPC requests that nobody waited for any more")) {
 }
 
 void ServiceProbe::Call(std::string_view method, int grpc_code) {

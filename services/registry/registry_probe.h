@@ -21,8 +21,8 @@ namespace homeport::registry {
 struct CommitReport {
   size_t messages = 0;
   size_t bytes = 0;
-  int64_t micros = 0;      // from decoding to the answer to COMMIT
-  int64_t lag_ms = 0;      // age of its oldest entry when committed
+  int64_t micros = 0;  // from decoding to the answer to COMMIT
+  int64_t lag_ms = 0;  // age of its oldest entry when committed
 };
 
 // What one worker thread tells. Only that thread calls.

@@ -43,8 +43,8 @@ absl::Status StreamAppender::AppendUplink(const internal::v1::UplinkMessage& mes
   const std::string bytes = batch.SerializeAsString();
   Backoff backoff;
   for (;;) {
-    const absl::Status status = StatusOf(redis_.Call(
-        {"XADD", routing::UplinkKey(partition), "*", routing::kBatchField, bytes}));
+    const absl::Status status = StatusOf(
+        redis_.Call({"XADD", routing::UplinkKey(partition), "*", routing::kBatchField, bytes}));
     if (status.ok()) return status;
     probe_.RedisFailed();
     log::Refusal("append_retries", {{"error", status}});
@@ -63,9 +63,9 @@ absl::Status StreamAppender::AppendInbox(const std::string& pod,
   const auto lease = redis_.Call({"EXISTS", routing::PodKey(pod)});
   if (const absl::Status status = StatusOf(lease); !status.ok()) return RedisUnavailable(status);
   if (lease->integer() == 0) return absl::OkStatus();
-  const absl::Status status = StatusOf(
-      redis_.Call({"XADD", routing::InboxKey(pod), "MAXLEN", "~", kInboxEntriesMax, "*",
-                   routing::kBatchField, batch.SerializeAsString()}));
+  const absl::Status status =
+      StatusOf(redis_.Call({"XADD", routing::InboxKey(pod), "MAXLEN", "~", kInboxEntriesMax, "*",
+                            routing::kBatchField, batch.SerializeAsString()}));
   return status.ok() ? status : RedisUnavailable(status);
 }
 

@@ -17,8 +17,8 @@ namespace {
 std::vector<std::string> WithPrivileges(const ChildProcess::Options& options) {
   std::vector<std::string> command = {"setpriv", "--pdeathsig", "KILL"};
   if (!options.user.empty()) {
-    command.insert(command.end(), {"--reuid=" + options.user, "--regid=" + options.user,
-                                   "--clear-groups"});
+    command.insert(command.end(),
+                   {"--reuid=" + options.user, "--regid=" + options.user, "--clear-groups"});
   }
   command.insert(command.end(), options.command.begin(), options.command.end());
   return command;
@@ -42,6 +42,12 @@ ChildProcess::ChildProcess(const Options& options) {
 
 ChildProcess::~ChildProcess() {
   if (pid_ > 0) End(SIGKILL);
+}
+
+bool ChildProcess::Running() const {
+  siginfo_t info{};
+  HP_CHECK(waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0);
+  return info.si_pid == 0;
 }
 
 void ChildProcess::Signal(int signal) const {

@@ -21,6 +21,7 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
+  [[nodiscard]] bool Running() const;
   void Signal(int signal) const;
   // Waits for its end; the exit code, or -signal. REQUIRES: not waited for before.
   int Wait();

@@ -48,8 +48,8 @@ PrivateRedis::PrivateRedis() { Start(); }
 
 void PrivateRedis::Start() {
   process_ = std::make_unique<ChildProcess>(ChildProcess::Options{
-      .command = {"redis-server", "--port", "0", "--unixsocket", address(), "--dir",
-                  folder_.path(), "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+      .command = {"redis-server", "--port", "0", "--unixsocket", address(), "--dir", folder_.path(),
+                  "--appendonly", "yes", "--appendfsync", "always", "--save", "",
                   "--maxmemory-policy", "noeviction"},
       .output = folder_.path() + "/log",
       .user = ""});
@@ -79,23 +79,28 @@ PrivatePostgres::PrivatePostgres() {
   Start();
 }
 
+// After a crash the new server refuses to start while processes of the old one are still ending.
 void PrivatePostgres::Start() {
-  process_ = std::make_unique<ChildProcess>(ChildProcess::Options{
+  const ChildProcess::Options server = {
       .command = {std::string(kPostgresBin) + "postgres", "-D", folder_.path() + "/data", "-c",
                   "listen_addresses=", "-c", "unix_socket_directories=" + folder_.path(), "-c",
                   "fsync=off", "-c", "max_connections=60", "-c", "shared_buffers=64MB"},
       .output = folder_.path() + "/log",
-      .user = PostgresUser()});
-  HP_CHECK(Eventually(
-      [&] { return postgres::Connection::Open({.conninfo = conninfo("postgres"), .application = "test"}).ok(); }));
+      .user = PostgresUser()};
+  HP_CHECK(Eventually([&] {
+    if (!process_ || !process_->Running()) process_ = std::make_unique<ChildProcess>(server);
+    return Connect("postgres").ok();
+  }));
 }
 
 void PrivatePostgres::Kill() {
-  // The server's processes notice the death of the first and end; the next start waits for them.
   process_->End(SIGKILL);
   process_.reset();
-  std::error_code ignored;
-  std::filesystem::remove(folder_.path() + "/data/postmaster.pid", ignored);
+}
+
+absl::StatusOr<std::unique_ptr<postgres::Connection>> PrivatePostgres::Connect(
+    const std::string& database) const {
+  return postgres::Connection::Open({.conninfo = conninfo(database), .application = "test"});
 }
 
 std::string PrivatePostgres::conninfo(const std::string& database) const {
@@ -103,7 +108,7 @@ std::string PrivatePostgres::conninfo(const std::string& database) const {
 }
 
 std::string PrivatePostgres::NewDatabase() {
-  auto connection = postgres::Connection::Open({.conninfo = conninfo("postgres"), .application = "test"});
+  const auto connection = Connect("postgres");
   HP_CHECK(connection.ok());
   const std::string name = fmt::format("test_{}", ++databases_);
   HP_CHECK((*connection)->ExecuteScript("CREATE DATABASE " + name).ok());

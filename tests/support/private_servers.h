@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/statusor.h"
+#include "libs/postgres/connection.h"
 #include "tests/support/child_process.h"
 
 namespace homeport::testing {
@@ -50,6 +52,9 @@ class PrivatePostgres {
   [[nodiscard]] std::string NewDatabase();
   void Kill();   // as a crash of the whole server
   void Start();  // waits until it answers
+
+  [[nodiscard]] absl::StatusOr<std::unique_ptr<postgres::Connection>> Connect(
+      const std::string& database) const;
 
  private:
   TempFolder folder_;

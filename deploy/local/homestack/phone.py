@@ -29,7 +29,6 @@ class Phone:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="phone")
         self._random = random.Random()
-        self.rounds = 0
         self.good = 0
         self.moved = 0  # rounds in which the lamp itself left or came back: nothing to judge
         self.failures = []
@@ -43,6 +42,10 @@ class Phone:
     def stop(self):
         self._stop.set()
         self._thread.join(timeout=30)
+
+    @property
+    def rounds(self):
+        return self.good + len(self.failures)
 
     # ---- rounds ----
 
@@ -91,7 +94,6 @@ class Phone:
             return
         home = next((g.index for g in self._gateways if session.startswith(g.name + "-")), 0)
         count = len(self._gateways)
-        self.rounds += 1
         try:
             problem = self._set_and_see(name, smallest, largest, self._gateways[(home + 1) % count],
                                         self._gateways[(home + 2) % count])
@@ -101,7 +103,6 @@ class Phone:
             self.good += 1
             self.last = f"{device} on gateway {home}, set through gateway {(home + 1) % count}: obeyed"
         elif self._session(device) != session:
-            self.rounds -= 1
             self.moved += 1
         else:
             self._fail(f"{device} on gateway {home}: {problem}")

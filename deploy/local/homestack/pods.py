@@ -34,6 +34,8 @@ class Pod(Part):
 
 
 class Registry(Pod):
+    stage = 1
+
     def __init__(self, context, name="registry"):
         super().__init__(context, name, "homeport-registry")
         self.grpc = context.state.address(f"{name}.grpc")
@@ -47,6 +49,7 @@ class Registry(Pod):
 
 
 class Gateway(Pod):
+    stage = 2
     LISTENERS = ("mqtt", "mqtts", "ws", "wss", "grpc")
 
     def __init__(self, context, index, anonymous, more_settings):
@@ -72,6 +75,7 @@ class Gateway(Pod):
 
 
 class Fleet(Pod):
+    stage = 3
     stop_seconds = 40.0  # its devices finish what is in flight and say goodbye
 
     def __init__(self, context, devices):

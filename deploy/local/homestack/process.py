@@ -18,6 +18,7 @@ class Part:
     """One process of the stack. A subclass says how it is started and when it is ready."""
 
     name = ""
+    stage = 0  # parts of a higher stage use those of lower ones, and are stopped before them
     start_seconds = 30.0
     stop_seconds = 20.0
     stop_signal = signal.SIGTERM
@@ -53,11 +54,14 @@ class Running:
     def dead(self):
         return self.process is not None and self.process.poll() is not None
 
-    def stop(self):
-        """Asks, then insists. Returns the exit code, None where it was not running."""
-        if self.process is None or self.process.poll() is not None:
+    def ask_to_stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(self.part.stop_signal)
+
+    def await_stop(self):
+        """Waits, then insists. Returns the exit code, None where it was never started."""
+        if self.process is None:
             return None
-        self.process.send_signal(self.part.stop_signal)
         try:
             return self.process.wait(self.part.stop_seconds)
         except subprocess.TimeoutExpired:
@@ -72,7 +76,7 @@ class Running:
 
 
 class Supervisor:
-    """Starts parts in order, restarts dead ones on their own thread, stops them in reverse order.
+    """Starts parts in order, restarts dead ones on a thread of its own, stops stage by stage.
 
     `changed` is called (from the supervisor's thread) after a restart; `say` gets lines for people.
     """
@@ -122,7 +126,8 @@ class Supervisor:
             if running is None:
                 return None
             self._running.remove(running)
-        code = running.stop()
+        running.ask_to_stop()
+        code = running.await_stop()
         self._save_pids()
         return code
 
@@ -130,8 +135,12 @@ class Supervisor:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
-        for running in reversed(self._running):
-            running.stop()
+        for stage in sorted({r.part.stage for r in self._running}, reverse=True):
+            together = [r for r in self._running if r.part.stage == stage]
+            for running in together:
+                running.ask_to_stop()
+            for running in together:
+                running.await_stop()
         self._running.clear()
         self._state.path("pids.json").unlink(missing_ok=True)
 

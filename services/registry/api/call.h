@@ -38,8 +38,7 @@ grpc::Status Serve(const ApiParts& parts, std::string_view method,
                    const grpc::ServerContext& context,
                    std::initializer_list<std::string_view> scopes, Body body) {
   const absl::StatusOr<auth::Claims> claims = parts.auth.Authorize(context, scopes);
-  const grpc::Status answer =
-      claims.ok() ? ToAnswer(body(*claims)) : rpc::ToGrpc(claims.status());
+  const grpc::Status answer = claims.ok() ? ToAnswer(body(*claims)) : rpc::ToGrpc(claims.status());
   parts.probe.Call(method, static_cast<int>(answer.error_code()));
   return answer;
 }

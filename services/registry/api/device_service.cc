@@ -77,15 +77,14 @@ absl::Status DeviceService::Create(const auth::Claims& claims,
 grpc::Status DeviceService::GetDevice(grpc::ServerContext* context,
                                       const device::v1::GetDeviceRequest* request,
                                       device::v1::Device* response) {
-  return Serve(parts_, "GetDevice", *context, kReaders,
-               [&](const auth::Claims& claims) -> absl::Status {
-                 HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, ReadName(claims, request->name()));
-                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-                 HP_ASSIGN_OR_RETURN(const DeviceRow row,
-                                     FindDevice(*connection, name.tenant, name.device));
-                 Fill(row, *response);
-                 return absl::OkStatus();
-               });
+  return Serve(
+      parts_, "GetDevice", *context, kReaders, [&](const auth::Claims& claims) -> absl::Status {
+        HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, ReadName(claims, request->name()));
+        HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+        HP_ASSIGN_OR_RETURN(const DeviceRow row, FindDevice(*connection, name.tenant, name.device));
+        Fill(row, *response);
+        return absl::OkStatus();
+      });
 }
 
 grpc::Status DeviceService::ListDevices(grpc::ServerContext* context,
@@ -180,10 +179,9 @@ absl::Status DeviceService::Delete(const auth::Claims& claims, const std::string
   DeviceRow row;
   row.id = parsed.device.str();
   row.tenant = parsed.tenant.str();
-  HP_ASSIGN_OR_RETURN(
-      const std::vector<StoredSession> sessions,
-      registry::DeleteDevice(*connection, ActorOf(claims), row,
-                             routing::PartitionOf(row.id, partitions_)));
+  HP_ASSIGN_OR_RETURN(const std::vector<StoredSession> sessions,
+                      registry::DeleteDevice(*connection, ActorOf(claims), row,
+                                             routing::PartitionOf(row.id, partitions_)));
   return Kick(sessions);
 }
 

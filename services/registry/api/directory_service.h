@@ -16,8 +16,7 @@ class DirectoryService final : public internal::v1::DirectoryService::Service {
   grpc::Status GetDeviceConfig(grpc::ServerContext* context,
                                const internal::v1::GetDeviceConfigRequest* request,
                                internal::v1::DeviceConfig* response) override;
-  grpc::Status GetState(grpc::ServerContext* context,
-                        const internal::v1::GetStateRequest* request,
+  grpc::Status GetState(grpc::ServerContext* context, const internal::v1::GetStateRequest* request,
                         internal::v1::DeviceState* response) override;
 
  private:

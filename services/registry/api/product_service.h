@@ -30,13 +30,11 @@ class ProductService final : public product::v1::ProductService::Service {
                            product::v1::FleetKey* response) override;
 
  private:
-  absl::Status Create(const auth::Claims& claims,
-                      const product::v1::CreateProductRequest& request,
+  absl::Status Create(const auth::Claims& claims, const product::v1::CreateProductRequest& request,
                       product::v1::Product& response);
   absl::Status List(const auth::Claims& claims, const product::v1::ListProductsRequest& request,
                     product::v1::ListProductsResponse& response);
-  absl::Status Update(const auth::Claims& claims,
-                      const product::v1::UpdateProductRequest& request,
+  absl::Status Update(const auth::Claims& claims, const product::v1::UpdateProductRequest& request,
                       product::v1::Product& response);
   absl::StatusOr<ProductRow> Find(const auth::Claims& claims, const std::string& name);
 

@@ -29,9 +29,11 @@ absl::Status InvalidRequest(std::string_view message) {
 
 absl::Status StatusOf(const ApiAnswer& answer) {
   switch (answer.code()) {
-    case 200: return absl::OkStatus();
+    case 200:
+      return absl::OkStatus();
     case 400:
-    case 415: return InvalidRequest(answer.message());
+    case 415:
+      return InvalidRequest(answer.message());
     case 404:
       return ErrorWithReason(absl::StatusCode::kNotFound, "SHADOW_NOT_FOUND", answer.message());
     case 409:
@@ -39,7 +41,8 @@ absl::Status StatusOf(const ApiAnswer& answer) {
     case 413:
       return ErrorWithReason(absl::StatusCode::kResourceExhausted, "SHADOW_TOO_LARGE",
                              answer.message());
-    default: return absl::InternalError(answer.message());
+    default:
+      return absl::InternalError(answer.message());
   }
 }
 
@@ -80,9 +83,8 @@ absl::StatusOr<rpc::ShadowName> ShadowService::ReadName(const auth::Claims& clai
 grpc::Status ShadowService::GetShadow(grpc::ServerContext* context,
                                       const shadow::v1::GetShadowRequest* request,
                                       shadow::v1::Shadow* response) {
-  return Serve(parts_, "GetShadow", *context, kScopes, [&](const auth::Claims& claims) {
-    return Get(claims, request->name(), *response);
-  });
+  return Serve(parts_, "GetShadow", *context, kScopes,
+               [&](const auth::Claims& claims) { return Get(claims, request->name(), *response); });
 }
 
 absl::Status ShadowService::Get(const auth::Claims& claims, const std::string& name,

@@ -10,8 +10,9 @@
 
 namespace homeport::registry {
 
-// The gRPC ShadowService. Reads come from PostgreSQL; changes go through the device's uplink stream,
-// like its own, and are answered when they are committed. Thread-safe. Borrows what it is given.
+// The gRPC ShadowService. Reads come from PostgreSQL; changes go through the device's uplink
+// stream, like its own, and are answered when they are committed. Thread-safe. Borrows what it is
+// given.
 class ShadowService final : public shadow::v1::ShadowService::Service {
  public:
   static constexpr int64_t kWaitMsMax = 10'000;
@@ -19,8 +20,7 @@ class ShadowService final : public shadow::v1::ShadowService::Service {
   ShadowService(const ApiParts& parts, StreamAppender& appender, AnswerTable& answers)
       : parts_(parts), appender_(appender), answers_(answers) {}
 
-  grpc::Status GetShadow(grpc::ServerContext* context,
-                         const shadow::v1::GetShadowRequest* request,
+  grpc::Status GetShadow(grpc::ServerContext* context, const shadow::v1::GetShadowRequest* request,
                          shadow::v1::Shadow* response) override;
   grpc::Status UpdateShadow(grpc::ServerContext* context,
                             const shadow::v1::UpdateShadowRequest* request,
@@ -35,8 +35,7 @@ class ShadowService final : public shadow::v1::ShadowService::Service {
   absl::Status Get(const auth::Claims& claims, const std::string& name,
                    shadow::v1::Shadow& response);
   absl::Status Update(const grpc::ServerContext& context, const auth::Claims& claims,
-                      const shadow::v1::UpdateShadowRequest& request,
-                      shadow::v1::Shadow& response);
+                      const shadow::v1::UpdateShadowRequest& request, shadow::v1::Shadow& response);
   // Appends the request and waits for its answer, no longer than the call's deadline.
   absl::StatusOr<internal::v1::ApiAnswer> Ask(const grpc::ServerContext& context,
                                               const rpc::ShadowName& name,

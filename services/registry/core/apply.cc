@@ -30,18 +30,30 @@ void ApplyMessage(const ApplyContext& context) {
     return Refuse(context, Refusal::kInvalidName, "not a name for a shadow or a channel");
   }
   switch (kind) {
-    case UplinkMessage::KIND_CONNECTED: return ApplyConnected(context);
-    case UplinkMessage::KIND_DISCONNECTED: return ApplyDisconnected(context);
-    case UplinkMessage::KIND_PROPERTIES: return ApplyReport(context);
-    case UplinkMessage::KIND_EVENT: return ApplyEvent(context);
-    case UplinkMessage::KIND_TELEMETRY: return ApplyTelemetry(context);
-    case UplinkMessage::KIND_SHADOW_GET: return ApplyShadowGet(context);
-    case UplinkMessage::KIND_SHADOW_UPDATE: return ApplyShadowUpdate(context);
-    case UplinkMessage::KIND_SHADOW_DELETE: return ApplyShadowDelete(context);
-    case UplinkMessage::KIND_WATCH: return ApplyWatch(context);
-    case UplinkMessage::KIND_UNWATCH: return ApplyUnwatch(context);
-    case UplinkMessage::KIND_WATCH_RENEW: return ApplyWatchRenew(context);
-    default: return Refuse(context, Refusal::kUnknownKind, "a kind this program does not know");
+    case UplinkMessage::KIND_CONNECTED:
+      return ApplyConnected(context);
+    case UplinkMessage::KIND_DISCONNECTED:
+      return ApplyDisconnected(context);
+    case UplinkMessage::KIND_PROPERTIES:
+      return ApplyReport(context);
+    case UplinkMessage::KIND_EVENT:
+      return ApplyEvent(context);
+    case UplinkMessage::KIND_TELEMETRY:
+      return ApplyTelemetry(context);
+    case UplinkMessage::KIND_SHADOW_GET:
+      return ApplyShadowGet(context);
+    case UplinkMessage::KIND_SHADOW_UPDATE:
+      return ApplyShadowUpdate(context);
+    case UplinkMessage::KIND_SHADOW_DELETE:
+      return ApplyShadowDelete(context);
+    case UplinkMessage::KIND_WATCH:
+      return ApplyWatch(context);
+    case UplinkMessage::KIND_UNWATCH:
+      return ApplyUnwatch(context);
+    case UplinkMessage::KIND_WATCH_RENEW:
+      return ApplyWatchRenew(context);
+    default:
+      return Refuse(context, Refusal::kUnknownKind, "a kind this program does not know");
   }
 }
 
@@ -59,8 +71,10 @@ std::string_view ShadowNameOf(const UplinkMessage& message) {
   switch (message.kind()) {
     case UplinkMessage::KIND_SHADOW_GET:
     case UplinkMessage::KIND_SHADOW_UPDATE:
-    case UplinkMessage::KIND_SHADOW_DELETE: return message.detail();
-    default: return {};
+    case UplinkMessage::KIND_SHADOW_DELETE:
+      return message.detail();
+    default:
+      return {};
   }
 }
 

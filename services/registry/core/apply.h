@@ -26,7 +26,7 @@ struct ApplyContext {
   DeviceState& device;   // with the shadow the message names, if any, loaded
   const ProductSource& products;
   const ConsumerLimits& limits;
-  int64_t now_ms;        // Unix time
+  int64_t now_ms;  // Unix time
   Effects& effects;
   Downlinks& downlinks;  // of the device's partition
 };

@@ -109,8 +109,7 @@ void ApplyEvent(const ApplyContext& context) {
       return Answer(context, Refusal::kModelViolation, code, model::ToText(code));
     }
   }
-  StoreEvent(context,
-             event ? std::string(event->path) : fmt::format("s{}.e{}", id.siid, id.eiid),
+  StoreEvent(context, event ? std::string(event->path) : fmt::format("s{}.e{}", id.siid, id.eiid),
              NamedArguments(model, event, id.siid, *arguments), EventTime(context, *root));
 }
 

@@ -94,8 +94,8 @@ void NoteSession(const ApplyContext& context) {
   for (const SessionRow& row : device.sessions) {
     if (row.epoch >= epoch) return;
   }
-  // Its CONNECTED was never seen, or it was thought dead: it speaks, so it is there. Which client it
-  // is cannot be told; its DISCONNECTED names the epoch.
+  // Its CONNECTED was never seen, or it was thought dead: it speaks, so it is there. Which client
+  // it is cannot be told; its DISCONNECTED names the epoch.
   PutSession(context, fmt::format("?{}", epoch), context.message.received_ms());
 }
 
@@ -113,9 +113,9 @@ void ApplyConnected(const ApplyContext& context) {
     return;
   }
   Register(context, connected);
-  PutSession(context, client,
-             connected.connected_ms() > 0 ? connected.connected_ms()
-                                          : context.message.received_ms());
+  PutSession(
+      context, client,
+      connected.connected_ms() > 0 ? connected.connected_ms() : context.message.received_ms());
 }
 
 void ApplyDisconnected(const ApplyContext& context) {

@@ -74,8 +74,7 @@ void ApplyReport(const ApplyContext& context) {
   }
   const Product* product = ProductOf(context);
   const model::Model* model = product != nullptr && product->model ? &*product->model : nullptr;
-  const Report report =
-      ReadReport(std::move(document), model, context.limits.shadow.depth_max);
+  const Report report = ReadReport(std::move(document), model, context.limits.shadow.depth_max);
   if (report.malformed) return AnswerMalformed(context, report.id, report.complaint);
   if (WasApplied(context, report)) {
     ++context.effects.tally.duplicate_reports;

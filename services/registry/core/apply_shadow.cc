@@ -21,8 +21,7 @@ bool FromApi(const ApplyContext& context) { return context.message.correlation()
 
 void Reject(const ApplyContext& context, std::string_view verb, const shadow::Rejected& rejected,
             std::string_view client_token) {
-  Refuse(context,
-         rejected.code == 413 ? Refusal::kShadowTooLarge : Refusal::kShadowRejected,
+  Refuse(context, rejected.code == 413 ? Refusal::kShadowTooLarge : Refusal::kShadowRejected,
          rejected.message);
   if (FromApi(context)) {
     internal::v1::ApiAnswer answer;
@@ -30,8 +29,8 @@ void Reject(const ApplyContext& context, std::string_view verb, const shadow::Re
     answer.set_message(rejected.message);
     return AnswerApi(context, std::move(answer));
   }
-  const std::string topic = ShadowTopic(context.device.id, context.message.detail(),
-                                        std::string(verb) + "/rejected");
+  const std::string topic =
+      ShadowTopic(context.device.id, context.message.detail(), std::string(verb) + "/rejected");
   PublishToDevice(context, topic,
                   shadow::RejectedAnswer(rejected, {Seconds(context), client_token}));
 }

@@ -72,13 +72,21 @@ class Reader {
     if (nodes_left_ == 0) return false;
     --nodes_left_;
     switch (head.major) {
-      case kUnsigned: out = head.number; return true;
-      case kNegative: return Negative(head.number, out);
-      case kText: return Text(head, out);
-      case kArray: return depth < depth_max_ && Array(head, depth, out);
-      case kMap: return depth < depth_max_ && Map(head, depth, out);
-      case kSimple: return Simple(head, out);
-      default: return false;
+      case kUnsigned:
+        out = head.number;
+        return true;
+      case kNegative:
+        return Negative(head.number, out);
+      case kText:
+        return Text(head, out);
+      case kArray:
+        return depth < depth_max_ && Array(head, depth, out);
+      case kMap:
+        return depth < depth_max_ && Map(head, depth, out);
+      case kSimple:
+        return Simple(head, out);
+      default:
+        return false;
     }
   }
 
@@ -152,13 +160,26 @@ class Reader {
 
   static bool Simple(const Head& head, json::Value& out) {
     switch (head.info) {
-      case 20: out = false; return true;
-      case 21: out = true; return true;
-      case 22: out = nullptr; return true;
-      case 25: out = HalfToDouble(head.number); break;
-      case 26: out = double{std::bit_cast<float>(static_cast<uint32_t>(head.number))}; break;
-      case 27: out = std::bit_cast<double>(head.number); break;
-      default: return false;
+      case 20:
+        out = false;
+        return true;
+      case 21:
+        out = true;
+        return true;
+      case 22:
+        out = nullptr;
+        return true;
+      case 25:
+        out = HalfToDouble(head.number);
+        break;
+      case 26:
+        out = double{std::bit_cast<float>(static_cast<uint32_t>(head.number))};
+        break;
+      case 27:
+        out = std::bit_cast<double>(head.number);
+        break;
+      default:
+        return false;
     }
     return std::isfinite(*out.IfDouble());
   }

@@ -52,7 +52,7 @@ struct DeviceState {
   std::map<std::string, ShadowState, std::less<>> named;  // those looked at so far
 
   // Changes not yet committed.
-  bool changed = false;       // any of those below; the device is listed in Effects::changed
+  bool changed = false;  // any of those below; the device is listed in Effects::changed
   bool newly_registered = false;
   bool dirty_presence = false;
   std::vector<std::string> dirty_clients;  // session rows to write, or to delete where gone

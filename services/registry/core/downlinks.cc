@@ -18,7 +18,8 @@ bool TakeText(std::string_view& in, std::string& out) {
   if (in.size() < 4) return false;
   uint32_t size = 0;
   for (int i = 0; i < 4; ++i) {
-    size |= static_cast<uint32_t>(static_cast<unsigned char>(in[static_cast<size_t>(i)])) << (8 * i);
+    size |= static_cast<uint32_t>(static_cast<unsigned char>(in[static_cast<size_t>(i)]))
+            << (8 * i);
   }
   in.remove_prefix(4);
   if (in.size() < size) return false;

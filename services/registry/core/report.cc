@@ -69,7 +69,7 @@ class Reader {
   void Read(json::Value& element) {
     json::Object* object = element.IfObject();
     Param param = object == nullptr ? Param() : ReadParam(*object);
-    const model::Code code = object == nullptr ? model::Code::kInvalidId
+    const model::Code code = object == nullptr   ? model::Code::kInvalidId
                              : model_ == nullptr ? ReadFree(param)
                                                  : ReadModelled(param);
     if (code == model::Code::kOk) return;

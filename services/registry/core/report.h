@@ -22,11 +22,11 @@ struct RefusedParam {
 };
 
 struct Report {
-  bool malformed = false;     // no report at all: everything below but `id` is empty
+  bool malformed = false;      // no report at all: everything below but `id` is empty
   std::string_view complaint;  // what is wrong with a malformed one
-  json::Object patch;         // for shadow::ApplyReported; empty when no parameter was good
+  json::Object patch;          // for shadow::ApplyReported; empty when no parameter was good
   std::vector<RefusedParam> refused;
-  json::Value id;             // echoed; null where there is none
+  json::Value id;                                       // echoed; null where there is none
   [[nodiscard]] std::optional<int64_t> number() const;  // the id, where it counts: an integer >= 0
 };
 

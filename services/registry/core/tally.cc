@@ -4,18 +4,30 @@ namespace homeport::registry {
 
 std::string_view ToText(Refusal refusal) {
   switch (refusal) {
-    case Refusal::kMalformedBatch: return "malformed_batch";
-    case Refusal::kUnknownKind: return "unknown_kind";
-    case Refusal::kInvalidDevice: return "invalid_device";
-    case Refusal::kMalformedPayload: return "malformed_payload";
-    case Refusal::kModelViolation: return "model_violation";
-    case Refusal::kUnknownProduct: return "unknown_product";
-    case Refusal::kInvalidName: return "invalid_name";
-    case Refusal::kShadowRejected: return "shadow_rejected";
-    case Refusal::kShadowTooLarge: return "shadow_too_large";
-    case Refusal::kTooManySessions: return "too_many_sessions";
-    case Refusal::kTooManyWatchers: return "too_many_watchers";
-    case Refusal::kStorage: return "storage";
+    case Refusal::kMalformedBatch:
+      return "malformed_batch";
+    case Refusal::kUnknownKind:
+      return "unknown_kind";
+    case Refusal::kInvalidDevice:
+      return "invalid_device";
+    case Refusal::kMalformedPayload:
+      return "malformed_payload";
+    case Refusal::kModelViolation:
+      return "model_violation";
+    case Refusal::kUnknownProduct:
+      return "unknown_product";
+    case Refusal::kInvalidName:
+      return "invalid_name";
+    case Refusal::kShadowRejected:
+      return "shadow_rejected";
+    case Refusal::kShadowTooLarge:
+      return "shadow_too_large";
+    case Refusal::kTooManySessions:
+      return "too_many_sessions";
+    case Refusal::kTooManyWatchers:
+      return "too_many_watchers";
+    case Refusal::kStorage:
+      return "storage";
   }
   return "unknown";
 }

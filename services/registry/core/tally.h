@@ -31,10 +31,10 @@ inline constexpr size_t kMessageKinds = 12;  // UplinkMessage::Kind, 0 = unknown
 struct Tally {
   std::array<uint64_t, kMessageKinds> messages{};
   std::array<uint64_t, kRefusals> refusals{};
-  uint64_t versions = 0;            // shadow versions made
-  uint64_t duplicate_batches = 0;   // (pod, sequence) already committed
-  uint64_t duplicate_reports = 0;   // DUP with an id already applied
-  uint64_t stale_epochs = 0;        // presence news older than what is known
+  uint64_t versions = 0;           // shadow versions made
+  uint64_t duplicate_batches = 0;  // (pod, sequence) already committed
+  uint64_t duplicate_reports = 0;  // DUP with an id already applied
+  uint64_t stale_epochs = 0;       // presence news older than what is known
 
   void Refuse(Refusal refusal) { ++refusals[static_cast<size_t>(refusal)]; }
 };

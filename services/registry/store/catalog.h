@@ -19,8 +19,8 @@ namespace homeport::registry {
 // The products seen so far, by id; null where there is none of that id. Immutable.
 class ProductMap final : public ProductSource {
  public:
-  using Map = std::unordered_map<std::string, std::shared_ptr<const Product>, StringHash,
-                                 StringEqual>;
+  using Map =
+      std::unordered_map<std::string, std::shared_ptr<const Product>, StringHash, StringEqual>;
   ProductMap() = default;
   explicit ProductMap(Map products) : products_(std::move(products)) {}
 

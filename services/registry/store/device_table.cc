@@ -12,7 +12,7 @@ using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
 
-#define HP_DEVICE_COLUMNS                                       \
+#define HP_DEVICE_COLUMNS                                           \
   "d.id, d.tenant, d.product, d.disabled, d.online, d.presence_ms," \
   " (extract(epoch FROM d.created_at) * 1000)::int8"
 
@@ -21,13 +21,14 @@ constexpr Statement kCreate{"device_create",
                             "VALUES ($1::text, $2::text, $3::text) "
                             "ON CONFLICT DO NOTHING RETURNING " HP_DEVICE_COLUMNS ", ''::bytea"};
 constexpr Statement kFind{"device_find",
-                          "SELECT " HP_DEVICE_COLUMNS ", c.secret_sha256 FROM device d "
+                          "SELECT " HP_DEVICE_COLUMNS
+                          ", c.secret_sha256 FROM device d "
                           "LEFT JOIN credential c ON c.device = d.id AND c.device = $1::text "
                           "WHERE d.id = $1::text"};
-constexpr Statement kList{"device_list",
-                          "SELECT " HP_DEVICE_COLUMNS ", ''::bytea FROM device d "
-                          "WHERE d.tenant = $1::text AND d.id > $2::text "
-                          "ORDER BY d.id LIMIT $3::int8"};
+constexpr Statement kList{"device_list", "SELECT " HP_DEVICE_COLUMNS
+                                         ", ''::bytea FROM device d "
+                                         "WHERE d.tenant = $1::text AND d.id > $2::text "
+                                         "ORDER BY d.id LIMIT $3::int8"};
 constexpr Statement kUpdate{"device_update",
                             "UPDATE device d SET disabled = $3::bool "
                             "WHERE d.id = $1::text AND d.tenant = $2::text "
@@ -117,8 +118,8 @@ absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection, const Ten
 }
 
 absl::StatusOr<std::vector<DeviceRow>> ListDevices(postgres::Connection& connection,
-                                                   const TenantId& tenant,
-                                                   const std::string& after, int64_t limit) {
+                                                   const TenantId& tenant, const std::string& after,
+                                                   int64_t limit) {
   HP_ASSIGN_OR_RETURN(
       const Result rows,
       connection.Execute(kList, Params().Text(tenant.str()).Text(after).Int8(limit)));
@@ -140,8 +141,7 @@ absl::StatusOr<DeviceRow> UpdateDevice(postgres::Connection& connection, const A
   return ReadRow(rows, 0);
 }
 
-absl::Status SetSecret(postgres::Connection& connection, const Actor& actor,
-                       const DeviceRow& row) {
+absl::Status SetSecret(postgres::Connection& connection, const Actor& actor, const DeviceRow& row) {
   postgres::Transaction transaction(connection);
   HP_RETURN_IF_ERROR(
       transaction.Execute(kSetSecret, Params().Text(row.id).Bytes(row.secret_sha256)).status());

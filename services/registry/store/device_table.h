@@ -46,8 +46,7 @@ struct DeviceRow {
 // Removes the device with its credential, sessions and watches. Its shadows become tombstones: a
 // device of the same id starts empty, but their versions go on. Returns the sessions it had.
 [[nodiscard]] absl::StatusOr<std::vector<StoredSession>> DeleteDevice(
-    postgres::Connection& connection, const Actor& actor, const DeviceRow& row,
-    uint32_t partition);
+    postgres::Connection& connection, const Actor& actor, const DeviceRow& row, uint32_t partition);
 
 // A shadow as last committed; a document that does not exist where there is none.
 [[nodiscard]] absl::StatusOr<shadow::Document> FindShadow(postgres::Connection& connection,

@@ -115,11 +115,11 @@ absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Acquire(
 absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Reload(
     postgres::Connection& connection, const std::vector<PartitionKey>& keys) const {
   KeyArrays arrays(keys);
-  HP_ASSIGN_OR_RETURN(const Result result,
-                      connection.Execute(kReload, Params()
-                                                      .Text(pod_)
-                                                      .Add(std::move(arrays.partitions))
-                                                      .Add(std::move(arrays.fences))));
+  HP_ASSIGN_OR_RETURN(
+      const Result result,
+      connection.Execute(
+          kReload,
+          Params().Text(pod_).Add(std::move(arrays.partitions)).Add(std::move(arrays.fences))));
   return ReadRows(result);
 }
 
@@ -133,7 +133,8 @@ absl::StatusOr<std::vector<uint32_t>> PartitionTable::Renew(
                                                      .Add(std::move(arrays.fences))
                                                      .Int8(lease_ms_)));
   std::vector<uint32_t> held;
-  for (size_t i = 0; i < result.size(); ++i) held.push_back(static_cast<uint32_t>(result.Int8(i, 0)));
+  for (size_t i = 0; i < result.size(); ++i)
+    held.push_back(static_cast<uint32_t>(result.Int8(i, 0)));
   return held;
 }
 

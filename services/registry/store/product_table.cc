@@ -65,8 +65,7 @@ absl::Status NotFound(std::string_view product) {
 absl::Status Audit(postgres::Transaction& transaction, const Actor& actor, std::string_view action,
                    std::string_view resource) {
   return transaction
-      .Execute(kAudit,
-               Params().Text(actor.tenant).Text(actor.subject).Text(action).Text(resource))
+      .Execute(kAudit, Params().Text(actor.tenant).Text(actor.subject).Text(action).Text(resource))
       .status();
 }
 

@@ -40,9 +40,10 @@ struct Actor {
 [[nodiscard]] absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection,
                                                      const TenantId& tenant, const ProductId& id);
 // Sorted by id, behind `after`; models are left out.
-[[nodiscard]] absl::StatusOr<std::vector<ProductRow>> ListProducts(
-    postgres::Connection& connection, const TenantId& tenant, const std::string& after,
-    int64_t limit);
+[[nodiscard]] absl::StatusOr<std::vector<ProductRow>> ListProducts(postgres::Connection& connection,
+                                                                   const TenantId& tenant,
+                                                                   const std::string& after,
+                                                                   int64_t limit);
 // Replaces display_name, model and allow_unregistered; row.version 0 means any version.
 [[nodiscard]] absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection,
                                                        const Actor& actor, const ProductRow& row);

@@ -46,11 +46,11 @@ absl::StatusOr<std::vector<StoredSession>> FindSessionsOf(
   Array names = Array::OfText(), keys = Array::OfInt8();
   for (const std::string& pod : pods) names.Add(pod);
   for (const PartitionKey& key : partitions) keys.AddInt8(key.partition);
-  HP_ASSIGN_OR_RETURN(const Result rows,
-                      connection.Execute(kOfPods, Params()
-                                                      .Add(std::move(names))
-                                                      .Add(std::move(keys))
-                                                      .Int8(static_cast<int64_t>(limit))));
+  HP_ASSIGN_OR_RETURN(
+      const Result rows,
+      connection.Execute(
+          kOfPods,
+          Params().Add(std::move(names)).Add(std::move(keys)).Int8(static_cast<int64_t>(limit))));
   return ReadSessions(rows);
 }
 

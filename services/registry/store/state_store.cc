@@ -15,10 +15,9 @@ using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
 
-constexpr Statement kLoadDevices{
-    "load_devices",
-    "SELECT d.id, tenant, product, online, presence_ms, epoch "
-    "FROM unnest($1::text[]) AS u (id) JOIN device d ON d.id = u.id"};
+constexpr Statement kLoadDevices{"load_devices",
+                                 "SELECT d.id, tenant, product, online, presence_ms, epoch "
+                                 "FROM unnest($1::text[]) AS u (id) JOIN device d ON d.id = u.id"};
 constexpr Statement kLoadSessions{
     "load_sessions",
     "SELECT s.device, client, pod, session, epoch, since_ms "
@@ -86,11 +85,10 @@ constexpr Statement kInsertEvents{
 using ById = std::unordered_map<std::string_view, DeviceState*>;
 
 absl::Status DecodeShadow(const Result& rows, size_t row, ShadowState& shadow) {
-  HP_ASSIGN_OR_RETURN(shadow.document,
-                      shadow::DecodeDocument({.state = rows.Text(row, 5),
-                                              .metadata = rows.Text(row, 6),
-                                              .version = rows.Int8(row, 2),
-                                              .deleted = rows.Bool(row, 3)}));
+  HP_ASSIGN_OR_RETURN(shadow.document, shadow::DecodeDocument({.state = rows.Text(row, 5),
+                                                               .metadata = rows.Text(row, 6),
+                                                               .version = rows.Int8(row, 2),
+                                                               .deleted = rows.Bool(row, 3)}));
   shadow.last_report_id = rows.Int8(row, 4);
   shadow.stored = true;
   return absl::OkStatus();
@@ -276,11 +274,10 @@ absl::Status WriteWatches(postgres::Transaction& transaction, const Effects& eff
     }
   }
   if (!gone_devices.empty()) {
-    HP_RETURN_IF_ERROR(
-        transaction
-            .Execute(kDeleteWatches,
-                     Params().Add(std::move(gone_devices)).Add(std::move(gone_pods)))
-            .status());
+    HP_RETURN_IF_ERROR(transaction
+                           .Execute(kDeleteWatches,
+                                    Params().Add(std::move(gone_devices)).Add(std::move(gone_pods)))
+                           .status());
   }
   if (devices.empty()) return absl::OkStatus();
   return transaction

@@ -27,7 +27,6 @@ inline constexpr const char* kBatchSettings =
     const std::vector<std::pair<DeviceState*, std::string>>& wanted);
 
 // Writes what is dirty in `effects`, and its telemetry and events.
-[[nodiscard]] absl::Status WriteEffects(postgres::Transaction& transaction,
-                                        const Effects& effects);
+[[nodiscard]] absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& effects);
 
 }  // namespace homeport::registry

@@ -151,21 +151,20 @@ void Committer::ApplyEntry(const Batch::Entry& entry, size_t first_message, Run&
     return;
   }
   const internal::v1::UplinkBatch& batch = *entry.decoded;
-  if (!entry.made_here &&
-      !partition.producers.Admit(batch.pod(), batch.sequence(), run.now_ms)) {
+  if (!entry.made_here && !partition.producers.Admit(batch.pod(), batch.sequence(), run.now_ms)) {
     ++tally.duplicate_batches;
-    log::Refusal("batch_repeated", {{"partition", entry.raw.partition},
-                                    {"pod", batch.pod()},
-                                    {"sequence", batch.sequence()}});
+    log::Refusal(
+        "batch_repeated",
+        {{"partition", entry.raw.partition}, {"pod", batch.pod()}, {"sequence", batch.sequence()}});
     return;
   }
   for (int i = 0; i < batch.messages_size(); ++i) {
     DeviceState* state = run.states[first_message + static_cast<size_t>(i)];
     if (state == nullptr) {
       tally.Refuse(Refusal::kInvalidDevice);
-      log::Refusal("message_refused", {{"partition", entry.raw.partition},
-                                       {"pod", batch.pod()},
-                                       {"reason", "invalid_device"}});
+      log::Refusal(
+          "message_refused",
+          {{"partition", entry.raw.partition}, {"pod", batch.pod()}, {"reason", "invalid_device"}});
       continue;
     }
     ApplyMessage({batch.messages(i), batch.pod(), *state, *run.products, parts_.limits, run.now_ms,
@@ -179,8 +178,8 @@ absl::Status Committer::Write(postgres::Connection& connection, const OwnedParti
   for (auto& [id, partition] : run.partitions) {
     partition.producers.Prune(run.now_ms);
     const OwnedPartition& known = owned.at(id);
-    commits.push_back({known.key, known.generation, partition.last_id,
-                       partition.producers.Encode(), partition.downlinks.Encode()});
+    commits.push_back({known.key, known.generation, partition.last_id, partition.producers.Encode(),
+                       partition.downlinks.Encode()});
   }
   postgres::Transaction transaction(connection);
   HP_RETURN_IF_ERROR(parts_.table.Commit(transaction, commits));
@@ -188,8 +187,7 @@ absl::Status Committer::Write(postgres::Connection& connection, const OwnedParti
   return transaction.Commit();
 }
 
-void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run,
-                       Downlinks* downlinks) {
+void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks) {
   int64_t oldest_ms = run.now_ms;
   for (size_t i = 0; i < run.applied; ++i) {
     const Batch::Entry& entry = batch.entries()[i];

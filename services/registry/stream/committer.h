@@ -38,8 +38,8 @@ class Committer {
     const PartitionTable& table;
     WorkerProbe& probe;
     ConsumerLimits limits;
-    uint32_t partitions = 0;    // of the deployment
-    size_t devices_max = 0;     // in the cache
+    uint32_t partitions = 0;              // of the deployment
+    size_t devices_max = 0;               // in the cache
     size_t downlink_bytes_max = 4 << 20;  // of a transaction: entries beyond go into the next
   };
   explicit Committer(const Parts& parts);
@@ -48,8 +48,7 @@ class Committer {
   // are left to the caller: batch.entries() from `*applied` on. After a failure nothing in memory
   // is to be trusted: Forget(), and read `owned` anew (the COMMIT may have succeeded).
   [[nodiscard]] absl::Status Commit(postgres::Connection& connection, Batch& batch,
-                                    OwnedPartitions& owned, size_t* applied,
-                                    Downlinks* downlinks);
+                                    OwnedPartitions& owned, size_t* applied, Downlinks* downlinks);
 
   void Forget() { cache_.Clear(); }
   void ForgetPartition(uint32_t partition) { cache_.DropPartition(partition); }
@@ -58,8 +57,8 @@ class Committer {
   struct Run;  // one transaction in the making
 
   void Prepare(Batch& batch, Run& run);
-  [[nodiscard]] DeviceState* StateOf(const internal::v1::UplinkMessage& message,
-                                     uint32_t partition, Run& run);
+  [[nodiscard]] DeviceState* StateOf(const internal::v1::UplinkMessage& message, uint32_t partition,
+                                     Run& run);
   [[nodiscard]] absl::Status Load(postgres::Connection& connection, Batch& batch, Run& run);
   void Apply(const Batch& batch, const OwnedPartitions& owned, Run& run);
   void ApplyEntry(const Batch::Entry& entry, size_t first_message, Run& run);

@@ -50,7 +50,9 @@ Worker::Worker(WorkerOptions options, const Parts& parts)
 
 Worker::~Worker() { Stop(); }
 
-void Worker::Start() { thread_ = std::thread([this] { Run(); }); }
+void Worker::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
 
 void Worker::Stop() {
   stop_.Stop();

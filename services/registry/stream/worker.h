@@ -105,8 +105,8 @@ class Worker {
   std::unique_ptr<postgres::Connection> postgres_;
   OwnedPartitions owned_;
   std::map<uint32_t, Trim> trims_;
-  bool in_doubt_ = false;    // owned_ may differ from the table: Resync before anything else
-  int careful_ = 0;          // so many transactions of one entry each
+  bool in_doubt_ = false;  // owned_ may differ from the table: Resync before anything else
+  int careful_ = 0;        // so many transactions of one entry each
   std::optional<std::pair<uint32_t, StreamId>> poison_;  // the entry to skip
   MonoMs acquire_at_, renew_at_, sweep_at_;
   Backoff backoff_;

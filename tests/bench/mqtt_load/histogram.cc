@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace homeport::bench {
 
@@ -31,11 +32,12 @@ void Histogram::Add(int64_t value) {
 
 int64_t Histogram::Percentile(double share) const {
   if (count_ == 0) return 0;
-  const auto wanted = static_cast<uint64_t>(share * static_cast<double>(count_));
+  const double rank = std::ceil(share * static_cast<double>(count_));
+  const auto wanted = std::max<uint64_t>(1, static_cast<uint64_t>(rank));
   uint64_t seen = 0;
   for (size_t i = 0; i < buckets_.size(); ++i) {
     seen += buckets_[i];
-    if (seen > wanted) return std::min(UpperEnd(i), max_);
+    if (seen >= wanted) return std::min(UpperEnd(i), max_);
   }
   return max_;
 }

@@ -1,0 +1,261 @@
+#include <grpcpp/create_channel.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "libs/base/strings.h"
+#include "libs/rpc/status_convert.h"
+#include "services/registry/app.h"
+#include "tests/integration/registry/world.h"
+#include "tests/support/token_signer.h"
+
+// The gRPC services of a whole registry process.
+namespace homeport::registry::testing {
+namespace {
+
+using homeport::testing::TestClaims;
+using homeport::testing::TokenSigner;
+
+class Api {
+ public:
+  Api() : signer_(TokenSigner::Es256("test")) {
+    std::ofstream(folder_.path() + "/jwks.json") << homeport::testing::JwksOf({&signer_});
+    auto tokens =
+        auth::JwksFile::Open(folder_.path() + "/jwks.json", {.issuer = "https://issuer.test"});
+    REQUIRE(tokens.ok());
+    tokens_ = std::move(tokens).value();
+    RegistryConfig config;
+    config.grpc_listen = "127.0.0.1:0";
+    config.metrics_listen = "127.0.0.1:0";
+    config.redis = SharedServers().redis.address();
+    config.postgres = world.conninfo();
+    config.partitions = kPartitions;
+    REQUIRE(PrepareDatabase(config).ok());
+    app_ = std::make_unique<App>(config, PodId("registry-1"), *tokens_);
+    REQUIRE(app_->Start().ok());
+    channel_ = grpc::CreateChannel(fmt::format("127.0.0.1:{}", app_->grpc_port()),
+                                   grpc::InsecureChannelCredentials());
+    products = product::v1::ProductService::NewStub(channel_);
+    devices = device::v1::DeviceService::NewStub(channel_);
+    shadows = shadow::v1::ShadowService::NewStub(channel_);
+    directory = internal::v1::DirectoryService::NewStub(channel_);
+  }
+  ~Api() { app_->Stop(); }
+
+  // Calls `method` of `stub` with a token of that scope and tenant.
+  template <typename Stub, typename Method, typename Request, typename Response>
+  grpc::Status Call(std::string_view scope, Stub& stub, Method method, const Request& request,
+                    Response* response, std::string_view tenant = "default") {
+    grpc::ClientContext context;
+    TestClaims claims;
+    claims.scope = scope;
+    claims.tenant = tenant;
+    claims.expires_s = SystemClock().Wall().value / 1000 + 600;
+    if (!scope.empty()) {
+      context.AddMetadata("authorization", "Bearer " + signer_.Sign(ToJson(claims)));
+    }
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    return (stub.*method)(&context, request, response);
+  }
+
+  World world;
+  std::unique_ptr<product::v1::ProductService::Stub> products;
+  std::unique_ptr<device::v1::DeviceService::Stub> devices;
+  std::unique_ptr<shadow::v1::ShadowService::Stub> shadows;
+  std::unique_ptr<internal::v1::DirectoryService::Stub> directory;
+
+ private:
+  homeport::testing::TempFolder folder_;
+  TokenSigner signer_;
+  std::unique_ptr<auth::JwksFile> tokens_;
+  std::unique_ptr<App> app_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+std::string ReasonFor(const grpc::Status& status) { return rpc::DetailsOf(status).reason; }
+
+using Products = product::v1::ProductService::Stub;
+using Devices = device::v1::DeviceService::Stub;
+using Shadows = shadow::v1::ShadowService::Stub;
+using Directory = internal::v1::DirectoryService::Stub;
+
+TEST_CASE("products: create, read, list, update, and what is refused") {
+  Api api;
+  product::v1::CreateProductRequest create;
+  create.set_parent("tenants/-");
+  create.set_product_id("test.plug.one");
+  create.mutable_product()->set_display_name("Plug");
+  product::v1::Product product;
+  REQUIRE(api.Call("operator", *api.products, &Products::CreateProduct, create, &product).ok());
+  CHECK(product.name() == "tenants/default/products/test.plug.one");
+  CHECK(product.etag() == "1");
+  CHECK(ReasonFor(api.Call("operator", *api.products, &Products::CreateProduct, create,
+                           &product)) == "PRODUCT_EXISTS");
+  CHECK(ReasonFor(api.Call("user", *api.products, &Products::CreateProduct, create, &product)) ==
+        "PERMISSION_DENIED");
+  CHECK(ReasonFor(api.Call("", *api.products, &Products::CreateProduct, create, &product)) ==
+        "TOKEN_MISSING");
+  create.set_parent("tenants/other");
+  CHECK(ReasonFor(api.Call("operator", *api.products, &Products::CreateProduct, create,
+                           &product)) == "PERMISSION_DENIED");
+  create.set_parent("tenants/-");
+  create.set_product_id("Bad Id");
+  CHECK(ReasonFor(api.Call("operator", *api.products, &Products::CreateProduct, create,
+                           &product)) == "FIELD_INVALID");
+  create.set_product_id("test.plug.two");
+  create.mutable_product()->set_model_json(
+      R"({"type":"urn:a:device:b:0","services":[{"iid":"x"}]})");
+  const grpc::Status bad =
+      api.Call("operator", *api.products, &Products::CreateProduct, create, &product);
+  CHECK(ReasonFor(bad) == "MODEL_INVALID");
+  CHECK(rpc::DetailsOf(bad).metadata["path"].find("services[0]") == 0);
+
+  product::v1::ListProductsRequest list;
+  list.set_parent("tenants/-");
+  list.set_page_size(1);
+  product::v1::ListProductsResponse page;
+  REQUIRE(api.Call("operator", *api.products, &Products::ListProducts, list, &page).ok());
+  REQUIRE(page.products_size() == 1);
+  CHECK(page.products(0).name() == "tenants/default/products/test.light.one");
+  list.set_page_token(page.next_page_token());
+  page.Clear();
+  REQUIRE(api.Call("operator", *api.products, &Products::ListProducts, list, &page).ok());
+  CHECK(page.products(0).display_name() == "Plug");
+  CHECK(page.next_page_token().empty());
+
+  product::v1::UpdateProductRequest update;
+  update.mutable_product()->set_name("tenants/-/products/test.plug.one");
+  update.mutable_product()->set_display_name("Socket");
+  update.mutable_product()->set_etag("1");
+  REQUIRE(api.Call("operator", *api.products, &Products::UpdateProduct, update, &product).ok());
+  CHECK(product.etag() == "2");
+  CHECK(ReasonFor(api.Call("operator", *api.products, &Products::UpdateProduct, update,
+                           &product)) == "ETAG_MISMATCH");
+
+  product::v1::GetFleetKeyRequest get_key;
+  get_key.set_name("tenants/-/products/test.plug.one");
+  product::v1::FleetKey key;
+  REQUIRE(api.Call("operator", *api.products, &Products::GetFleetKey, get_key, &key).ok());
+  CHECK(key.fleet_key().size() == 43);
+  internal::v1::GetProductConfigRequest get_config;
+  get_config.set_product("test.plug.one");
+  internal::v1::ProductConfig config;
+  REQUIRE(
+      api.Call("service", *api.directory, &Directory::GetProductConfig, get_config, &config).ok());
+  CHECK(config.fleet_key() == key.fleet_key());
+  CHECK(config.version() == 2);
+}
+
+TEST_CASE("devices: secrets, disabling with a kick, deletion") {
+  Api api;
+  Gateway gateway(api.world);
+  device::v1::CreateDeviceRequest create;
+  create.set_parent("tenants/-");
+  create.set_device_id("lamp-1");
+  create.mutable_device()->set_product("tenants/-/products/test.light.one");
+  device::v1::CreateDeviceResponse created;
+  REQUIRE(api.Call("operator", *api.devices, &Devices::CreateDevice, create, &created).ok());
+  CHECK(created.secret().size() == 43);
+  device::v1::CreateDeviceResponse again;
+  CHECK(ReasonFor(api.Call("operator", *api.devices, &Devices::CreateDevice, create, &again)) ==
+        "DEVICE_EXISTS");
+  create.set_device_id("lamp-2");
+  create.mutable_device()->set_product("tenants/-/products/none");
+  CHECK(ReasonFor(api.Call("operator", *api.devices, &Devices::CreateDevice, create, &again)) ==
+        "PRODUCT_NOT_FOUND");
+
+  internal::v1::GetDeviceConfigRequest get_config;
+  get_config.set_device("lamp-1");
+  internal::v1::DeviceConfig config;
+  REQUIRE(
+      api.Call("service", *api.directory, &Directory::GetDeviceConfig, get_config, &config).ok());
+  CHECK(auth::VerifySecret(created.secret(), config.secret_sha256()));
+  device::v1::RotateSecretRequest rotate;
+  rotate.set_name("tenants/-/devices/lamp-1");
+  device::v1::RotateSecretResponse rotated;
+  REQUIRE(api.Call("operator", *api.devices, &Devices::RotateSecret, rotate, &rotated).ok());
+  REQUIRE(
+      api.Call("service", *api.directory, &Directory::GetDeviceConfig, get_config, &config).ok());
+  CHECK(auth::VerifySecret(rotated.secret(), config.secret_sha256()));
+  CHECK(ReasonFor(api.Call("operator", *api.devices, &Devices::RotateSecret, rotate, &rotated,
+                           "other")) == "PERMISSION_DENIED");
+
+  gateway.Append({Connected("lamp-1", 3)});
+  device::v1::GetDeviceRequest get;
+  get.set_name("tenants/-/devices/lamp-1");
+  device::v1::Device device;
+  CHECK(Eventually([&] {
+    return api.Call("user", *api.devices, &Devices::GetDevice, get, &device).ok() &&
+           device.online();
+  }));
+  device::v1::UpdateDeviceRequest update;
+  update.mutable_device()->set_name("tenants/-/devices/lamp-1");
+  update.mutable_device()->set_disabled(true);
+  REQUIRE(api.Call("operator", *api.devices, &Devices::UpdateDevice, update, &device).ok());
+  CHECK(device.disabled());
+  const std::vector<InboxItem> inbox = gateway.AwaitInbox(1);
+  CHECK(inbox[0].kick().reason() == 0x98);
+  CHECK(inbox[0].kick().epoch() == 3);
+
+  device::v1::DeleteDeviceRequest remove;
+  remove.set_name("tenants/-/devices/lamp-1");
+  device::v1::DeleteDeviceResponse removed;
+  REQUIRE(api.Call("operator", *api.devices, &Devices::DeleteDevice, remove, &removed).ok());
+  CHECK(ReasonFor(api.Call("user", *api.devices, &Devices::GetDevice, get, &device)) ==
+        "DEVICE_NOT_FOUND");
+}
+
+TEST_CASE("shadows: updates pass through the stream and are answered when committed") {
+  Api api;
+  Gateway gateway(api.world);
+  gateway.Append({Connected("lamp-1"), Brightness("lamp-1", 4)});
+  CHECK(api.world.Becomes("SELECT version FROM shadow", "1"));
+  shadow::v1::UpdateShadowRequest update;
+  update.set_name("tenants/-/devices/lamp-1/shadows/-");
+  update.set_state_json(R"({"desired":{"light":{"brightness":5}}})");
+  update.set_etag("1");
+  shadow::v1::Shadow shadow;
+  REQUIRE(api.Call("user", *api.shadows, &Shadows::UpdateShadow, update, &shadow).ok());
+  CHECK(shadow.version() == 2);
+  CHECK(shadow.online());
+  CHECK(gateway.AwaitInbox(2)[0].deliver().topic() == "$aws/things/lamp-1/shadow/update/delta");
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::UpdateShadow, update, &shadow)) ==
+        "SHADOW_VERSION_MISMATCH");
+  update.clear_etag();
+  update.set_state_json(R"({"desired":{}},"version":1,"x":{})");
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::UpdateShadow, update, &shadow)) ==
+        "SHADOW_REQUEST_INVALID");
+
+  shadow::v1::GetShadowRequest get;
+  get.set_name(update.name());
+  shadow::v1::Shadow read;
+  REQUIRE(api.Call("user", *api.shadows, &Shadows::GetShadow, get, &read).ok());
+  CHECK(read.version() == 2);
+  CHECK(read.etag() == "2");
+  CHECK(read.state_json() == R"({"desired":{"light":{"brightness":5}},)"
+                             R"("reported":{"light":{"brightness":4}},)"
+                             R"("delta":{"light":{"brightness":5}}})");
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::GetShadow, get, &read, "other")) ==
+        "PERMISSION_DENIED");
+  get.set_name("tenants/-/devices/nobody/shadows/-");
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::GetShadow, get, &read)) ==
+        "PERMISSION_DENIED");
+
+  internal::v1::GetStateRequest get_state;
+  get_state.set_device("lamp-1");
+  internal::v1::DeviceState state;
+  REQUIRE(api.Call("service", *api.directory, &Directory::GetState, get_state, &state).ok());
+  CHECK(state.reported_json() == R"({"light":{"brightness":4}})");
+  CHECK(state.online());
+
+  shadow::v1::DeleteShadowRequest remove;
+  remove.set_name(update.name());
+  shadow::v1::DeleteShadowResponse removed;
+  REQUIRE(api.Call("user", *api.shadows, &Shadows::DeleteShadow, remove, &removed).ok());
+  CHECK(removed.version() == 2);
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::DeleteShadow, remove, &removed)) ==
+        "SHADOW_NOT_FOUND");
+}
+
+}  // namespace
+}  // namespace homeport::registry::testing

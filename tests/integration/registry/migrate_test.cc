@@ -1,0 +1,76 @@
+#include "libs/postgres/migrate.h"
+
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "services/registry/schema.h"
+#include "services/registry/store/partition_table.h"
+#include "tests/integration/registry/world.h"
+
+namespace homeport::registry::testing {
+namespace {
+
+std::unique_ptr<postgres::Connection> Open(const std::string& conninfo) {
+  auto connection = postgres::Connection::Open({.conninfo = conninfo, .application = "test"});
+  REQUIRE(connection.ok());
+  return std::move(connection).value();
+}
+
+TEST_CASE("migrations apply once, however often and from however many processes") {
+  const std::string conninfo = SharedServers().postgres.NewDatabase();
+  std::vector<absl::Status> results(4);
+  std::vector<std::thread> threads;
+  for (absl::Status& result : results) {
+    threads.emplace_back([&result, &conninfo] {
+      auto connection = postgres::Connection::Open({.conninfo = conninfo, .application = "test"});
+      result =
+          connection.ok() ? postgres::Migrate(**connection, Migrations()) : connection.status();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& result : results) CHECK(result == absl::OkStatus());
+  const auto connection = Open(conninfo);
+  CHECK(postgres::Migrate(*connection, Migrations()).ok());
+  const auto rows = connection->Execute({"test_count", "SELECT count(*) FROM schema_migration"});
+  REQUIRE(rows.ok());
+  CHECK(rows->Int8(0, 0) == static_cast<int64_t>(Migrations().size()));
+}
+
+TEST_CASE("a failing migration leaves no trace, and a newer schema is refused") {
+  const auto connection = Open(SharedServers().postgres.NewDatabase());
+  const postgres::Migration broken[] = {{1, "0001_broken", "CREATE TABLE a (x int); SELECT 1/0;"}};
+  CHECK(postgres::Migrate(*connection, broken).code() == absl::StatusCode::kInvalidArgument);
+  const postgres::Migration two[] = {{1, "0001_a", "CREATE TABLE a (x int)"},
+                                     {2, "0002_b", "CREATE TABLE b (x int)"}};
+  CHECK(postgres::Migrate(*connection, two).ok());
+  CHECK(postgres::Migrate(*connection, std::span(two).first(1)).code() ==
+        absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("the number of partitions is fixed") {
+  World world;
+  CHECK(PartitionTable::Ensure(world.db(), kPartitions).ok());
+  CHECK(PartitionTable::Ensure(world.db(), kPartitions + 1).code() ==
+        absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("SQL errors by kind") {
+  struct Row {
+    const char* sql;
+    absl::StatusCode code;
+  };
+  World world;
+  world.Run("CREATE TABLE t (x int PRIMARY KEY CHECK (x > 0)); INSERT INTO t VALUES (1)");
+  for (const Row& row :
+       {Row{"INSERT INTO t VALUES (1)", absl::StatusCode::kAlreadyExists},
+        Row{"INSERT INTO t VALUES (0)", absl::StatusCode::kFailedPrecondition},
+        Row{"SELECT 1 / 0", absl::StatusCode::kInvalidArgument},
+        Row{"SELECT nothing", absl::StatusCode::kInternal},
+        Row{"SELECT pg_terminate_backend(pg_backend_pid())", absl::StatusCode::kUnavailable}}) {
+    INFO(row.sql);
+    CHECK(world.db().ExecuteScript(row.sql).code() == row.code);
+  }
+}
+
+}  // namespace
+}  // namespace homeport::registry::testing

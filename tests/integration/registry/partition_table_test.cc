@@ -1,0 +1,138 @@
+#include "services/registry/store/partition_table.h"
+
+#include <catch2/catch.hpp>
+
+#include "libs/base/reason.h"
+#include "libs/routing/keys.h"
+#include "services/registry/store/device_table.h"
+#include "services/registry/store/state_store.h"
+#include "tests/integration/registry/world.h"
+
+namespace homeport::registry::testing {
+namespace {
+
+constexpr int64_t kLeaseMs = 10'000;
+
+PartitionRow AcquireOne(World& world, const PartitionTable& table, uint32_t partition) {
+  const auto rows = table.Acquire(world.db(), {partition});
+  REQUIRE(rows.ok());
+  REQUIRE(rows->size() == 1);
+  return rows->front();
+}
+
+PartitionCommit CommitOf(const PartitionRow& row, StreamId last_id) {
+  return {.key = {row.partition, row.fence},
+          .generation = row.generation,
+          .last_id = last_id,
+          .producers = "{}",
+          .pending = ""};
+}
+
+absl::Status CommitAlone(World& world, const PartitionTable& table, const PartitionCommit& commit) {
+  postgres::Transaction transaction(world.db());
+  if (const absl::Status status = table.Commit(transaction, {commit}); !status.ok()) return status;
+  return transaction.Commit();
+}
+
+void Expire(World& world) { world.Run("UPDATE stream_offset SET lease_until = now()"); }
+
+TEST_CASE("a held partition is not given to another, a free or expired one is") {
+  World world;
+  const PartitionTable first("registry-1", kLeaseMs);
+  const PartitionTable second("registry-2", kLeaseMs);
+  const PartitionRow row = AcquireOne(world, first, 2);
+  CHECK(second.Acquire(world.db(), {2})->empty());
+  SECTION("expired") {
+    Expire(world);
+    CHECK(AcquireOne(world, second, 2).fence == row.fence + 1);
+  }
+  SECTION("released") {
+    CHECK(first.Release(world.db(), {{2, row.fence}}, {.sent = true}).ok());
+    CHECK(AcquireOne(world, second, 2).fence == row.fence + 1);
+  }
+  SECTION("renewed in time") {
+    CHECK(first.Renew(world.db(), {{2, row.fence}})->size() == 1);
+    CHECK(second.Acquire(world.db(), {2})->empty());
+  }
+}
+
+TEST_CASE("a paused owner's write fails as a whole") {
+  World world;
+  const PartitionTable paused("registry-1", kLeaseMs);
+  const PartitionTable owner("registry-2", kLeaseMs);
+  const PartitionRow before = AcquireOne(world, paused, 1);
+  CHECK(CommitAlone(world, paused, CommitOf(before, {5, 0})).ok());
+  Expire(world);
+  const PartitionRow after = AcquireOne(world, owner, 1);
+  CHECK(after.last_id == StreamId{5, 0});
+
+  postgres::Transaction transaction(world.db());
+  const absl::Status status = paused.Commit(transaction, {CommitOf(before, {6, 0})});
+  CHECK(ReasonOf(status) == PartitionTable::kFenced);
+  CHECK(paused.Renew(world.db(), {{1, before.fence}})->empty());
+  CHECK(paused.Reload(world.db(), {{1, before.fence}})->empty());
+  CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 1") == "5-0");
+}
+
+TEST_CASE("an owner that lost one of its partitions commits none of them") {
+  World world;
+  const PartitionTable table("registry-1", kLeaseMs);
+  const PartitionTable other("registry-2", kLeaseMs);
+  const PartitionRow kept = AcquireOne(world, table, 0);
+  const PartitionRow lost = AcquireOne(world, table, 1);
+  world.Run("UPDATE stream_offset SET lease_until = now() WHERE partition = 1");
+  AcquireOne(world, other, 1);
+  {
+    postgres::Transaction transaction(world.db());
+    CHECK_FALSE(table.Commit(transaction, {CommitOf(kept, {9, 9}), CommitOf(lost, {9, 9})}).ok());
+  }
+  CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 0") == "0-0");
+}
+
+TEST_CASE("a change from outside makes the owner read anew") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  const std::string device = "lamp-1";
+  gateway.Append({Connected(device), Brightness(device, 1), Brightness(device, 2)});
+  CHECK(world.Becomes("SELECT version FROM shadow", "2"));
+  DeviceRow row;
+  row.id = device;
+  row.tenant = "default";
+  const auto sessions =
+      DeleteDevice(world.db(), {"default", "test"}, row, routing::PartitionOf(device, kPartitions));
+  REQUIRE(sessions.ok());
+  CHECK(sessions->size() == 1);
+  gateway.Append({Connected(device, 2), Brightness(device, 3)});
+  // The tombstone is version 3; nothing of the former device is left.
+  CHECK(world.Becomes("SELECT version || ' ' || state FROM shadow WHERE NOT deleted",
+                      R"(4 {"reported":{"light":{"brightness":3}}})"));
+  CHECK(worker.Metric("homeport_registry_fenced_total") == 0);
+}
+
+TEST_CASE("pending downlinks and producers survive the table") {
+  World world;
+  const PartitionTable table("registry-1", kLeaseMs);
+  const PartitionRow row = AcquireOne(world, table, 3);
+  Downlinks downlinks;
+  InboxItem item;
+  item.mutable_deliver()->set_topic("a/b");
+  downlinks.Add("gateway-1", item);
+  Producers producers;
+  CHECK(producers.Admit("gateway-1", 41, 1'000));
+  PartitionCommit commit = CommitOf(row, {7, 1});
+  commit.pending = downlinks.Encode();
+  commit.producers = producers.Encode();
+  REQUIRE(CommitAlone(world, table, commit).ok());
+  const auto rows = table.Reload(world.db(), {{3, row.fence}});
+  REQUIRE(rows.ok());
+  REQUIRE(rows->size() == 1);
+  CHECK(rows->front().pending.entries().size() == 1);
+  CHECK(rows->front().pending.entries()[0].batch == downlinks.entries()[0].batch);
+  Producers loaded = rows->front().producers;
+  CHECK_FALSE(loaded.Admit("gateway-1", 41, 2'000));
+  CHECK(loaded.Admit("gateway-1", 42, 2'000));
+}
+
+}  // namespace
+}  // namespace homeport::registry::testing

@@ -1,0 +1,122 @@
+#include <catch2/catch.hpp>
+
+#include "tests/integration/registry/world.h"
+
+namespace homeport::registry::testing {
+namespace {
+
+const std::string kDevice = "lamp-1";
+const std::string kOnline = "SELECT online FROM device WHERE id = 'lamp-1'";
+const std::string kSessions =
+    "SELECT coalesce(string_agg(client || '@' || epoch, ' ' ORDER BY client), '') "
+    "FROM device_session WHERE device = 'lamp-1'";
+const std::string kStale = "homeport_registry_stale_epochs_total";
+
+UplinkMessage ConnectedAs(std::string_view client, uint64_t epoch) {
+  UplinkMessage message = Connected(kDevice, epoch);
+  internal::v1::Connected connected;
+  REQUIRE(connected.ParseFromString(message.payload()));
+  connected.set_client(std::string(client));
+  message.set_payload(connected.SerializeAsString());
+  return message;
+}
+
+struct Step {
+  UplinkMessage message;
+  const char* sessions;  // after it
+  const char* online;
+};
+
+TEST_CASE("the newer epoch wins, whatever the order of the news") {
+  struct Row {
+    const char* name;
+    std::vector<Step> steps;
+  };
+  const UplinkMessage old_report = Brightness(kDevice, 1);  // epoch 1
+  UplinkMessage new_report = old_report;
+  new_report.set_epoch(9);
+  const std::vector<Row> rows = {
+      {"connect and disconnect",
+       {{Connected(kDevice, 1), "@1", "t"}, {Disconnected(kDevice, 1), "", "f"}}},
+      {"taken over: the old session's end is no news",
+       {{Connected(kDevice, 1), "@1", "t"},
+        {Connected(kDevice, 2), "@2", "t"},
+        {Disconnected(kDevice, 1), "@2", "t"}}},
+      {"an older connection does not replace a newer one",
+       {{Connected(kDevice, 5), "@5", "t"}, {Connected(kDevice, 4), "@5", "t"}}},
+      {"an older connection does not revive a device that left since",
+       {{Connected(kDevice, 5), "@5", "t"},
+        {Disconnected(kDevice, 5), "", "f"},
+        {Connected(kDevice, 4), "", "f"}}},
+      {"a straggling report of an ended session does not bring the device back",
+       {{Connected(kDevice, 5), "@5", "t"},
+        {Disconnected(kDevice, 5), "", "f"},
+        {old_report, "", "f"}}},
+      {"any message of a newer epoch means online",
+       {{Connected(kDevice, 5), "@5", "t"},
+        {Disconnected(kDevice, 5), "", "f"},
+        {new_report, "?9@9", "t"},
+        {Disconnected(kDevice, 9), "", "f"}}},
+      {"online while any client is",
+       {{ConnectedAs("", 1), "@1", "t"},
+        {ConnectedAs("phone", 2), "@1 phone@2", "t"},
+        {Disconnected(kDevice, 1), "phone@2", "t"},
+        {Disconnected(kDevice, 2), "", "f"}}},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.name) {
+      World world;
+      Gateway gateway(world);
+      TestWorker worker(world);
+      double messages = 0;
+      for (const Step& step : row.steps) {
+        gateway.Append({step.message});
+        messages += 1;
+        REQUIRE(Eventually([&] {
+          return worker.Metric("homeport_registry_transaction_messages_sum") == messages;
+        }));
+        CHECK(world.Sql(kSessions) == step.sessions);
+        CHECK(world.Sql(kOnline) == step.online);
+      }
+    }
+  }
+}
+
+TEST_CASE("stale news is counted") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  gateway.Append({Connected(kDevice, 5), Connected(kDevice, 4), Disconnected(kDevice, 3)});
+  CHECK(Eventually([&] { return worker.Metric(kStale) == 2; }));
+}
+
+TEST_CASE("a device is not registered for a product that is not there") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  UplinkMessage message = Connected(kDevice);
+  internal::v1::Connected connected;
+  connected.set_product("test.light.none");
+  message.set_payload(connected.SerializeAsString());
+  gateway.Append({message});
+  CHECK(world.Becomes(kSessions, "@1"));
+  CHECK(world.Sql("SELECT count(*) FROM device") == "0");
+  CHECK(worker.Metric("homeport_registry_refusals_total{reason=\"unknown_product\"}") == 1);
+}
+
+TEST_CASE("a device without a product keeps its shadow") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  UplinkMessage message = Connected(kDevice);
+  message.clear_payload();
+  gateway.Append({message});
+  gateway.Append({ShadowUpdate(kDevice, R"({"state":{"reported":{"a":1}}})")});
+  CHECK(
+      world.Becomes("SELECT state FROM shadow WHERE device = 'lamp-1'", R"({"reported":{"a":1}})"));
+  CHECK(gateway.AwaitInbox(2).back().deliver().topic() ==
+        "$aws/things/lamp-1/shadow/update/accepted");
+}
+
+}  // namespace
+}  // namespace homeport::registry::testing

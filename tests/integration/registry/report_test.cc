@@ -1,0 +1,214 @@
+#include <catch2/catch.hpp>
+
+#include "libs/base/strings.h"
+#include "libs/routing/keys.h"
+#include "tests/integration/registry/world.h"
+
+namespace homeport::registry::testing {
+namespace {
+
+const std::string kDevice = "lamp-1";
+const std::string kVersion = "SELECT version FROM shadow WHERE device = 'lamp-1' AND name = ''";
+const std::string kState = "SELECT state FROM shadow WHERE device = 'lamp-1' AND name = ''";
+
+std::string Refusals(std::string_view reason) {
+  return fmt::format("homeport_registry_refusals_total{{reason=\"{}\"}}", reason);
+}
+
+TEST_CASE("a report becomes a version of the classic shadow") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  gateway.Append({Connected(kDevice), Brightness(kDevice, 40)});
+  CHECK(world.Becomes(kState, R"({"reported":{"light":{"brightness":40}}})"));
+  CHECK(world.Sql(kVersion) == "1");
+  CHECK(world.Sql("SELECT product || ' ' || tenant || ' ' || online FROM device") ==
+        "test.light.one default true");
+  CHECK(worker.Metric("homeport_registry_shadow_versions_total") == 1);
+}
+
+TEST_CASE("reports apply in order, one version each, however they are batched") {
+  World world;
+  Gateway gateway(world);
+  gateway.Append({Connected(kDevice)});
+  for (int i = 1; i <= 500; ++i) {
+    gateway.Append({Brightness(kDevice, 2 * i), Brightness(kDevice, 2 * i + 1)});
+  }
+  TestWorker::Options options;
+  options.batch.messages_max = 37;
+  TestWorker worker(world, options);
+  CHECK(world.Becomes(kVersion, "1000"));
+  CHECK(world.Sql(kState) == R"({"reported":{"light":{"brightness":1001}}})");
+  CHECK(Eventually([&] {
+    return world.Redis({"XLEN", routing::UplinkKey(routing::PartitionOf(kDevice, kPartitions))}) ==
+           "0";
+  }));
+}
+
+TEST_CASE("a batch appended again under its sequence is dropped") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  gateway.Append({Connected(kDevice)});
+  gateway.Append({Brightness(kDevice, 1)});
+  gateway.AppendAs(2, {Brightness(kDevice, 1)});
+  gateway.AppendAs(1, {Connected(kDevice)});
+  gateway.AppendAs(3, {Brightness(kDevice, 3)});
+  CHECK(world.Becomes(kState, R"({"reported":{"light":{"brightness":3}}})"));
+  CHECK(world.Sql(kVersion) == "2");
+  CHECK(worker.Metric("homeport_registry_duplicate_batches_total") == 2);
+}
+
+TEST_CASE("sequences are counted for each pod") {
+  World world;
+  Gateway first(world, "gateway-1");
+  Gateway second(world, "gateway-2");
+  TestWorker worker(world);
+  first.Append({Connected(kDevice)});
+  first.Append({Brightness(kDevice, 1)});
+  second.Append({Brightness(kDevice, 2)});
+  CHECK(world.Becomes(kVersion, "2"));
+}
+
+TEST_CASE("a DUP report with an id that was applied is dropped") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  const auto report = [&](int id, int value, bool dup) {
+    UplinkMessage message = Report(
+        kDevice,
+        fmt::format(R"({{"id":{},"params":[{{"siid":2,"piid":2,"value":{}}}]}})", id, value));
+    message.set_dup(dup);
+    return message;
+  };
+  gateway.Append({Connected(kDevice), report(8, 80, false), report(9, 90, false)});
+  gateway.Append({report(8, 80, true), report(9, 90, true), report(10, 100, true)});
+  CHECK(world.Becomes(kState, R"({"reported":{"light":{"brightness":100}}})"));
+  CHECK(world.Sql(kVersion) == "3");
+  CHECK(worker.Metric("homeport_registry_duplicate_reports_total") == 2);
+  SECTION("a device that counts from the start again is heard") {
+    gateway.Append({report(1, 7, false)});
+    CHECK(world.Becomes(kVersion, "4"));
+  }
+}
+
+TEST_CASE("what cannot be applied is refused, answered, counted, and blocks nothing") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  gateway.Append({Connected(kDevice), Report(kDevice, "{\"params\":"),
+                  Report(kDevice, R"({"params":[{"siid":2,"piid":2,"value":"high"},
+                                               {"siid":2,"piid":9,"value":1},
+                                               {"siid":2,"piid":1,"value":true}],"id":"a"})"),
+                  Report(kDevice, std::string("\xff\xfe", 2)), Brightness(kDevice, 5)});
+  CHECK(world.Becomes(kState, R"({"reported":{"light":{"on":true,"brightness":5}}})"));
+  CHECK(world.Sql(kVersion) == "2");
+  CHECK(worker.Metric(Refusals("malformed_payload")) == 2);
+  CHECK(worker.Metric(Refusals("model_violation")) == 1);
+  const std::vector<InboxItem> inbox = gateway.AwaitInbox(3);
+  CHECK(inbox[1].deliver().topic() == "device/lamp-1/down/refused");
+  CHECK(inbox[1].deliver().session() == 7);
+  CHECK(inbox[1].deliver().payload().find(R"({"id":"a","code":-704220043,)") == 0);
+  CHECK(
+      inbox[1].deliver().payload().find(
+          R"("params":[{"siid":2,"piid":2,"code":-704220043},{"siid":2,"piid":9,"code":-704040003}])") !=
+      std::string::npos);
+}
+
+TEST_CASE("entries that are no batches are skipped and counted") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  const std::string key = routing::UplinkKey(routing::PartitionOf(kDevice, kPartitions));
+  gateway.Append({Connected(kDevice)});
+  world.Redis({"XADD", key, "*", "b", "\x22\xff\xff\xff"});
+  world.Redis({"XADD", key, "*", "other", "field"});
+  UplinkMessage foreign = Brightness(
+      DevicesOf((routing::PartitionOf(kDevice, kPartitions) + 1) % kPartitions, 1)[0], 1);
+  UplinkMessage nameless = Brightness("not a device", 1);
+  UplinkMessage unknown = Message(static_cast<UplinkMessage::Kind>(99), kDevice);
+  gateway.Append({Brightness(kDevice, 1), foreign, nameless, unknown, Brightness(kDevice, 2)});
+  CHECK(world.Becomes(kVersion, "2"));
+  CHECK(worker.Metric(Refusals("malformed_batch")) == 2);
+  CHECK(worker.Metric(Refusals("invalid_device")) == 2);
+  CHECK(worker.Metric(Refusals("unknown_kind")) == 1);
+}
+
+TEST_CASE("without a model, properties go by name or by number") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  world.Run("UPDATE product SET model = '', version = version + 1");
+  gateway.Append(
+      {Connected(kDevice), Report(kDevice, R"({"params":[{"siid":3,"piid":4,"value":[1,2]},
+                                               {"name":"fan.speed","value":2},
+                                               {"name":"fan","value":2},
+                                               {"name":"fan.level","value":null}]})")});
+  CHECK(world.Becomes(kState, R"({"reported":{"s3":{"p4":[1,2]},"fan":{"speed":2}}})"));
+}
+
+TEST_CASE("CBOR reports are the same as JSON ones") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  // {"params": [{"siid": 2, "piid": 2, "value": 77}]}
+  const std::string cbor = "\xa1\x66params\x81\xa3\x64siid\x02\x64piid\x02\x65value\x18\x4d";
+  UplinkMessage message = Report(kDevice, cbor);
+  message.set_cbor(true);
+  UplinkMessage cut = Report(kDevice, cbor.substr(0, cbor.size() - 1));
+  cut.set_cbor(true);
+  gateway.Append({Connected(kDevice), cut, message});
+  CHECK(world.Becomes(kState, R"({"reported":{"light":{"brightness":77}}})"));
+  CHECK(worker.Metric(Refusals("malformed_payload")) == 1);
+}
+
+TEST_CASE("events and telemetry are stored") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  UplinkMessage event = Message(UplinkMessage::KIND_EVENT, kDevice);
+  event.set_detail("2/1");
+  event.set_payload(R"({"arguments":[{"piid":2,"value":12}]})");
+  UplinkMessage unknown = event;
+  unknown.set_detail("2/7");
+  UplinkMessage telemetry = Message(UplinkMessage::KIND_TELEMETRY, kDevice);
+  telemetry.set_detail("raw");
+  telemetry.set_payload(std::string("\x00\x01\xff", 3));
+  gateway.Append({Connected(kDevice), event, unknown, telemetry});
+  CHECK(world.Becomes("SELECT encode(payload, 'hex') FROM telemetry WHERE device = 'lamp-1'",
+                      "0001ff"));
+  CHECK(world.Sql("SELECT name || ' ' || arguments FROM event") ==
+        R"(light.pressed {"brightness":12})");
+  CHECK(worker.Metric(Refusals("model_violation")) == 1);
+}
+
+TEST_CASE("a typed report brings the delta to the device until it agrees") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  gateway.Append({Connected(kDevice),
+                  ShadowUpdate(kDevice, R"({"state":{"desired":{"light":{"brightness":9}}}})")});
+  CHECK(gateway.AwaitInbox(3).size() == 3);
+  gateway.Append({Brightness(kDevice, 8)});
+  const std::vector<InboxItem> inbox = gateway.AwaitInbox(4);
+  CHECK(inbox[3].deliver().topic() == "$aws/things/lamp-1/shadow/update/delta");
+  gateway.Append({Brightness(kDevice, 9)});
+  CHECK(world.Becomes(kVersion, "3"));
+  CHECK(gateway.Inbox().size() == 4);
+}
+
+TEST_CASE("a new version of the product model counts within a second") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  gateway.Append({Connected(kDevice), Brightness(kDevice, 1)});
+  CHECK(world.Becomes(kVersion, "1"));
+  world.Run("UPDATE product SET model = replace(model, '1000000', '10'), version = version + 1");
+  CHECK(Eventually([&] {
+    gateway.Append({Brightness(kDevice, 500)});
+    return worker.Metric(Refusals("model_violation")) > 0;
+  }));
+}
+
+}  // namespace
+}  // namespace homeport::registry::testing
