@@ -76,7 +76,13 @@ absl::StatusOr<Reply> Client::Receive() {
   void* raw = nullptr;
   if (redisGetReply(context_.get(), &raw) != REDIS_OK || raw == nullptr) return Broken("receive");
   --outstanding_;
-  return Reply(static_cast<redisReply*>(raw));
+  Reply reply(static_cast<redisReply*>(raw));
+  if (reply.is_error() && outstanding_ > 0) {
+    // The caller gives its pipeline up: answers left in it must not be taken for later ones.
+    context_.reset();
+    outstanding_ = 0;
+  }
+  return reply;
 }
 
 absl::StatusOr<Reply> Client::Call(Arguments arguments) {

@@ -79,6 +79,7 @@ void PodInbox::Run() {
       continue;
     }
     probe_.RedisFailed();
+    inbox_made_ = false;
     log::Warn("inbox_retries", {{"error", status}});
     (void)stop_.WaitFor(backoff_.NextMs());
   }
@@ -89,6 +90,7 @@ void PodInbox::Run() {
 
 absl::Status PodInbox::Step() {
   HP_RETURN_IF_ERROR(RenewLease());
+  HP_RETURN_IF_ERROR(EnsureInbox());
   const std::string key = routing::InboxKey(options_.pod);
   HP_ASSIGN_OR_RETURN(
       const redis_blocking::Reply reply,
@@ -108,6 +110,19 @@ absl::Status PodInbox::RenewLease() {
                                    std::to_string(options_.lease_ms)}));
   HP_RETURN_IF_ERROR(redis_blocking::ToStatus(reply));
   renew_at_ = clock_.Now() + options_.lease_ms / 3;
+  return absl::OkStatus();
+}
+
+// Senders append to inboxes that exist only, so that a dead pod's stays deleted.
+absl::Status PodInbox::EnsureInbox() {
+  if (inbox_made_) return absl::OkStatus();
+  internal::v1::InboxBatch empty;
+  empty.set_version(1);
+  HP_ASSIGN_OR_RETURN(const redis_blocking::Reply reply,
+                      redis_.Call({"XADD", routing::InboxKey(options_.pod), "*",
+                                   routing::kBatchField, empty.SerializeAsString()}));
+  HP_RETURN_IF_ERROR(redis_blocking::ToStatus(reply));
+  inbox_made_ = true;
   return absl::OkStatus();
 }
 

@@ -64,6 +64,7 @@ class PodInbox {
   void Run();
   [[nodiscard]] absl::Status Step();
   [[nodiscard]] absl::Status RenewLease();
+  [[nodiscard]] absl::Status EnsureInbox();
   void Read(redis_blocking::ReplyView entries);
 
   const Options options_;
@@ -72,6 +73,7 @@ class PodInbox {
   ServiceProbe& probe_;
   redis_blocking::Client redis_;
   StreamId last_;
+  bool inbox_made_ = false;
   MonoMs renew_at_;
   Backoff backoff_;
   StopFlag stop_;

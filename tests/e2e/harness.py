@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import grpc
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "deploy" / "local"))
 
@@ -119,10 +121,16 @@ def refusals(address, name, reason=None):
 
 
 def reported(running, device):
-    """{property: value} of the classic shadow, and its version, through the first gateway."""
+    """{property: value} of the classic shadow, and its version, through the first gateway; nothing
+    at version 0 where the device is not registered yet."""
     from homeport.control.v1 import control_pb2
     control = running.api.control(running.gateways[0].listen["grpc"])
-    state = control.GetProperties(control_pb2.GetPropertiesRequest(
-        name=f"tenants/default/devices/{device}"), timeout=5)
-    values = {p.property.name: getattr(p.value, p.value.WhichOneof("kind")) for p in state.properties}
-    return values, state.shadow_version
+    try:
+        state = control.GetProperties(control_pb2.GetPropertiesRequest(
+            name=f"tenants/default/devices/{device}"), timeout=5)
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.PERMISSION_DENIED:
+            raise
+        return {}, 0
+    return {p.property.name: getattr(p.value, p.value.WhichOneof("kind"))
+            for p in state.properties}, state.shadow_version

@@ -107,12 +107,14 @@ std::string PrivatePostgres::conninfo(const std::string& database) const {
   return fmt::format("host={} user=postgres dbname={}", folder_.path(), database);
 }
 
-std::string PrivatePostgres::NewDatabase() {
+std::string PrivatePostgres::NewDatabase(const std::string& copy_of) {
   const auto connection = Connect("postgres");
   HP_CHECK(connection.ok());
-  const std::string name = fmt::format("test_{}", ++databases_);
-  HP_CHECK((*connection)->ExecuteScript("CREATE DATABASE " + name).ok());
-  return conninfo(name);
+  std::string name = fmt::format("test_{}", ++databases_);
+  HP_CHECK((*connection)
+               ->ExecuteScript(fmt::format("CREATE DATABASE {} TEMPLATE {}", name, copy_of))
+               .ok());
+  return name;
 }
 
 }  // namespace homeport::testing

@@ -48,8 +48,8 @@ class PrivatePostgres {
 
   // Of a database; "postgres" exists.
   [[nodiscard]] std::string conninfo(const std::string& database) const;
-  // Makes an empty database and returns its conninfo.
-  [[nodiscard]] std::string NewDatabase();
+  // Makes a database, empty or a copy of one that nobody is connected to; returns its name.
+  [[nodiscard]] std::string NewDatabase(const std::string& copy_of = "template0");
   void Kill();   // as a crash of the whole server
   void Start();  // waits until it answers
 

@@ -104,9 +104,9 @@ class Stack:
         return self._supervisor.stop("fleet")
 
     def stop(self):
-        self._supervisor.stop_all()
         if self.api:
             self.api.close()
+        self._supervisor.stop_all()
         self.state.remove_env()
 
     def set_say(self, say):

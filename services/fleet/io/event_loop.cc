@@ -75,6 +75,7 @@ void EventLoop::Run() {
   running_ = true;
   std::array<epoll_event, kEventsPerRound> events;
   while (running_) {
+    if (pause_us_ > 0) usleep(static_cast<useconds_t>(pause_us_));
     const int count = epoll_wait(epoll_fd_, events.data(), kEventsPerRound, WaitMs());
     HP_CHECK(count >= 0 || errno == EINTR);
     now_us_ = MonotonicMicros();

@@ -43,6 +43,10 @@ class EventLoop {
   void Run();
   void Stop() { running_ = false; }
 
+  // Sleeps this long before each look at the sockets, so that more of them have more to read: far
+  // fewer system calls under load, for as much latency. 0: never.
+  void set_pause_us(int64_t pause_us) { pause_us_ = pause_us; }
+
   // CLOCK_MONOTONIC in microseconds as of this round's wake-up.
   [[nodiscard]] int64_t now_us() const { return now_us_; }
   // Memory for one read, shared by all watchers; its content does not outlive a callback.
@@ -55,6 +59,7 @@ class EventLoop {
   const int epoll_fd_;
   bool running_ = false;
   int64_t now_us_;
+  int64_t pause_us_ = 0;
   uint64_t next_timer_ = 1;
   std::map<TimerId, std::function<void()>> timers_;
   std::vector<char> read_buffer_;

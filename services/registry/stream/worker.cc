@@ -45,7 +45,7 @@ Worker::Worker(WorkerOptions options, const Parts& parts)
                   .limits = options_.consumer,
                   .partitions = options_.partitions,
                   .devices_max = options_.devices_max}),
-      outbox_(parts.clock, probe_),
+      outbox_(probe_),
       redis_(options_.redis) {}
 
 Worker::~Worker() { Stop(); }
@@ -218,7 +218,6 @@ void Worker::ReleaseAll() {
 }
 
 absl::Status Worker::Exchange() {
-  HP_RETURN_IF_ERROR(outbox_.CheckPods(redis_));
   HP_ASSIGN_OR_RETURN(const size_t answers, outbox_.Send(redis_));
   HP_ASSIGN_OR_RETURN(const std::vector<uint32_t> trimmed, SendTrims());
   const bool read = reader_.WantsMore() && !stop_.stopped();

@@ -56,6 +56,11 @@ void DeclarePublish(LoadOptions* o, config::Table* t) {
           .max = 10000,
           .doc = "Publishes to write at once: a session waits for this many free places in its "
                  "window (without --rate)"});
+  t->Int("pause", &o->pause_us,
+         {.max = 10'000,
+          .unit = "us",
+          .doc = "Sleep between two looks at the sockets: less CPU time for the generator, and as "
+                 "much more latency"});
   t->Check([o] {
     return o->batch <= o->window ? absl::OkStatus()
                                  : absl::InvalidArgumentError("--batch exceeds --window");

@@ -35,6 +35,7 @@ struct LoadOptions {
 
   uint32_t window = 10;
   uint32_t batch = 1;
+  int64_t pause_us = 0;
   uint32_t size = 0;
   double rate = 0;
   std::string topic = "device/{id}/up/properties";

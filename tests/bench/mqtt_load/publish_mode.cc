@@ -85,6 +85,7 @@ class Run {
     for (uint32_t i = 0; i < l.options.connections; ++i) {
       publishers_.push_back(std::make_unique<Publisher>(*this, i));
     }
+    loop.set_pause_us(l.options.pause_us);
     PollStop(loop, stop, [this] { Finish(); });
   }
 
@@ -168,6 +169,7 @@ void Run::Finish() {
   result.Count("connections", o.connections);
   result.Count("window", o.window);
   result.Count("batch", o.batch);
+  result.Count("pause_us", static_cast<uint64_t>(o.pause_us));
   result.Count("size", o.size);
   result.Number("seconds", seconds);
   result.Count("acked", tally.acked);

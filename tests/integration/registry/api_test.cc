@@ -177,8 +177,13 @@ TEST_CASE("devices: secrets, disabling with a kick, deletion") {
   REQUIRE(
       api.Call("service", *api.directory, &Directory::GetDeviceConfig, get_config, &config).ok());
   CHECK(auth::VerifySecret(rotated.secret(), config.secret_sha256()));
-  CHECK(ReasonFor(api.Call("operator", *api.devices, &Devices::RotateSecret, rotate, &rotated,
-                           "other")) == "PERMISSION_DENIED");
+  const auto rotate_as_other = [&](const char* name) {
+    rotate.set_name(name);
+    return ReasonFor(
+        api.Call("operator", *api.devices, &Devices::RotateSecret, rotate, &rotated, "other"));
+  };
+  CHECK(rotate_as_other("tenants/default/devices/lamp-1") == "PERMISSION_DENIED");
+  CHECK(rotate_as_other("tenants/-/devices/lamp-1") == "DEVICE_NOT_FOUND");
 
   gateway.Append({Connected("lamp-1", 3)});
   device::v1::GetDeviceRequest get;

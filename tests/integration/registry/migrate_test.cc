@@ -10,26 +10,27 @@
 namespace homeport::registry::testing {
 namespace {
 
-std::unique_ptr<postgres::Connection> Open(const std::string& conninfo) {
-  auto connection = postgres::Connection::Open({.conninfo = conninfo, .application = "test"});
+std::unique_ptr<postgres::Connection> Open(const std::string& database) {
+  auto connection = SharedServers().postgres.Connect(database);
   REQUIRE(connection.ok());
   return std::move(connection).value();
 }
 
 TEST_CASE("migrations apply once, however often and from however many processes") {
-  const std::string conninfo = SharedServers().postgres.NewDatabase();
+  homeport::testing::PrivatePostgres& server = SharedServers().postgres;
+  const std::string database = server.NewDatabase();
   std::vector<absl::Status> results(4);
   std::vector<std::thread> threads;
   for (absl::Status& result : results) {
-    threads.emplace_back([&result, &conninfo] {
-      auto connection = postgres::Connection::Open({.conninfo = conninfo, .application = "test"});
+    threads.emplace_back([&server, &database, &result] {
+      const auto connection = server.Connect(database);
       result =
           connection.ok() ? postgres::Migrate(**connection, Migrations()) : connection.status();
     });
   }
   for (std::thread& thread : threads) thread.join();
   for (const absl::Status& result : results) CHECK(result == absl::OkStatus());
-  const auto connection = Open(conninfo);
+  const auto connection = Open(database);
   CHECK(postgres::Migrate(*connection, Migrations()).ok());
   const auto rows = connection->Execute({"test_count", "SELECT count(*) FROM schema_migration"});
   REQUIRE(rows.ok());

@@ -66,9 +66,7 @@ TEST_CASE("a paused owner's write fails as a whole") {
   const PartitionRow after = AcquireOne(world, owner, 1);
   CHECK(after.last_id == StreamId{5, 0});
 
-  postgres::Transaction transaction(world.db());
-  const absl::Status status = paused.Commit(transaction, {CommitOf(before, {6, 0})});
-  CHECK(ReasonOf(status) == PartitionTable::kFenced);
+  CHECK(ReasonOf(CommitAlone(world, paused, CommitOf(before, {6, 0}))) == PartitionTable::kFenced);
   CHECK(paused.Renew(world.db(), {{1, before.fence}})->empty());
   CHECK(paused.Reload(world.db(), {{1, before.fence}})->empty());
   CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 1") == "5-0");

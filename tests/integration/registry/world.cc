@@ -48,17 +48,33 @@ Servers& SharedServers() {
   return servers;
 }
 
-World::World() : conninfo_(SharedServers().postgres.NewDatabase()), redis_(redis()) {
-  Succeed(redis_.Call({"FLUSHALL"}).status());
-  Succeed(postgres::Migrate(db(), Migrations()));
-  Succeed(PartitionTable::Ensure(db(), kPartitions));
+namespace {
+
+// A database with the schema, the partitions and the lamp, to copy from.
+std::string MakeTemplate() {
+  homeport::testing::PrivatePostgres& server = SharedServers().postgres;
+  const std::string name = server.NewDatabase();
+  const auto connection = server.Connect(name);
+  Succeed(connection.status());
+  Succeed(postgres::Migrate(**connection, Migrations()));
+  Succeed(PartitionTable::Ensure(**connection, kPartitions));
   ProductRow lamp;
   lamp.id = kProduct;
   lamp.tenant = "default";
   lamp.model = kModel;
   lamp.fleet_key = "0123456789abcdef";
   lamp.allow_unregistered = true;
-  Succeed(CreateProduct(db(), {"default", "test"}, lamp).status());
+  Succeed(CreateProduct(**connection, {"default", "test"}, lamp).status());
+  return name;
+}
+
+}  // namespace
+
+World::World() : redis_(redis()) {
+  static const std::string pattern = MakeTemplate();
+  homeport::testing::PrivatePostgres& server = SharedServers().postgres;
+  conninfo_ = server.conninfo(server.NewDatabase(pattern));
+  Succeed(redis_.Call({"FLUSHALL"}).status());
 }
 
 postgres::ConnectOptions World::postgres() const {
@@ -108,6 +124,7 @@ bool World::Becomes(const std::string& query, std::string_view value) {
 
 Gateway::Gateway(World& world, std::string pod) : world_(world), pod_(std::move(pod)) {
   RenewLease();
+  world_.Redis({"XADD", routing::InboxKey(pod_), "*", "b", ""});  // as a pod makes its inbox
 }
 
 void Gateway::RenewLease() { world_.Redis({"SET", routing::PodKey(pod_), "test", "PX", "60000"}); }
