@@ -47,7 +47,8 @@ void AppendUplink(std::string& batch, const Uplink& message) {
   const size_t size = IntSize(kind) + TextSize(message.device) + IntSize(message.session) +
                       IntSize(message.epoch) + IntSize(received) + TextSize(message.detail) +
                       TextSize(message.payload) + IntSize(message.dup ? 1 : 0) +
-                      IntSize(message.correlation) + IntSize(message.cbor ? 1 : 0);
+                      IntSize(message.correlation) + IntSize(message.cbor ? 1 : 0) +
+                      TextSize(message.client);
   batch.push_back(static_cast<char>(4 << 3 | kBytes));
   PutVarint(batch, size);
   PutInt(batch, 1, kind);
@@ -60,6 +61,7 @@ void AppendUplink(std::string& batch, const Uplink& message) {
   PutInt(batch, 8, message.dup ? 1 : 0);
   PutInt(batch, 9, message.correlation);
   PutInt(batch, 10, message.cbor ? 1 : 0);
+  PutText(batch, 11, message.client);
 }
 
 void AppendBatchTail(std::string& batch, std::string_view pod, uint64_t sequence) {

@@ -35,6 +35,7 @@ struct Uplink {
   bool dup = false;
   uint64_t correlation = 0;
   bool cbor = false;
+  std::string_view client;  // empty for the device's main client
 };
 
 // Appends one `messages` field. Allocates only when `batch` must grow.

@@ -16,7 +16,8 @@ namespace homeport::routing {
 // hp:{g:<pod>}:inbox — everything going down to a pod.
 [[nodiscard]] std::string InboxKey(std::string_view pod);
 // hp:{d:<device>}:sess — a hash: `e` the epoch counter; `c` the session whose client id is the
-// device id, `c:<client>` those of its other clients, each "<pod> <session> <epoch>".
+// device id, `c:<client>` those of its other clients, each "<pod> <session> <epoch>"; `x` while the
+// device is disabled.
 [[nodiscard]] std::string SessionKey(std::string_view device);
 [[nodiscard]] std::string SessionField(std::string_view device, std::string_view client);
 // hp:pod:<pod> — the lease of a pod; exists while the pod lives.
@@ -24,6 +25,7 @@ namespace homeport::routing {
 
 inline constexpr std::string_view kSessionKeyPattern = "hp:{d:*}:sess";
 inline constexpr std::string_view kInboxKeyPattern = "hp:{g:*}:inbox";
+inline constexpr std::string_view kBlockedField = "x";
 inline constexpr std::string_view kBatchField = "b";
 
 // The device of a session key, the pod of an inbox key; empty where `key` is not of that form.

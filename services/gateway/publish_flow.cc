@@ -116,6 +116,9 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   message.payload = publish.payload;
   message.dup = publish.dup;
   message.cbor = topic.cbor;
+  if (session.identity->client != session.identity->device) {
+    message.client = session.identity->client;
+  }
   c_.uplink.Append(message, ack);
   c_.probe.publishes.Increment();
 }
@@ -244,6 +247,7 @@ void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, u
   message.detail = topic.detail;
   message.payload = will.payload;
   message.cbor = topic.cbor;
+  if (identity.client != identity.device) message.client = identity.client;
   c_.uplink.Append(message, {});
 }
 

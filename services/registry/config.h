@@ -21,7 +21,7 @@ struct RegistryConfig {
   std::string token_issuer = "homeport";
   uint32_t partitions = 64;
   uint32_t workers = 2;
-  int64_t partition_lease_ms = 10'000;
+  int64_t partition_lease_ms = 5'000;
   int64_t pod_lease_ms = 10'000;
   uint32_t transaction_messages = 2000;
   uint32_t cached_devices = 50'000;

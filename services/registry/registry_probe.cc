@@ -49,6 +49,9 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
                                       "Reports sent again after they were applied")),
       stale_epochs_(r.AddCounter(Name("stale_epochs_total"),
                                  "News of connections older than what was known")),
+      overtaken_(r.AddCounter(Name("overtaken_messages_total"),
+                              "Unacknowledged messages appended after their device had connected "
+                              "again")),
       transactions_(r.AddCounter(Name("transactions_total"), "Transactions committed")),
       batch_messages_(r.AddHistogram(Name("transaction_messages"), "Messages in a transaction",
                                      CountBuckets())),
@@ -85,6 +88,7 @@ void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
   duplicate_batches_.Add(tally.duplicate_batches);
   duplicate_reports_.Add(tally.duplicate_reports);
   stale_epochs_.Add(tally.stale_epochs);
+  overtaken_.Add(tally.overtaken);
   transactions_.Increment();
   batch_messages_.Observe(static_cast<int64_t>(report.messages));
   batch_bytes_.Observe(static_cast<int64_t>(report.bytes));

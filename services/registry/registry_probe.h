@@ -50,6 +50,7 @@ class WorkerProbe {
   metrics::Counter& duplicate_batches_;
   metrics::Counter& duplicate_reports_;
   metrics::Counter& stale_epochs_;
+  metrics::Counter& overtaken_;
   metrics::Counter& transactions_;
   metrics::Histogram& batch_messages_;
   metrics::Histogram& batch_bytes_;

@@ -60,12 +60,18 @@ absl::Status StreamAppender::AppendInbox(const std::string& pod,
   batch.set_version(kEnvelopeVersion);
   *batch.add_items() = item;
   absl::MutexLock lock(&mutex_);
-  const auto lease = redis_.Call({"EXISTS", routing::PodKey(pod)});
-  if (const absl::Status status = StatusOf(lease); !status.ok()) return RedisUnavailable(status);
-  if (lease->integer() == 0) return absl::OkStatus();
+  const absl::Status status = StatusOf(
+      redis_.Call({"XADD", routing::InboxKey(pod), "NOMKSTREAM", "MAXLEN", "~", kInboxEntriesMax,
+                   "*", routing::kBatchField, batch.SerializeAsString()}));
+  return status.ok() ? status : RedisUnavailable(status);
+}
+
+absl::Status StreamAppender::SetBlocked(const std::string& device, Blocked blocked) {
+  const std::string key = routing::SessionKey(device);
+  absl::MutexLock lock(&mutex_);
   const absl::Status status =
-      StatusOf(redis_.Call({"XADD", routing::InboxKey(pod), "MAXLEN", "~", kInboxEntriesMax, "*",
-                            routing::kBatchField, batch.SerializeAsString()}));
+      blocked == Blocked::kYes ? StatusOf(redis_.Call({"HSET", key, routing::kBlockedField, "1"}))
+                               : StatusOf(redis_.Call({"HDEL", key, routing::kBlockedField}));
   return status.ok() ? status : RedisUnavailable(status);
 }
 

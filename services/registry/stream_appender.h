@@ -27,6 +27,9 @@ class StreamAppender {
   // To the inbox of a pod; nothing when the pod is gone.
   [[nodiscard]] absl::Status AppendInbox(const std::string& pod,
                                          const internal::v1::InboxItem& item);
+  // Marks the device's session record: gateways refuse every claim while it is blocked.
+  enum class Blocked : bool { kNo, kYes };
+  [[nodiscard]] absl::Status SetBlocked(const std::string& device, Blocked blocked);
 
  private:
   const std::string pod_;

@@ -22,6 +22,7 @@ from harness import check, check_equal, eventually
 PREFIX = "ledger-"
 PARTS = ("gateway-0", "registry", "redis", "postgres")
 RECOVERY_SECONDS = 60
+REACHABLE_SECONDS = 15
 WATCHED = 8
 
 
@@ -33,7 +34,7 @@ class Plan:
         self.devices = devices
         self.rate = rate
         self.between = between
-        self.seconds = int((seconds_stopped + 8 + between) * len(PARTS) + 10)
+        self.seconds = int((seconds_stopped + 8 + between) * len(PARTS) + 20)
 
 
 def run(arguments, plan):
@@ -45,6 +46,8 @@ def run(arguments, plan):
             fail(stack, plan, part)
             check(load.running(), "the load ended before the faults did: lengthen Plan.seconds")
             time.sleep(plan.between)
+        everyone_is_reachable(stack, plan)
+        check(load.running(), "the load ended before the faults did: lengthen Plan.seconds")
         result = load.finish()
         watcher.stop()
         print(f"load: {result}")
@@ -152,12 +155,28 @@ def judge(stack, load, result):
           f"({result['resent']} sent again)")
 
 
+def everyone_is_reachable(stack, plan):
+    """After the faults: each device is connected, and the stores know it and where."""
+    eventually(lambda: len([r for r in session_records(stack) if r[0].startswith(PREFIX)])
+               == plan.devices, "every device of the load has a session record", REACHABLE_SECONDS)
+    eventually(lambda: stack.database.number(
+        f"SELECT count(*) FROM device WHERE id LIKE '{PREFIX}%' AND online") == plan.devices,
+        "every device of the load is online", REACHABLE_SECONDS)
+
+
+def session_records(stack):
+    """(device, pod) of each session record."""
+    with RedisClient(stack.redis.socket) as redis:
+        return [(key[len("hp:{d:"):-len("}:sess")], record.split()[0])
+                for key in redis.scan("hp:{d:*}:sess")
+                for record in (redis.call("HGETALL", key) or [])[1::2] if " " in record]
+
+
 def no_record_of_a_dead_pod(stack):
     def dead():
         with RedisClient(stack.redis.socket) as redis:
-            pods = {record.split()[0] for key in redis.scan("hp:{d:*}:sess")
-                    for record in (redis.call("HGETALL", key) or [])[1::2] if " " in record}
-            return {pod for pod in pods if not redis.call("EXISTS", f"hp:pod:{pod}")}
+            return {pod for _, pod in session_records(stack)
+                    if not redis.call("EXISTS", f"hp:pod:{pod}")}
 
     eventually(lambda: not dead(), "no session record is owned by a pod without lease", 60)
     eventually(lambda: stack.database.number(

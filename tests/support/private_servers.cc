@@ -107,13 +107,11 @@ std::string PrivatePostgres::conninfo(const std::string& database) const {
   return fmt::format("host={} user=postgres dbname={}", folder_.path(), database);
 }
 
-std::string PrivatePostgres::NewDatabase(const std::string& copy_of) {
+std::string PrivatePostgres::NewDatabase() {
   const auto connection = Connect("postgres");
   HP_CHECK(connection.ok());
   std::string name = fmt::format("test_{}", ++databases_);
-  HP_CHECK((*connection)
-               ->ExecuteScript(fmt::format("CREATE DATABASE {} TEMPLATE {}", name, copy_of))
-               .ok());
+  HP_CHECK((*connection)->ExecuteScript("CREATE DATABASE " + name).ok());
   return name;
 }
 

@@ -48,8 +48,8 @@ class PrivatePostgres {
 
   // Of a database; "postgres" exists.
   [[nodiscard]] std::string conninfo(const std::string& database) const;
-  // Makes a database, empty or a copy of one that nobody is connected to; returns its name.
-  [[nodiscard]] std::string NewDatabase(const std::string& copy_of = "template0");
+  // Makes an empty database; returns its name.
+  [[nodiscard]] std::string NewDatabase();
   void Kill();   // as a crash of the whole server
   void Start();  // waits until it answers
 

@@ -126,6 +126,8 @@ absl::Status DeviceService::Update(const auth::Claims& claims, const device::v1:
   row.tenant = name.tenant.str();
   row.disabled = device.disabled();
   HP_ASSIGN_OR_RETURN(row, registry::UpdateDevice(*connection, ActorOf(claims), row));
+  using Blocked = StreamAppender::Blocked;
+  HP_RETURN_IF_ERROR(appender_.SetBlocked(row.id, row.disabled ? Blocked::kYes : Blocked::kNo));
   if (row.disabled) {
     HP_ASSIGN_OR_RETURN(const std::vector<StoredSession> sessions,
                         FindSessionsOfDevice(*connection, row.id));

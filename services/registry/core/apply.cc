@@ -9,6 +9,13 @@ using internal::v1::UplinkMessage;
 
 namespace {
 
+// A gateway that was slow to append may do so after the device has connected again and sent the
+// same once more; what it appends then was never acknowledged.
+bool IsOvertaken(const ApplyContext& context) {
+  const uint64_t epoch = context.message.epoch();
+  return epoch != 0 && epoch < context.device.epoch && context.message.client().empty();
+}
+
 bool HasUsableDetail(const UplinkMessage& message) {
   const std::string_view shadow = ShadowNameOf(message);
   return (shadow.empty() || IsShadowName(shadow)) && IsPlainText(message.detail());
@@ -25,6 +32,10 @@ void ApplyMessage(const ApplyContext& context) {
   }
   if (kind != UplinkMessage::KIND_CONNECTED && kind != UplinkMessage::KIND_DISCONNECTED) {
     NoteSession(context);
+    if (IsOvertaken(context)) {
+      ++context.effects.tally.overtaken;
+      return;
+    }
   }
   if (!HasUsableDetail(context.message)) {
     return Refuse(context, Refusal::kInvalidName, "not a name for a shadow or a channel");

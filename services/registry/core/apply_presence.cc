@@ -43,6 +43,25 @@ void RaiseEpoch(const ApplyContext& context, uint64_t epoch) {
   context.effects.Changed(context.device);
 }
 
+// One connection has one row. A gateway that was thought dead claims its sessions anew, with a higher
+// epoch; what NoteSession had put there meanwhile gives way, since its DISCONNECTED never comes.
+void DropFormerRows(const ApplyContext& context, std::string_view client) {
+  DeviceState& device = context.device;
+  const auto is_former = [&](const SessionRow& row) {
+    return row.client != client && row.pod == context.pod &&
+           row.session == context.message.session();
+  };
+  for (auto at = device.sessions.begin(); at != device.sessions.end();) {
+    if (!is_former(*at)) {
+      ++at;
+      continue;
+    }
+    const std::string former = at->client;
+    at = device.sessions.erase(at);
+    SessionChanged(context, former);
+  }
+}
+
 void PutSession(const ApplyContext& context, std::string_view client, int64_t since_ms) {
   DeviceState& device = context.device;
   SessionRow* row = FindClient(device, client);
@@ -58,6 +77,7 @@ void PutSession(const ApplyContext& context, std::string_view client, int64_t si
   row->epoch = context.message.epoch();
   row->since_ms = since_ms;
   if (client.empty()) RaiseEpoch(context, row->epoch);
+  DropFormerRows(context, client);
   SessionChanged(context, client);
 }
 

@@ -35,6 +35,7 @@ struct Tally {
   uint64_t duplicate_batches = 0;  // (pod, sequence) already committed
   uint64_t duplicate_reports = 0;  // DUP with an id already applied
   uint64_t stale_epochs = 0;       // presence news older than what is known
+  uint64_t overtaken = 0;          // messages of a session that a newer one had replaced
 
   void Refuse(Refusal refusal) { ++refusals[static_cast<size_t>(refusal)]; }
 };

@@ -92,6 +92,27 @@ TEST_CASE("a DUP report with an id that was applied is dropped") {
   }
 }
 
+TEST_CASE("what a slow gateway appends after its device went elsewhere is dropped") {
+  World world;
+  Gateway slow(world, "gateway-1");
+  Gateway quick(world, "gateway-2");
+  TestWorker worker(world);
+  const auto with_epoch = [](UplinkMessage message, uint64_t epoch, std::string_view client = "") {
+    message.set_epoch(epoch);
+    message.set_client(std::string(client));
+    return message;
+  };
+  slow.Append({with_epoch(Connected(kDevice), 1), with_epoch(Brightness(kDevice, 10), 1)});
+  CHECK(world.Becomes(kVersion, "1"));
+  quick.Append({with_epoch(Connected(kDevice), 2), with_epoch(Brightness(kDevice, 20), 2)});
+  CHECK(world.Becomes(kVersion, "2"));
+  slow.Append({with_epoch(Brightness(kDevice, 11), 1),
+               with_epoch(Brightness(kDevice, 30), 1, "another-client")});
+  CHECK(world.Becomes(kVersion, "3"));
+  CHECK(world.Sql(kState) == R"({"reported":{"light":{"brightness":30}}})");
+  CHECK(worker.Metric("homeport_registry_overtaken_messages_total") == 1);
+}
+
 TEST_CASE("what cannot be applied is refused, answered, counted, and blocks nothing") {
   World world;
   Gateway gateway(world);

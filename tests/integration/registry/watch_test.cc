@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "libs/routing/keys.h"
 #include "tests/integration/registry/world.h"
 
 namespace homeport::registry::testing {
@@ -79,11 +80,11 @@ TEST_CASE("watching outlives the registry pod, and ends when it is not renewed")
   }
 }
 
-TEST_CASE("nothing goes to a pod without a lease") {
+TEST_CASE("nothing goes to a pod that is gone") {
   World world;
   Gateway devices(world, "gateway-1");
   Gateway phones(world, "gateway-2");
-  phones.LoseLease();
+  world.Redis({"DEL", routing::InboxKey("gateway-2")});
   TestWorker worker(world);
   phones.Append({Watch()});
   devices.Append({Connected(kDevice), Brightness(kDevice, 1)});

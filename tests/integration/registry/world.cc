@@ -50,31 +50,39 @@ Servers& SharedServers() {
 
 namespace {
 
-// A database with the schema, the partitions and the lamp, to copy from.
-std::string MakeTemplate() {
-  homeport::testing::PrivatePostgres& server = SharedServers().postgres;
-  const std::string name = server.NewDatabase();
-  const auto connection = server.Connect(name);
-  Succeed(connection.status());
-  Succeed(postgres::Migrate(**connection, Migrations()));
-  Succeed(PartitionTable::Ensure(**connection, kPartitions));
+// One database for all tests of a program: making one takes longer than a test.
+const std::string& SharedDatabase() {
+  static const std::string name = [] {
+    homeport::testing::PrivatePostgres& server = SharedServers().postgres;
+    std::string made = server.NewDatabase();
+    const auto connection = server.Connect(made);
+    Succeed(connection.status());
+    Succeed(postgres::Migrate(**connection, Migrations()));
+    Succeed(PartitionTable::Ensure(**connection, kPartitions));
+    return made;
+  }();
+  return name;
+}
+
+constexpr char kEmpty[] =
+    "DELETE FROM device; DELETE FROM credential; DELETE FROM shadow; DELETE FROM device_session;"
+    "DELETE FROM watch; DELETE FROM telemetry; DELETE FROM event; DELETE FROM product;"
+    "DELETE FROM registry_member; DELETE FROM audit;"
+    "UPDATE stream_offset SET owner = DEFAULT, fence = DEFAULT, lease_until = DEFAULT,"
+    " generation = DEFAULT, last_id = DEFAULT, producers = DEFAULT, pending = DEFAULT";
+
+}  // namespace
+
+World::World() : conninfo_(SharedServers().postgres.conninfo(SharedDatabase())), redis_(redis()) {
+  Succeed(redis_.Call({"FLUSHALL"}).status());
+  Run(kEmpty);
   ProductRow lamp;
   lamp.id = kProduct;
   lamp.tenant = "default";
   lamp.model = kModel;
   lamp.fleet_key = "0123456789abcdef";
   lamp.allow_unregistered = true;
-  Succeed(CreateProduct(**connection, {"default", "test"}, lamp).status());
-  return name;
-}
-
-}  // namespace
-
-World::World() : redis_(redis()) {
-  static const std::string pattern = MakeTemplate();
-  homeport::testing::PrivatePostgres& server = SharedServers().postgres;
-  conninfo_ = server.conninfo(server.NewDatabase(pattern));
-  Succeed(redis_.Call({"FLUSHALL"}).status());
+  Succeed(CreateProduct(db(), {"default", "test"}, lamp).status());
 }
 
 postgres::ConnectOptions World::postgres() const {

@@ -29,6 +29,7 @@ TEST_CASE("every field of an uplink message arrives") {
   message.dup = true;
   message.correlation = 1ull << 63;
   message.cbor = true;
+  message.client = "tool";
   std::string bytes;
   AppendUplink(bytes, message);
   AppendBatchTail(bytes, "gateway-0a1b2c3d.0", 128);
@@ -49,6 +50,7 @@ TEST_CASE("every field of an uplink message arrives") {
   CHECK(got.dup());
   CHECK(got.correlation() == 1ull << 63);
   CHECK(got.cbor());
+  CHECK(got.client() == "tool");
 }
 
 TEST_CASE("messages of one batch keep their order, at sizes around the varint's steps") {
