@@ -59,7 +59,8 @@ void CommandTable::Start(CommandRequest request, OnEnd on_end) {
   pending.started_us = MonotonicMicros();
   pending.timer = c_.reactor.After(request.timeout_ms, [this, correlation] {
     const auto found = pending_.find(correlation);
-    if (found != pending_.end()) End(correlation, found->second.device, {CommandEnd::kTimedOut, {}});
+    if (found != pending_.end())
+      End(correlation, found->second.device, {CommandEnd::kTimedOut, {}});
   });
   c_.probe.commands_pending.Set(static_cast<int64_t>(pending_.size()));
   std::string device = request.device;
@@ -96,9 +97,8 @@ void CommandTable::OnCommand(const internal::v1::Command& command) {
   }
   const std::string topic = fmt::format("device/{}/down/{}/{}.{}", command.device(), command.verb(),
                                         command.reply_pod(), command.correlation());
-  const DeliveryResult result =
-      delivery_.Deliver(SessionHandle::FromPacked(command.session()), command.epoch(),
-                        {topic, command.payload(), 1});
+  const DeliveryResult result = delivery_.Deliver(SessionHandle::FromPacked(command.session()),
+                                                  command.epoch(), {topic, command.payload(), 1});
   if (result != DeliveryResult::kSent) Answer(command, ResultOf(result));
 }
 
@@ -118,7 +118,8 @@ void CommandTable::OnReply(std::string_view device, std::string_view request,
   uint64_t correlation = 0;
   const std::string_view digits =
       dot == std::string_view::npos ? std::string_view() : request.substr(dot + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), correlation);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), correlation);
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
     c_.probe.Refuse("reply_request_unknown");
     log::Refusal("reply_dropped", {{"device", device}, {"reason", "no request of ours"}});

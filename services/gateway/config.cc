@@ -29,13 +29,15 @@ void DeclareAddresses(config::Table& table, GatewayConfig& c) {
   table.Text("redis", &c.redis, {.unit = "host:port or socket path", .doc = "Redis"});
   table.Text("registry-grpc", &c.registry_grpc,
              {.unit = "host:port", .doc = "the registry; several joined by commas"});
-  table.Text("registry-ca", &c.registry_ca,
-             {.unit = "PEM file", .doc = "what the registry's certificate chains to; empty: no TLS"});
+  table.Text(
+      "registry-ca", &c.registry_ca,
+      {.unit = "PEM file", .doc = "what the registry's certificate chains to; empty: no TLS"});
 }
 
 void DeclareIdentity(config::Table& table, GatewayConfig& c) {
-  table.Text("pod-name", &c.pod_name,
-             {.doc = "names this process in keys and logs; a random suffix is added at each start"});
+  table.Text(
+      "pod-name", &c.pod_name,
+      {.doc = "names this process in keys and logs; a random suffix is added at each start"});
   table.Text("tls-cert", &c.tls_cert, {.unit = "PEM file", .doc = "certificate chain"});
   table.Text("tls-key", &c.tls_key, {.unit = "PEM file", .doc = "private key"});
   table.Text("service-token-file", &c.service_token_file,
@@ -54,12 +56,16 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
   table.Int("packet-bytes-max", &c.packet_bytes_max,
             {.min = 1024, .max = 16 << 20, .unit = "bytes", .doc = "one MQTT packet"});
   table.Int("output-bytes-max", &c.output_bytes_max,
-            {.min = 4096, .max = 64 << 20, .unit = "bytes",
+            {.min = 4096,
+             .max = 64 << 20,
+             .unit = "bytes",
              .doc = "waiting for one slow client, which is disconnected beyond it"});
   table.Int("publishes-per-second", &c.publishes_per_second,
             {.min = 0, .max = 1'000'000, .doc = "of one session, read no faster; 0: no limit"});
   table.Int("bytes-per-second", &c.bytes_per_second,
-            {.min = 0, .max = 1 << 30, .unit = "bytes",
+            {.min = 0,
+             .max = 1 << 30,
+             .unit = "bytes",
              .doc = "published by one session, read no faster; 0: no limit"});
   table.Int("inflight-max", &c.inflight_max,
             {.min = 1, .max = 65'535, .doc = "QoS 1 messages of one session, each way"});
@@ -67,12 +73,20 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
             {.min = 1, .max = 10'000, .doc = "filters of one session"});
   table.Int("connect-deadline-s", &c.connect_deadline_s,
             {.min = 1, .max = 600, .unit = "s", .doc = "from accept to CONNACK, TLS included"});
-  table.Int("keep-alive-s-min", &c.keep_alive_s_min, {.min = 1, .max = 3600, .unit = "s",
-            .doc = "shorter wishes of MQTT 5 clients are raised to it"});
-  table.Int("keep-alive-s-max", &c.keep_alive_s_max, {.min = 5, .max = 65'535, .unit = "s",
-            .doc = "longer wishes, and none (0), are lowered to it"});
+  table.Int("keep-alive-s-min", &c.keep_alive_s_min,
+            {.min = 1,
+             .max = 3600,
+             .unit = "s",
+             .doc = "shorter wishes of MQTT 5 clients are raised to it"});
+  table.Int("keep-alive-s-max", &c.keep_alive_s_max,
+            {.min = 5,
+             .max = 65'535,
+             .unit = "s",
+             .doc = "longer wishes, and none (0), are lowered to it"});
   table.Int("overload-lag-ms", &c.overload_lag_ms,
-            {.min = 10, .max = 10'000, .unit = "ms",
+            {.min = 10,
+             .max = 10'000,
+             .unit = "ms",
              .doc = "reactor lag above which new connections are refused"});
   table.Int("commands-max", &c.commands_max,
             {.min = 1, .max = 1'000'000, .doc = "commands of one reactor awaiting their device"});
@@ -82,7 +96,8 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
 
 void DeclareTuning(config::Table& table, GatewayConfig& c) {
   table.Int("partitions", &c.partitions,
-            {.min = 1, .max = 4096,
+            {.min = 1,
+             .max = 4096,
              .doc = "uplink streams; the same everywhere, fixed for a deployment's life"});
   table.Int("reactors", &c.reactors,
             {.min = 0, .max = 256, .doc = "event loops; 0: one for each CPU of the cgroup"});
@@ -91,10 +106,14 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
   table.Int("uplink-window-ms", &c.uplink_window_ms,
             {.min = 0, .max = 1000, .unit = "ms", .doc = "how long a batch waits for company"});
   table.Int("uplink-buffer-bytes", &c.uplink_buffer_bytes,
-            {.min = 1 << 20, .max = int64_t{8} << 30, .unit = "bytes",
+            {.min = 1 << 20,
+             .max = int64_t{8} << 30,
+             .unit = "bytes",
              .doc = "uplink kept by one reactor while Redis is away; then reading stops"});
   table.Int("directory-ttl-s", &c.directory_ttl_s,
-            {.min = 1, .max = 3600, .unit = "s",
+            {.min = 1,
+             .max = 3600,
+             .unit = "s",
              .doc = "how long products and credentials are cached, give or take a tenth"});
   table.Int("drain-per-second", &c.drain_per_second,
             {.min = 1, .max = 1'000'000, .doc = "sessions disconnected per second on SIGTERM"});

@@ -96,7 +96,8 @@ ReasonCode ConnectFlow::Identify(Session& session, const mqtt::Connect& connect,
     attempt.user_name = std::string(user->name);
     attempt.password = std::string(*connect.password);
     identity->device = std::string(user->device);
-    identity->client = attempt.client_id_assigned ? identity->device : std::string(connect.client_id);
+    identity->client =
+        attempt.client_id_assigned ? identity->device : std::string(connect.client_id);
   }
   session.identity = std::move(identity);
   return ReasonCode::kSuccess;
@@ -133,9 +134,9 @@ void ConnectFlow::OnProduct(SessionHandle handle,
   session->identity->product = *product;
   const Attempt& attempt = attempts_[handle.packed()];
   const ProductInfo& info = **product;
-  const bool fleet_key = !info.fleet_key.empty() &&
-                         auth::VerifyFleetPassword(info.fleet_key, attempt.user_name,
-                                                   attempt.password);
+  const bool fleet_key =
+      !info.fleet_key.empty() &&
+      auth::VerifyFleetPassword(info.fleet_key, attempt.user_name, attempt.password);
   if (fleet_key && info.allow_unregistered) return AcquireClaim(*session);
   FindDevice(*session, fleet_key);
 }
@@ -173,9 +174,9 @@ void ConnectFlow::OnDevice(SessionHandle handle, const absl::StatusOr<DeviceInfo
 void ConnectFlow::AcquireClaim(Session& session) {
   session.phase = Phase::kClaiming;
   const SessionHandle handle = session.handle();
-  c_.ownership.Acquire(*session.identity, handle, [this, handle](const absl::StatusOr<Claim>& claim) {
-    OnClaim(handle, claim);
-  });
+  c_.ownership.Acquire(
+      *session.identity, handle,
+      [this, handle](const absl::StatusOr<Claim>& claim) { OnClaim(handle, claim); });
 }
 
 void ConnectFlow::OnClaim(SessionHandle handle, const absl::StatusOr<Claim>& claim) {
@@ -209,7 +210,8 @@ void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch) {
 void ConnectFlow::Accept(Session& session, const Claim& claim, const Attempt& attempt) {
   session.phase = Phase::kOnline;
   session.epoch = claim.epoch;
-  const uint32_t wish = attempt.keep_alive_s == 0 ? c_.config.keep_alive_s_max : attempt.keep_alive_s;
+  const uint32_t wish =
+      attempt.keep_alive_s == 0 ? c_.config.keep_alive_s_max : attempt.keep_alive_s;
   session.keep_alive_s = static_cast<uint16_t>(
       session.version == mqtt::Version::k5
           ? std::clamp(wish, c_.config.keep_alive_s_min, c_.config.keep_alive_s_max)

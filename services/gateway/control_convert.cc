@@ -224,8 +224,7 @@ control::v1::Outcome OutcomeOf(const DeviceReply& reply) {
 }
 
 std::vector<PropertyValue> ToProperties(std::string_view reported_json,
-                                        std::string_view metadata_json,
-                                        const model::Model* model) {
+                                        std::string_view metadata_json, const model::Model* model) {
   std::vector<PropertyValue> out;
   const json::Value reported = ParseOr(reported_json, json::Object());
   const json::Value metadata = ParseOr(metadata_json, json::Object());

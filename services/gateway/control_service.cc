@@ -78,18 +78,30 @@ std::string_view OutcomeWord(const CommandResult& result) {
 }
 
 grpc::Status NoModel(const std::string& device) {
-  return rpc::MakeError(grpc::StatusCode::FAILED_PRECONDITION, "PRODUCT_WITHOUT_MODEL",
-                        fmt::format("the product of device {} has no model; use its shadow", device));
+  return rpc::MakeError(
+      grpc::StatusCode::FAILED_PRECONDITION, "PRODUCT_WITHOUT_MODEL",
+      fmt::format("the product of device {} has no model; use its shadow", device));
 }
 
 }  // namespace
+
+void ControlService::Refuse(grpc::ServerUnaryReactor* call, std::string_view method,
+                            const grpc::Status& status) {
+  probe_.Refused(method, status);
+  call->Finish(status);
+}
+
+void ControlService::Refuse(WatchStream* stream, const grpc::Status& status) {
+  probe_.Refused("Watch", status);
+  stream->Fail(status);
+}
 
 Shard& ControlService::ShardOf(const std::string& device) {
   return *shards_[Hash64(device) % shards_.size()];
 }
 
-void ControlService::FindTarget(const grpc::CallbackServerContext& context,
-                                const std::string& name, OnTarget done) {
+void ControlService::FindTarget(const grpc::CallbackServerContext& context, const std::string& name,
+                                OnTarget done) {
   const absl::StatusOr<auth::Claims> claims = auth_.Authorize(context, {"user", "operator"});
   if (!claims.ok()) return done(claims.status());
   absl::StatusOr<rpc::DeviceName> parsed = rpc::ParseDeviceName(name, claims->tenant);
@@ -98,14 +110,14 @@ void ControlService::FindTarget(const grpc::CallbackServerContext& context,
     return done(mine);
   }
   Target target{claims->tenant, parsed->device.str(), nullptr};
-  auto on_product = [target, done = std::move(done)](
-                        absl::StatusOr<Directory::Product> product) mutable {
+  auto on_product = [target,
+                     done = std::move(done)](absl::StatusOr<Directory::Product> product) mutable {
     if (!product.ok()) return done(product.status());
     target.product = *std::move(product);
     done(std::move(target));
   };
-  auto on_device = [this, name, tenant = claims->tenant, on_product = std::move(on_product)](
-                       absl::StatusOr<DeviceInfo> device) mutable {
+  auto on_device = [this, name, tenant = claims->tenant,
+                    on_product = std::move(on_product)](absl::StatusOr<DeviceInfo> device) mutable {
     if (absl::IsNotFound(device.status()) || (device.ok() && device->tenant != tenant)) {
       return on_product(rpc::PermissionDenied(name));
     }
@@ -123,13 +135,13 @@ void ControlService::SendCommand(Target target, CommandRequest request, OnReply 
   Shard& shard = ShardOf(target.device);
   shard.Post([&shard, device = target.device, request = std::move(request),
               done = std::move(done)]() mutable {
-    shard.commands().Start(std::move(request), [&shard, device, done = std::move(done)](
-                                                   CommandResult result) mutable {
-      shard.probe().CommandEnded(OutcomeWord(result));
-      if (result.end == CommandEnd::kReplied) return done(std::move(result.payload));
-      log::Refusal("command_failed", {{"device", device}, {"outcome", OutcomeWord(result)}});
-      done(ToStatus(result.end, device));
-    });
+    shard.commands().Start(
+        std::move(request), [&shard, device, done = std::move(done)](CommandResult result) mutable {
+          shard.probe().CommandEnded(OutcomeWord(result));
+          if (result.end == CommandEnd::kReplied) return done(std::move(result.payload));
+          log::Refusal("command_failed", {{"device", device}, {"outcome", OutcomeWord(result)}});
+          done(ToStatus(result.end, device));
+        });
   });
 }
 
@@ -138,26 +150,29 @@ grpc::ServerUnaryReactor* ControlService::SetProperties(
     control::v1::SetPropertiesResponse* response) {
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
   if (request->properties().empty() || request->properties_size() > kPropertiesMax) {
-    call->Finish(rpc::FieldError("properties", "1 to 100 properties"));
+    Refuse(call, "SetProperties", rpc::FieldError("properties", "1 to 100 properties"));
     return call;
   }
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
-    if (!target.ok()) return call->Finish(rpc::ToGrpc(target.status()));
-    if (!target->product->model) return call->Finish(NoModel(target->device));
+    if (!target.ok()) return Refuse(call, "SetProperties", rpc::ToGrpc(target.status()));
+    if (!target->product->model) return Refuse(call, "SetProperties", NoModel(target->device));
     const CommandPayload payload = SetPayload(*target->product->model, *request);
-    if (!payload.violations.empty()) return call->Finish(Violations(payload));
+    if (!payload.violations.empty()) return Refuse(call, "SetProperties", Violations(payload));
     CommandRequest command{target->device, "set", payload.json,
                            TimeoutMs(*context, request->timeout())};
     const Directory::Product product = target->product;
-    SendCommand(*std::move(target), std::move(command), [=](absl::StatusOr<std::string> answer) {
-      if (!answer.ok()) return call->Finish(rpc::ToGrpc(answer.status()));
-      const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
-      if (!reply.ok()) return call->Finish(rpc::ToGrpc(reply.status()));
-      response->set_outcome(OutcomeOf(*reply));
-      response->set_code(static_cast<int32_t>(reply->code));
-      response->mutable_results()->Assign(reply->params.begin(), reply->params.end());
-      call->Finish(grpc::Status::OK);
-    });
+    SendCommand(*std::move(target), std::move(command),
+                [=, this](absl::StatusOr<std::string> answer) {
+                  if (!answer.ok())
+                    return Refuse(call, "SetProperties", rpc::ToGrpc(answer.status()));
+                  const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
+                  if (!reply.ok())
+                    return Refuse(call, "SetProperties", rpc::ToGrpc(reply.status()));
+                  response->set_outcome(OutcomeOf(*reply));
+                  response->set_code(static_cast<int32_t>(reply->code));
+                  response->mutable_results()->Assign(reply->params.begin(), reply->params.end());
+                  call->Finish(grpc::Status::OK);
+                });
   });
   return call;
 }
@@ -167,22 +182,24 @@ grpc::ServerUnaryReactor* ControlService::InvokeAction(
     control::v1::InvokeActionResponse* response) {
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
-    if (!target.ok()) return call->Finish(rpc::ToGrpc(target.status()));
-    if (!target->product->model) return call->Finish(NoModel(target->device));
+    if (!target.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(target.status()));
+    if (!target->product->model) return Refuse(call, "InvokeAction", NoModel(target->device));
     const CommandPayload payload = ActionPayload(*target->product->model, *request);
-    if (!payload.violations.empty()) return call->Finish(Violations(payload));
+    if (!payload.violations.empty()) return Refuse(call, "InvokeAction", Violations(payload));
     CommandRequest command{target->device, "action", payload.json,
                            TimeoutMs(*context, request->timeout())};
     const Directory::Product product = target->product;
-    SendCommand(*std::move(target), std::move(command), [=](absl::StatusOr<std::string> answer) {
-      if (!answer.ok()) return call->Finish(rpc::ToGrpc(answer.status()));
-      const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
-      if (!reply.ok()) return call->Finish(rpc::ToGrpc(reply.status()));
-      response->set_outcome(OutcomeOf(*reply));
-      response->set_code(static_cast<int32_t>(reply->code));
-      response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
-      call->Finish(grpc::Status::OK);
-    });
+    SendCommand(*std::move(target), std::move(command),
+                [=, this](absl::StatusOr<std::string> answer) {
+                  if (!answer.ok())
+                    return Refuse(call, "InvokeAction", rpc::ToGrpc(answer.status()));
+                  const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
+                  if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
+                  response->set_outcome(OutcomeOf(*reply));
+                  response->set_code(static_cast<int32_t>(reply->code));
+                  response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
+                  call->Finish(grpc::Status::OK);
+                });
   });
   return call;
 }
@@ -192,11 +209,11 @@ grpc::ServerUnaryReactor* ControlService::GetProperties(
     control::v1::GetPropertiesResponse* response) {
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
   if (request->properties_size() > kPropertiesMax) {
-    call->Finish(rpc::FieldError("properties", "at most 100 properties"));
+    Refuse(call, "GetProperties", rpc::FieldError("properties", "at most 100 properties"));
     return call;
   }
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
-    if (!target.ok()) return call->Finish(rpc::ToGrpc(target.status()));
+    if (!target.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(target.status()));
     if (request->source() == control::v1::GetPropertiesRequest::SOURCE_DEVICE) {
       return GetFromDevice(call, *context, request, response, *std::move(target));
     }
@@ -209,9 +226,10 @@ void ControlService::GetFromShadow(grpc::ServerUnaryReactor* call,
                                    const control::v1::GetPropertiesRequest* request,
                                    control::v1::GetPropertiesResponse* response, Target target) {
   directory_.FetchState(
-      target.device, [=, target = target](absl::StatusOr<internal::v1::DeviceState> state) {
+      target.device, [=, this, target = target](absl::StatusOr<internal::v1::DeviceState> state) {
         if (!state.ok()) {
-          return call->Finish(rpc::ToGrpc(WithReason(state.status(), "REGISTRY_UNAVAILABLE")));
+          return Refuse(call, "GetProperties",
+                        rpc::ToGrpc(WithReason(state.status(), "REGISTRY_UNAVAILABLE")));
         }
         const model::Model* model = target.product->model ? &*target.product->model : nullptr;
         response->set_online(state->online());
@@ -230,8 +248,9 @@ void ControlService::GetFromShadow(grpc::ServerUnaryReactor* call,
           if (found != values.end()) {
             *response->add_properties() = *found;
           } else if (known == nullptr) {
-            return call->Finish(rpc::MakeError(grpc::StatusCode::NOT_FOUND, "PROPERTY_UNKNOWN",
-                                               "no such property: " + ref.ShortDebugString()));
+            return Refuse(call, "GetProperties",
+                          rpc::MakeError(grpc::StatusCode::NOT_FOUND, "PROPERTY_UNKNOWN",
+                                         "no such property: " + ref.ShortDebugString()));
           }
         }
         call->Finish(grpc::Status::OK);
@@ -242,16 +261,16 @@ void ControlService::GetFromDevice(grpc::ServerUnaryReactor* call,
                                    const grpc::CallbackServerContext& context,
                                    const control::v1::GetPropertiesRequest* request,
                                    control::v1::GetPropertiesResponse* response, Target target) {
-  if (!target.product->model) return call->Finish(NoModel(target.device));
+  if (!target.product->model) return Refuse(call, "GetProperties", NoModel(target.device));
   const CommandPayload payload = GetPayload(*target.product->model, *request);
-  if (!payload.violations.empty()) return call->Finish(Violations(payload));
+  if (!payload.violations.empty()) return Refuse(call, "GetProperties", Violations(payload));
   CommandRequest command{target.device, "get", payload.json,
                          TimeoutMs(context, request->timeout())};
   const Directory::Product product = target.product;
-  SendCommand(std::move(target), std::move(command), [=](absl::StatusOr<std::string> answer) {
-    if (!answer.ok()) return call->Finish(rpc::ToGrpc(answer.status()));
+  SendCommand(std::move(target), std::move(command), [=, this](absl::StatusOr<std::string> answer) {
+    if (!answer.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(answer.status()));
     const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
-    if (!reply.ok()) return call->Finish(rpc::ToGrpc(reply.status()));
+    if (!reply.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(reply.status()));
     response->set_online(true);
     response->mutable_properties()->Assign(reply->params.begin(), reply->params.end());
     call->Finish(grpc::Status::OK);
@@ -263,11 +282,11 @@ grpc::ServerWriteReactor<WatchEvent>* ControlService::Watch(
   const absl::StatusOr<auth::Claims> claims = auth_.Authorize(*context, {"user", "operator"});
   WatchStream* stream = WatchStream::Make(directory_, claims.ok() ? claims->tenant : "");
   if (!claims.ok()) {
-    stream->Fail(rpc::ToGrpc(claims.status()));
+    Refuse(stream, rpc::ToGrpc(claims.status()));
     return stream;
   }
   if (request->names().empty() || request->names_size() > kNamesMax) {
-    stream->Fail(rpc::FieldError("names", "1 to 100 device names"));
+    Refuse(stream, rpc::FieldError("names", "1 to 100 device names"));
     return stream;
   }
   // All names must resolve before the first event.
@@ -292,7 +311,7 @@ grpc::ServerWriteReactor<WatchEvent>* ControlService::Watch(
         last = --join->left == 0;
       }
       if (!last) return;
-      if (!join->status.ok()) return stream->Fail(rpc::ToGrpc(join->status));
+      if (!join->status.ok()) return Refuse(stream, rpc::ToGrpc(join->status));
       StartWatch(stream, std::move(join->devices));
     });
   }
@@ -308,9 +327,7 @@ void ControlService::StartWatch(WatchStream* stream, std::vector<std::string> de
   }
   for (const std::string& device : devices) {
     Shard& shard = ShardOf(device);
-    shard.Post([&shard, device, queue] {
-      static_cast<void>(shard.watches().Add(device, queue));
-    });
+    shard.Post([&shard, device, queue] { static_cast<void>(shard.watches().Add(device, queue)); });
   }
   stream->Ready([this, devices](const std::shared_ptr<WatchQueue>& over) {
     for (const std::string& device : devices) {

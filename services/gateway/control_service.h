@@ -6,6 +6,7 @@
 
 #include "homeport/control/v1/control.grpc.pb.h"
 #include "libs/rpc/call_auth.h"
+#include "services/gateway/control_probe.h"
 #include "services/gateway/directory.h"
 #include "services/gateway/shard.h"
 #include "services/gateway/watch_stream.h"
@@ -19,8 +20,8 @@ class ControlService final : public control::v1::ControlService::CallbackService
  public:
   // All are borrowed and must outlive the service.
   ControlService(std::vector<std::unique_ptr<Shard>>& shards, Directory& directory,
-                 const rpc::CallAuth& auth)
-      : shards_(shards), directory_(directory), auth_(auth) {}
+                 const rpc::CallAuth& auth, ControlProbe& probe)
+      : shards_(shards), directory_(directory), auth_(auth), probe_(probe) {}
 
   grpc::ServerUnaryReactor* GetProperties(grpc::CallbackServerContext* context,
                                           const control::v1::GetPropertiesRequest* request,
@@ -50,9 +51,12 @@ class ControlService final : public control::v1::ControlService::CallbackService
   void FindTarget(const grpc::CallbackServerContext& context, const std::string& name,
                   OnTarget done);
   void SendCommand(Target target, CommandRequest request, OnReply done);
+  void Refuse(grpc::ServerUnaryReactor* call, std::string_view method, const grpc::Status& status);
+  void Refuse(WatchStream* stream, const grpc::Status& status);
   [[nodiscard]] Shard& ShardOf(const std::string& device);
   void StartWatch(WatchStream* stream, std::vector<std::string> devices);
-  void GetFromShadow(grpc::ServerUnaryReactor* call, const control::v1::GetPropertiesRequest* request,
+  void GetFromShadow(grpc::ServerUnaryReactor* call,
+                     const control::v1::GetPropertiesRequest* request,
                      control::v1::GetPropertiesResponse* response, Target target);
   void GetFromDevice(grpc::ServerUnaryReactor* call, const grpc::CallbackServerContext& context,
                      const control::v1::GetPropertiesRequest* request,
@@ -61,6 +65,7 @@ class ControlService final : public control::v1::ControlService::CallbackService
   std::vector<std::unique_ptr<Shard>>& shards_;
   Directory& directory_;
   const rpc::CallAuth& auth_;
+  ControlProbe& probe_;
   absl::Mutex mutex_;
   std::vector<std::weak_ptr<WatchQueue>> watches_ ABSL_GUARDED_BY(mutex_);
 };

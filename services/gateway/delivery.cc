@@ -86,8 +86,7 @@ FrameOutcome Delivery::OnPuback(Session& session, const mqtt::Frame& frame) {
   const uint16_t id = std::get<mqtt::Puback>(packet).packet_id;
   session.cold->to_device.Complete(id, mqtt::Awaiting::kPuback);
   while (session.is_open() && !session.cold->waiting.empty()) {
-    const auto next =
-        session.cold->to_device.Add(mqtt::Awaiting::kPuback, 0, Window(session));
+    const auto next = session.cold->to_device.Add(mqtt::Awaiting::kPuback, 0, Window(session));
     if (!next) break;
     const WaitingMessage message = std::move(session.cold->waiting.front());
     session.cold->waiting.pop_front();

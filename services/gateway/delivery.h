@@ -7,10 +7,10 @@
 namespace homeport::gateway {
 
 enum class DeliveryResult : uint8_t {
-  kSent,           // written, or waiting for the client's earlier acknowledgements
-  kStale,          // no such session, or a newer epoch
+  kSent,   // written, or waiting for the client's earlier acknowledgements
+  kStale,  // no such session, or a newer epoch
   kNotSubscribed,
-  kQueueFull,      // the client acknowledges too slowly
+  kQueueFull,  // the client acknowledges too slowly
 };
 
 // PUBLISH to clients, within their receive maximum: what exceeds it waits in a bounded queue.

@@ -98,9 +98,9 @@ void Directory::Store(Cache<T>& cache, const std::string& name, absl::StatusOr<T
       entry.expires =
           clock_.Now() + Jittered(entry.value.ok() ? options_.ttl_ms : options_.not_found_ttl_ms);
     } else if (entry.value.ok()) {
-      log::Refusal("directory_stale", {{"name", name},
-                                       {"reason", value.status()},
-                                       {"next", "the cached answer is used"}});
+      log::Refusal(
+          "directory_stale",
+          {{"name", name}, {"reason", value.status()}, {"next", "the cached answer is used"}});
       entry.expires = clock_.Now() + Jittered(options_.not_found_ttl_ms);
     } else {
       entry.value = std::move(value);

@@ -36,16 +36,19 @@ uint32_t Cpus() {
 }  // namespace
 
 Gateway::Gateway(const GatewayConfig& config, PodId pod)
-    : config_(config), pod_(std::move(pod)), token_(config.service_token_file) {}
+    : config_(config),
+      pod_(std::move(pod)),
+      control_probe_(metrics_),
+      token_(config.service_token_file) {}
 
 void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
   lifecycle.Add({"metrics", [this] { return StartMetrics(); }, [this] { exposer_.reset(); }});
-  lifecycle.Add({"directory", [this] { return StartDirectory(); },
-                 [this] { directory_->Finish(); }, kDirectoryStopMs});
+  lifecycle.Add({"directory", [this] { return StartDirectory(); }, [this] { directory_->Finish(); },
+                 kDirectoryStopMs});
   lifecycle.Add({"shards", [this] { return StartShards(); }, [this] { DrainShards(); },
                  config_.drain_ms_max + 5000});
-  lifecycle.Add({"control", [this] { return StartControl(); },
-                 [this] { StopControl(); }, kControlStopMs + 3000});
+  lifecycle.Add({"control", [this] { return StartControl(); }, [this] { StopControl(); },
+                 kControlStopMs + 3000});
   lifecycle.Add({"readiness", [] { return absl::OkStatus(); },
                  [this] {
                    health_.Unmet("serving", "draining");
@@ -55,8 +58,7 @@ void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
 
 absl::Status Gateway::StartMetrics() {
   metrics::AddProcessMetrics(metrics_);
-  HP_ASSIGN_OR_RETURN(exposer_,
-                      metrics::Exposer::Start(config_.metrics_listen, metrics_, health_));
+  HP_ASSIGN_OR_RETURN(exposer_, metrics::Exposer::Start(config_.metrics_listen, metrics_, health_));
   return absl::OkStatus();
 }
 
@@ -89,7 +91,7 @@ absl::Status Gateway::StartShards() {
 }
 
 absl::Status Gateway::StartControl() {
-  control_ = std::make_unique<ControlService>(shards_, *directory_, *auth_);
+  control_ = std::make_unique<ControlService>(shards_, *directory_, *auth_, control_probe_);
   HP_ASSIGN_OR_RETURN(server_,
                       rpc::Server::Start({config_.grpc_listen, config_.tls_cert, config_.tls_key},
                                          {control_.get()}));

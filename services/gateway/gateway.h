@@ -39,6 +39,7 @@ class Gateway {
   const PodId pod_;
   metrics::Registry metrics_;
   metrics::Health health_;
+  ControlProbe control_probe_;
   rpc::TokenFile token_;
   std::unique_ptr<auth::JwksFile> tokens_;
   std::unique_ptr<rpc::CallAuth> auth_;

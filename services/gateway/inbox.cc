@@ -68,7 +68,8 @@ void Inbox::OnEntry(const redis::Reply& entry) {
   const std::string_view bytes = entry[1].size() == 2 ? entry[1][1].text() : std::string_view();
   if (!batch.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || batch.version() != 1) {
     probe_.inbox_malformed.Increment();
-    log::Refusal("inbox_entry_malformed", {{"stream", key_}, {"id", last_id_}, {"next", "skipped"}});
+    log::Refusal("inbox_entry_malformed",
+                 {{"stream", key_}, {"id", last_id_}, {"next", "skipped"}});
     return;
   }
   for (const internal::v1::InboxItem& item : batch.items()) {

@@ -16,7 +16,8 @@ class Lease {
     PodId pod;
     int64_t lease_ms = 10'000;
   };
-  // `on_lapsed`: the key was gone when it was renewed, so others may have taken this shard for dead.
+  // `on_lapsed`: the key was gone when it was renewed, so others may have taken this shard for
+  // dead.
   Lease(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, Options options,
         absl::AnyInvocable<void()> on_lapsed);
 

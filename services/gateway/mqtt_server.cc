@@ -95,8 +95,8 @@ void MqttServer::HandleWill(Session& session, const CloseCause& cause) {
   c_.reactor.After(
       int64_t{will->delay_s} * 1000, [this, will, handle, epoch, identity = *session.identity] {
         c_.ownership.Locate(
-            identity.device, [this, will, handle, epoch, identity](
-                                 absl::StatusOr<std::optional<SessionLocation>> location) {
+            identity.device, [this, will, handle, epoch,
+                              identity](absl::StatusOr<std::optional<SessionLocation>> location) {
               if (location.ok() && location->has_value() && (*location)->epoch > epoch) return;
               publish_.PublishWill(identity, handle, epoch, *will);
             });

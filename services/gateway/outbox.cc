@@ -20,13 +20,16 @@ void Outbox::Flush() {
   for (const auto& [pod, batch] : std::exchange(batches_, {})) {
     const std::string key = routing::InboxKey(pod);
     const std::string bytes = batch.SerializeAsString();
-    redis_.Send({"XADD", key, "NOMKSTREAM", "MAXLEN", "~", "100000", "*", routing::kBatchField, bytes},
-                [this, key, items = batch.items_size()](const redis::Reply& reply) {
-                  if (reply.ok() && !reply.is_nil()) return;
-                  probe_.outbox_dropped.Add(static_cast<uint64_t>(items));
-                  log::Refusal("inbox_append_failed",
-                               {{"stream", key}, {"items", items}, {"reason", reply.is_nil() ? "that pod is gone" : reply.error()}});
-                });
+    redis_.Send(
+        {"XADD", key, "NOMKSTREAM", "MAXLEN", "~", "100000", "*", routing::kBatchField, bytes},
+        [this, key, items = batch.items_size()](const redis::Reply& reply) {
+          if (reply.ok() && !reply.is_nil()) return;
+          probe_.outbox_dropped.Add(static_cast<uint64_t>(items));
+          log::Refusal("inbox_append_failed",
+                       {{"stream", key},
+                        {"items", items},
+                        {"reason", reply.is_nil() ? "that pod is gone" : reply.error()}});
+        });
   }
 }
 

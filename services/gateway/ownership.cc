@@ -86,8 +86,7 @@ std::optional<SessionLocation> ParseLocation(std::string_view text) {
   SessionLocation out;
   out.pod = std::string(text.substr(0, first));
   const auto number = [](std::string_view digits, uint64_t& value) {
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     return error == std::errc() && end == digits.data() + digits.size();
   };
   if (!number(text.substr(first + 1, second - first - 1), out.session)) return std::nullopt;
@@ -100,8 +99,8 @@ void Ownership::Acquire(const Identity& identity, SessionHandle session, OnClaim
   std::string field = routing::SessionField(identity.device, identity.client);
   const std::string holder = Holder(pod_, session);
   redis_.Eval(ClaimScript(), {"1", key, field, holder},
-              [this, key, field, holder, on_claim = std::move(on_claim)](
-                  const redis::Reply& reply) mutable {
+              [this, key, field, holder,
+               on_claim = std::move(on_claim)](const redis::Reply& reply) mutable {
                 if (reply.lost()) {
                   probe_.claims_lost.Increment();
                   SendRelease({std::move(key), std::move(field), holder + " "});
@@ -122,9 +121,10 @@ void Ownership::SendRelease(PendingRelease release) {
       pending_releases_.push_back(std::move(release));
     } else {
       probe_.releases_dropped.Increment();
-      log::Refusal("release_dropped", {{"key", release.key},
-                                       {"reason", "too many while Redis is away"},
-                                       {"next", "the next claim of the device replaces the record"}});
+      log::Refusal("release_dropped",
+                   {{"key", release.key},
+                    {"reason", "too many while Redis is away"},
+                    {"next", "the next claim of the device replaces the record"}});
     }
     return;
   }
@@ -148,7 +148,8 @@ void Ownership::Verify(const Identity& identity, SessionHandle session, uint64_t
                routing::SessionField(identity.device, identity.client), Holder(pod_, session),
                std::to_string(epoch)},
               [on_verify = std::move(on_verify)](const redis::Reply& reply) mutable {
-                if (!reply.ok()) return on_verify(absl::UnavailableError(std::string(reply.error())));
+                if (!reply.ok())
+                  return on_verify(absl::UnavailableError(std::string(reply.error())));
                 if (reply.integer() < 0) return on_verify(absl::AbortedError("claimed by another"));
                 on_verify(Claim{static_cast<uint64_t>(reply.integer()), std::nullopt});
               });

@@ -29,9 +29,9 @@ struct Claim {
   std::optional<SessionLocation> former;  // the session that has just lost its client id
 };
 
-// Ownership of client ids: the record in Redis, changed by atomic scripts only (libs/routing/keys.h).
-// Each claim raises the device's epoch; the newer connection never waits for the older one.
-// Shard's thread only.
+// Ownership of client ids: the record in Redis, changed by atomic scripts only
+// (libs/routing/keys.h). Each claim raises the device's epoch; the newer connection never waits for
+// the older one. Shard's thread only.
 class Ownership {
  public:
   using OnClaim = absl::AnyInvocable<void(absl::StatusOr<Claim>)>;
@@ -52,7 +52,8 @@ class Ownership {
   // epoch if the record was swept. Error Aborted: it is another's now.
   void Verify(const Identity& identity, SessionHandle session, uint64_t epoch, OnVerify on_verify);
 
-  // The device's main session, else any of its sessions; nullopt when it has none, or its pod is dead.
+  // The device's main session, else any of its sessions; nullopt when it has none, or its pod is
+  // dead.
   void Locate(std::string device, OnLocate on_locate);
 
   // After the connection to Redis came up.

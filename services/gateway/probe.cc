@@ -14,7 +14,8 @@ ShardProbe::ShardProbe(metrics::Registry& r)
       handshakes(r.AddCounter("homeport_gateway_tls_handshakes_total", "TLS handshakes completed")),
       received_bytes(
           r.AddCounter("homeport_gateway_received_bytes_total", "Bytes read from MQTT clients")),
-      sent_bytes(r.AddCounter("homeport_gateway_sent_bytes_total", "Bytes written to MQTT clients")),
+      sent_bytes(
+          r.AddCounter("homeport_gateway_sent_bytes_total", "Bytes written to MQTT clients")),
       connects(r.AddCounter("homeport_gateway_connects_total", "CONNECTs accepted")),
       takeovers(r.AddCounter("homeport_gateway_takeovers_total",
                              "Sessions ended because their client id connected again")),
@@ -35,12 +36,12 @@ ShardProbe::ShardProbe(metrics::Registry& r)
           r.AddCounter("homeport_gateway_uplink_batches_total", "Batches appended to Redis")),
       uplink_retries(r.AddCounter("homeport_gateway_uplink_retries_total",
                                   "Batches whose append failed or was not answered")),
-      batch_messages(r.AddHistogram("homeport_gateway_uplink_batch_messages",
-                                    "Messages in a batch", BatchBuckets())),
+      batch_messages(r.AddHistogram("homeport_gateway_uplink_batch_messages", "Messages in a batch",
+                                    BatchBuckets())),
       append_us(r.AddHistogram("homeport_gateway_uplink_append_seconds",
                                "From XADD to Redis's answer", metrics::LatencyBuckets())),
-      uplink_buffered_bytes(r.AddGauge("homeport_gateway_uplink_buffered_bytes",
-                                       "Uplink not yet appended to Redis")),
+      uplink_buffered_bytes(
+          r.AddGauge("homeport_gateway_uplink_buffered_bytes", "Uplink not yet appended to Redis")),
       claims_lost(r.AddCounter("homeport_gateway_claims_unanswered_total",
                                "Ownership claims that Redis did not answer")),
       releases_dropped(r.AddCounter("homeport_gateway_releases_dropped_total",
@@ -52,7 +53,8 @@ ShardProbe::ShardProbe(metrics::Registry& r)
                                    "Inbox entries that could not be parsed")),
       outbox_dropped(r.AddCounter("homeport_gateway_outbox_dropped_total",
                                   "Items for other pods that Redis did not take")),
-      deliveries(r.AddCounter("homeport_gateway_deliveries_total", "PUBLISH packets sent to clients")),
+      deliveries(
+          r.AddCounter("homeport_gateway_deliveries_total", "PUBLISH packets sent to clients")),
       stale_epochs(r.AddCounter("homeport_gateway_stale_epochs_total",
                                 "Downlink items for sessions that are gone or newer")),
       redis_connected(r.AddGauge("homeport_gateway_redis_connections", "Redis connections up")),

@@ -191,8 +191,7 @@ void PublishFlow::SendAcks(Session& session, std::span<const OwedAck> acks) {
   for (const OwedAck& ack : acks) {
     --session.unacked_up;
     c_.probe.pubacks.Increment();
-    const bool plain =
-        ack.reason == ReasonCode::kSuccess || session.version == mqtt::Version::k311;
+    const bool plain = ack.reason == ReasonCode::kSuccess || session.version == mqtt::Version::k311;
     if (size + 8 > kBytesMax) {
       c_.io.Send(session, {bytes, size});
       size = 0;

@@ -17,8 +17,7 @@ class CommandTable;
 // something is refused. Shard's thread only.
 class PublishFlow {
  public:
-  PublishFlow(ShardContext& context, CommandTable& commands)
-      : c_(context), commands_(commands) {}
+  PublishFlow(ShardContext& context, CommandTable& commands) : c_(context), commands_(commands) {}
 
   FrameOutcome OnPublish(Session& session, const mqtt::Frame& frame);
   FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);

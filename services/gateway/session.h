@@ -65,11 +65,11 @@ struct StoredWill {
 
 // What a session needs only at times; freed when it holds nothing.
 struct ColdState {
-  std::string input;       // bytes read and not yet decoded: a partial packet, or a paused session's
-  std::string output;      // bytes to write once the socket takes them
+  std::string input;   // bytes read and not yet decoded: a partial packet, or a paused session's
+  std::string output;  // bytes to write once the socket takes them
   size_t output_sent = 0;  // of `output`
   std::unique_ptr<StoredWill> will;
-  std::vector<StoredFilter> filters;       // subscriptions that are no row of OwnFilters
+  std::vector<StoredFilter> filters;  // subscriptions that are no row of OwnFilters
   std::deque<WaitingMessage> waiting;
   mqtt::InboundQos2Ids from_device_qos2;
   mqtt::OutboundInflight<char> to_device;  // QoS 1 deliveries awaiting PUBACK
@@ -78,8 +78,8 @@ struct ColdState {
 
   [[nodiscard]] bool IsIdle() const {
     return input.empty() && output.empty() && !will && filters.empty() && waiting.empty() &&
-           from_device_qos2.size() == 0 && to_device.empty() &&
-           receive_max == 65'535 && packet_bytes_max == 0;
+           from_device_qos2.size() == 0 && to_device.empty() && receive_max == 65'535 &&
+           packet_bytes_max == 0;
   }
 };
 
@@ -108,18 +108,18 @@ class Session final : public net::IoHandler {
   uint32_t generation = 0;
   uint32_t own_filters = 0;       // rows of OwnFilters the client has subscribed to
   uint32_t own_filters_qos1 = 0;  // those of them granted QoS 1
-  uint32_t last_active_s = 0;  // monotonic seconds
-  uint32_t second_bytes = 0;   // received in `last_active_s`, for the rate limit
+  uint32_t last_active_s = 0;     // monotonic seconds
+  uint32_t second_bytes = 0;      // received in `last_active_s`, for the rate limit
   uint16_t second_publishes = 0;
   uint16_t keep_alive_s = 0;  // as agreed
   uint16_t unacked_up = 0;    // QoS 1 publishes received and not yet acknowledged
   Phase phase = Phase::kFree;
   mqtt::Version version = mqtt::Version::k311;
-  bool reading = false;        // EPOLLIN is armed
-  bool writing = false;        // EPOLLOUT is armed
-  bool paused = false;         // input is left alone until Resume
-  bool waits_for_acks = false; // paused until fewer publishes are unacknowledged
-  bool taken_over = false;     // the client id belongs to a newer connection
+  bool reading = false;         // EPOLLIN is armed
+  bool writing = false;         // EPOLLOUT is armed
+  bool paused = false;          // input is left alone until Resume
+  bool waits_for_acks = false;  // paused until fewer publishes are unacknowledged
+  bool taken_over = false;      // the client id belongs to a newer connection
 };
 
 }  // namespace homeport::gateway

@@ -59,7 +59,8 @@ void SessionIo::OnReady(Session& session, uint32_t events) {
     if (!session.is_open()) return;
   }
   if ((events & EPOLLIN) != 0 && session.reading) return Read(session);
-  if ((events & (EPOLLERR | EPOLLHUP)) != 0) Close(session, {"CONNECTION_LOST", {}, "reset by peer"});
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+    Close(session, {"CONNECTION_LOST", {}, "reset by peer"});
 }
 
 void SessionIo::Handshake(Session& session) {
@@ -163,11 +164,11 @@ void SessionIo::Touch(Session& session) {
 bool SessionIo::WithinRate(Session& session, size_t bytes) {
   session.second_bytes += static_cast<uint32_t>(bytes);
   ++session.second_publishes;
-  const bool within = (options_.publishes_per_second == 0 ||
-                       session.second_publishes <= options_.publishes_per_second) &&
-                      (options_.bytes_per_second == 0 ||
-                       session.second_bytes <= options_.bytes_per_second ||
-                       session.second_publishes == 1);
+  const bool within =
+      (options_.publishes_per_second == 0 ||
+       session.second_publishes <= options_.publishes_per_second) &&
+      (options_.bytes_per_second == 0 || session.second_bytes <= options_.bytes_per_second ||
+       session.second_publishes == 1);
   if (!within) {
     probe_.rate_pauses.Increment();
     rate_paused_.push_back(session.handle());
@@ -281,7 +282,8 @@ void SessionIo::OnDeadline(net::TimerWheel::Entry entry) {
   }
   if (session->keep_alive_s == 0) return;
   // One and a half times the keep-alive [MQTT-3.1.2-22]; a paused session cannot be heard.
-  const int64_t due = session->last_active_s + session->keep_alive_s + (session->keep_alive_s + 1) / 2;
+  const int64_t due =
+      session->last_active_s + session->keep_alive_s + (session->keep_alive_s + 1) / 2;
   if (session->paused || due > now_s()) {
     wheel_.Add(session->paused ? now_s() + session->keep_alive_s : due, entry);
     return;

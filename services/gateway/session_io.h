@@ -18,9 +18,9 @@ namespace homeport::gateway {
 
 // Why a session ended: one of AWS IoT's disconnectReason words, and the code an MQTT 5 client gets.
 struct CloseCause {
-  std::string_view word;  // "CLIENT_ERROR", static text
+  std::string_view word;                                 // "CLIENT_ERROR", static text
   mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess;  // kSuccess: nothing is sent
-  std::string_view detail;  // for the log
+  std::string_view detail;                               // for the log
 };
 
 // What the protocol side does with a frame.
@@ -79,7 +79,9 @@ class SessionIo {
   void Tick();
 
   [[nodiscard]] SessionTable& sessions() { return sessions_; }
-  [[nodiscard]] uint32_t now_s() const { return static_cast<uint32_t>(reactor_.now().value / 1000); }
+  [[nodiscard]] uint32_t now_s() const {
+    return static_cast<uint32_t>(reactor_.now().value / 1000);
+  }
 
  private:
   friend class Session;

@@ -125,7 +125,8 @@ int GrantedQos(const Session& session, std::string_view topic) {
   if (rows != 0) granted = (rows & session.own_filters_qos1) != 0 ? 1 : 0;
   if (session.cold == nullptr || granted == 1) return granted;
   for (const StoredFilter& stored : session.cold->filters) {
-    if (mqtt::Matches(stored.filter, topic)) granted = std::max(granted, static_cast<int>(stored.qos));
+    if (mqtt::Matches(stored.filter, topic))
+      granted = std::max(granted, static_cast<int>(stored.qos));
   }
   return granted;
 }

@@ -29,8 +29,8 @@ struct OwedAck {
 //
 // Order: a partition has at most one batch on its way, so batches are appended in order whatever
 // fails; a batch whose answer was lost is appended again under the same sequence number, by which
-// the registry recognises it. Nothing is dropped here: when `bytes_max` is reached, Full() tells the
-// callers to stop reading.
+// the registry recognises it. Nothing is dropped here: when `bytes_max` is reached, Full() tells
+// the callers to stop reading.
 class Uplink {
  public:
   struct Options {
@@ -71,7 +71,7 @@ class Uplink {
     int64_t opened_us = 0;  // when the first message of `open` came
     int64_t first_us = 0;   // the same, of `sent`
     int64_t sent_us = 0;
-    uint32_t attempt = 0;  // answers to earlier attempts are ignored
+    uint32_t attempt = 0;     // answers to earlier attempts are ignored
     bool on_its_way = false;  // `sent` awaits Redis's answer
     bool dirty = false;       // listed in dirty_
   };

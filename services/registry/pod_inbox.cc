@@ -107,8 +107,10 @@ absl::Status PodInbox::RenewLease() {
   if (clock_.Now() < renew_at_) return absl::OkStatus();
   HP_ASSIGN_OR_RETURN(const redis_blocking::Reply reply,
                       redis_.Call({"SET", routing::PodKey(options_.pod), "registry", "PX",
-                                   std::to_string(options_.lease_ms)}));
+                                   std::to_string(options_.lease_ms), "GET"}));
   HP_RETURN_IF_ERROR(redis_blocking::ToStatus(reply));
+  // Without a lease we were as good as dead, and the inbox may have been swept.
+  if (reply.is_nil()) inbox_made_ = false;
   renew_at_ = clock_.Now() + options_.lease_ms / 3;
   return absl::OkStatus();
 }

@@ -12,6 +12,7 @@ import grpc
 
 import support
 from homestack import metrics
+from homestack.drain import uncommitted
 from homestack.postgres import BIN
 
 DEVICES = 4000
@@ -22,6 +23,7 @@ PGBENCH_CLIENTS = 2  # as many as the registry has workers
 HALF_LOAD_SECONDS = 10
 WATCHED = 20
 PREFIX = "bench-"
+TRANSACTIONS = "homeport_registry_transactions_total"
 
 
 def run(bench):
@@ -33,13 +35,14 @@ def run(bench):
             result = commit_rate(bench, stack)
             registry.append(result)
             peer.append(Pgbench(stack, result["rows_per_transaction"]).rows_per_second())
-            bench.say(f"turn {turn + 1}: registry {result['per_second']:.0f}/s, "
-                      f"pgbench {peer[-1]['per_second']:.0f}/s")
+            bench.say(f"turn {turn + 1}: registry {result['per_second']:.0f} reports/s, "
+                      f"{result['rows_per_second']:.0f} rows/s; "
+                      f"pgbench {peer[-1]['rows_per_second']:.0f} rows/s")
         for subject, results in (("homeport-registry", registry), ("pgbench", peer)):
             bench.row(subject=subject, load="as fast as it goes", turns=TURNS, devices=DEVICES,
-                      per_second=support.median(results, "per_second"),
-                      rows_per_transaction=support.median(results, "rows_per_transaction"))
-        half_load(bench, stack, bench.rows[0]["per_second"] / 2)
+                      **{field: support.median(results, field) for field in results[0]})
+        whole_path(bench, stack)
+        half_load(bench, stack, bench.rows[-1]["per_second"] / 2)
         report(bench)
 
 
@@ -50,27 +53,36 @@ def fill(bench, stack, seconds, **settings):
 
 
 def commit_rate(bench, stack):
-    """Lets reports pile up in the streams, then measures how fast the registry commits them."""
+    """Lets reports pile up in the streams, then measures how fast the registry commits them. A
+    transaction writes the row of a device once, however many reports of it it applies."""
     registry = stack.pid("registry")
-    before = metrics.scrape(stack.registry.metrics)
+    before, rows_before = metrics.scrape(stack.registry.metrics), rows_written(stack)
     os.kill(registry, signal.SIGSTOP)
     try:
         fill(bench, stack, FILL_SECONDS)
     finally:
         os.kill(registry, signal.SIGCONT)
     pages = [metrics.scrape(stack.registry.metrics)]
-    while not pages[-1] or pages[-1].total(support.LAG) > 0 or len(pages) < 20:
+    while uncommitted(stack) > 0:
         time.sleep(0.1)
         pages.append(metrics.scrape(stack.registry.metrics))
+    pages.append(metrics.scrape(stack.registry.metrics))
     # From the first commit after the pause to the last one.
     moving = [b for a, b in zip(pages, pages[1:])
               if a and b and b.total(support.REPORTS) > a.total(support.REPORTS)]
     first, last = moving[0], moving[-1]
-    versions = last.total(support.REPORTS) - first.total(support.REPORTS)
-    transactions = (last.total("homeport_registry_transactions_total")
-                    - before.total("homeport_registry_transactions_total"))
-    rows = (last.total(support.REPORTS) - before.total(support.REPORTS)) / transactions
-    return {"per_second": versions / (last.time - first.time), "rows_per_transaction": round(rows)}
+    per_second = (last.total(support.REPORTS) - first.total(support.REPORTS)) / (last.time - first.time)
+    versions = last.total(support.REPORTS) - before.total(support.REPORTS)
+    rows = rows_written(stack) - rows_before
+    transactions = last.total(TRANSACTIONS) - before.total(TRANSACTIONS)
+    return {"per_second": per_second, "rows_per_second": per_second * rows / versions,
+            "rows_per_transaction": round(rows / transactions)}
+
+
+def rows_written(stack):
+    time.sleep(1.5)  # sessions of PostgreSQL tell their counts about once a second
+    return stack.database.number("SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables "
+                                 "WHERE relname ~ '^shadow_p'")
 
 
 class Pgbench:
@@ -94,7 +106,8 @@ class Pgbench:
         found = re.search(r"tps = ([\d.]+)", result.stdout)
         if result.returncode != 0 or not found:
             raise SystemExit(f"pgbench failed:\n{result.stdout}{result.stderr}")
-        return {"per_second": float(found.group(1)) * self._rows, "rows_per_transaction": self._rows}
+        return {"rows_per_second": float(found.group(1)) * self._rows,
+                "rows_per_transaction": self._rows}
 
     def _make_table(self):
         partitions = "".join(
@@ -123,8 +136,18 @@ class Pgbench:
         return path
 
 
-def half_load(bench, stack, rate):
+def whole_path(bench, stack):
+    """Generator, gateway, Redis, registry and PostgreSQL all at work: from the first report to the
+    last commit."""
+    before = metrics.scrape(stack.registry.metrics)
+    fill(bench, stack, FILL_SECONDS)
     support.drained(stack)
+    after = metrics.scrape(stack.registry.metrics)
+    bench.row(subject="homeport, whole path", load="as fast as it goes",
+              per_second=metrics.rate(before, after, support.REPORTS))
+
+
+def half_load(bench, stack, rate):
     watch = Watch(stack)
     result = fill(bench, stack, HALF_LOAD_SECONDS, rate=rate, window=20, **{"warm-up": 2})
     watch.stop()
@@ -167,9 +190,11 @@ class Watch:
 
 def report(bench):
     bench.table({"what": ("subject", "{}"), "load": ("load", "{}"),
-                 "reports/s": ("per_second", "{:.0f}"),
+                 "reports/s": ("per_second", "{:.0f}"), "rows/s": ("rows_per_second", "{:.0f}"),
                  "rows in a transaction": ("rows_per_transaction", "{:.0f}"),
                  "PUBACK p50 us": ("puback_p50_us", "{:.0f}"), "p99 us": ("puback_p99_us", "{:.0f}"),
                  "to watch p50 ms": ("watch_p50_ms", "{:.1f}"), "p99 ms": ("watch_p99_ms", "{:.1f}")})
     registry, peer = bench.rows[0], bench.rows[1]
-    print(f"  {registry['per_second'] / peer['per_second']:.2f} x pgbench's rows (target >= 0.5)")
+    print(f"  reports committed: {registry['per_second'] / peer['rows_per_second']:.2f} x pgbench's"
+          f" rows (target >= 0.5); rows written:"
+          f" {registry['rows_per_second'] / peer['rows_per_second']:.2f} x")

@@ -15,7 +15,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "deploy" / "local"))
 
-from homestack import bench_product, metrics  # noqa: E402
+from homestack import bench_product  # noqa: E402
+from homestack.drain import await_drained  # noqa: E402
 from homestack.stack import Options, Stack  # noqa: E402
 
 os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -23,7 +24,6 @@ os.environ["no_proxy"] = "127.0.0.1,localhost"
 # One publisher's limits would measure themselves.
 UNLIMITED = {"publishes-per-second": 0, "bytes-per-second": 0}
 REPORTS = "homeport_registry_shadow_versions_total"
-LAG = "homeport_registry_stream_lag_entries"
 
 
 class Bench:
@@ -92,13 +92,8 @@ def stack(bin_folder):
 
 def drained(running, seconds=300):
     """Waits until the registry has committed all that is in the streams."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        page = metrics.scrape(running.registry.metrics)
-        if page and page.total(LAG) == 0:
-            return
-        time.sleep(0.2)
-    raise SystemExit(f"the streams were not empty after {seconds} s")
+    if not await_drained(running, seconds):
+        raise SystemExit(f"the streams were not committed after {seconds} s")
 
 
 def publish(bin_folder, target, server_pids, running=None, **settings):

@@ -1,11 +1,10 @@
 """Whether a run of ./dev up --for was good: the phone's rounds, and that nothing was lost."""
 
 import re
-import time
 
 from . import metrics
+from .drain import await_drained
 from .phone import Phone
-from .status import LAG
 
 DRAIN_SECONDS = 30.0
 _SUMMARY = re.compile(r"event=summary .*")
@@ -62,7 +61,7 @@ class Verdict:
         code = stack.stop_fleet()
         problems = [] if code == 0 else [f"the fleet ended with code {code}: {stack.log('fleet')}"]
         fleet = fleet_summary(stack.log("fleet"))
-        if not self._drained():
+        if not await_drained(stack, DRAIN_SECONDS):
             problems.append(f"the stream was not empty {DRAIN_SECONDS:.0f} s after the last report")
         committed = self._versions() - self._versions_before
         sent, acked = int(fleet.get("sent", 0)), int(fleet.get("acked", 0))
@@ -72,21 +71,14 @@ class Verdict:
             problems.append("no report was acknowledged")
         if committed < acked:
             problems.append(f"{acked - committed} acknowledged reports are not in PostgreSQL")
+        if int(fleet.get("refused", 0)) > 0:
+            problems.append(f"{fleet['refused']} reports of devices were refused")
         if committed > sent:
             problems.append(f"{committed - sent} reports were applied more than once")
         return problems
 
     def _versions(self):
         return self._stack.database.number("SELECT coalesce(sum(version), 0) FROM shadow")
-
-    def _drained(self):
-        deadline = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < deadline:
-            page = metrics.scrape(self._stack.registry.metrics)
-            if page and page.total(LAG) == 0:
-                return True
-            time.sleep(0.2)
-        return False
 
 
 def fleet_summary(log):

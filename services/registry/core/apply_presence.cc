@@ -43,8 +43,9 @@ void RaiseEpoch(const ApplyContext& context, uint64_t epoch) {
   context.effects.Changed(context.device);
 }
 
-// One connection has one row. A gateway that was thought dead claims its sessions anew, with a higher
-// epoch; what NoteSession had put there meanwhile gives way, since its DISCONNECTED never comes.
+// One connection has one row. A gateway that was thought dead claims its sessions anew, with a
+// higher epoch; what NoteSession had put there meanwhile gives way, since its DISCONNECTED never
+// comes.
 void DropFormerRows(const ApplyContext& context, std::string_view client) {
   DeviceState& device = context.device;
   const auto is_former = [&](const SessionRow& row) {

@@ -130,7 +130,8 @@ bool World::Becomes(const std::string& query, std::string_view value) {
   return became;
 }
 
-Gateway::Gateway(World& world, std::string pod) : world_(world), pod_(std::move(pod)) {
+Gateway::Gateway(World& world, std::string pod)
+    : world_(world), pod_(std::move(pod)), client_(world.redis()) {
   RenewLease();
   world_.Redis({"XADD", routing::InboxKey(pod_), "*", "b", ""});  // as a pod makes its inbox
 }
@@ -157,9 +158,8 @@ void Gateway::AppendAs(uint64_t sequence, const std::vector<UplinkMessage>& mess
   batch.set_sequence(sequence);
   for (const UplinkMessage& message : messages) *batch.add_messages() = message;
   const std::string bytes = batch.SerializeAsString();
-  redis_blocking::Client client(world_.redis());
   HP_CHECK(Eventually([&] {
-    const auto reply = client.Call({"XADD", routing::UplinkKey(partition), "*", "b", bytes});
+    const auto reply = client_.Call({"XADD", routing::UplinkKey(partition), "*", "b", bytes});
     return reply.ok() && !reply->is_error();
   }));
 }

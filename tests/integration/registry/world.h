@@ -85,6 +85,7 @@ class Gateway {
  private:
   World& world_;
   const std::string pod_;
+  redis_blocking::Client client_;
   std::map<uint32_t, uint64_t> sequences_;
 };
 
