@@ -43,8 +43,7 @@ def _count(smallest, largest):
 
 def up(args):
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopping.set())
+    on_signals(signal.default_int_handler)  # interrupts the start
     options = Options(state=args.state, bin=args.bin, devices=args.devices, gateways=args.gateways,
                       profile=args.profile, restart=not args.no_restart)
     stack = Stack(options, say=_step)
@@ -58,13 +57,19 @@ def up(args):
         stack.write_env()
         print(f"homeport is up\n    addresses and tokens: {stack.state.path('env')}"
               f"\n    logs: {stack.state.path('log')}", flush=True)
+        on_signals(lambda *_: stopping.set())
         _run(stack, verdict, args.seconds, stopping)
         if args.seconds is None:
             return 0
         return verdict.give(interrupted=stopping.is_set())
     finally:
-        _step("stopping")
+        on_signals(signal.SIG_IGN)  # every part is asked, waited for and then killed: it ends
         stack.stop()
+
+
+def on_signals(handler):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
 
 
 def _run(stack, verdict, seconds, stopping):
@@ -107,6 +112,8 @@ def main():
     except StackError as error:
         print(f"dev: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

@@ -115,6 +115,11 @@ class Supervisor:
         running = self._find(name)
         return running.process.pid if running and running.process else None
 
+    def dead(self):
+        """Names of parts that have ended and are not running again."""
+        with self._mutex:
+            return [r.part.name for r in self._running if r.dead()]
+
     def restarts(self):
         with self._mutex:
             return {r.part.name: r.restarts for r in self._running if r.restarts}

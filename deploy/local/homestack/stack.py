@@ -106,6 +106,9 @@ class Stack:
     def stop(self):
         if self.api:
             self.api.close()
+        if not self.state.locked:
+            return  # never started: what lies in the folder is another stack's
+        self._say("stopping")
         self._supervisor.stop_all()
         self.state.remove_env()
 
@@ -120,6 +123,9 @@ class Stack:
 
     def restarts(self):
         return self._supervisor.restarts()
+
+    def dead(self):
+        return self._supervisor.dead()
 
     def log(self, name):
         return self.state.path("log", name + ".log")

@@ -96,16 +96,22 @@ class State:
 
     def lock(self):
         """Takes the folder for this process. Raises StackError when another stack holds it."""
-        self._lock = open(self.path("lock"), "a+")
+        lock = open(self.path("lock"), "a+")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()
             raise StackError(f"a stack already runs in {self.folder}: ./dev down stops it, "
                              "or choose another --state") from None
+        self._lock = lock
         self._lock.seek(0)
         self._lock.truncate()
         self._lock.write(str(os.getpid()))
         self._lock.flush()
+
+    @property
+    def locked(self):
+        return self._lock is not None
 
     def holder(self):
         """The process id of the running stack, or None."""

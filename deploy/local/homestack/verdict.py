@@ -26,6 +26,8 @@ class Verdict:
     def give(self, interrupted):
         """Stops the devices, waits for the pipeline, prints a table; returns the exit code."""
         problems = ["interrupted before the time was over"] if interrupted else []
+        problems += [f"{name} has ended; its log: {self._stack.log(name)}"
+                     for name in self._stack.dead()]
         rows = []
         if self.phone:
             self.phone.stop()
