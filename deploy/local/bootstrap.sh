@@ -26,7 +26,7 @@ as_root() {
 install_packages() {
   local -a missing
   command -v dpkg-query apt-get >/dev/null ||
-    fail "this is not a Debian system" "./dev expects Debian 12 (a container of debian:bookworm will do)"
+    fail "this is not a Debian system" "./dev expects Debian 12, a container of it will do"
   mapfile -t missing < <(missing_packages "$@")
   [[ ${#missing[@]} -eq 0 ]] && return
   step "installing ${#missing[@]} Debian packages: ${missing[*]}"
@@ -35,7 +35,7 @@ install_packages() {
   # Services that come along (Redis, PostgreSQL, mosquitto) may start by themselves; Homeport never
   # uses them, it starts its own private ones.
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
-    "${missing[@]}" || fail "apt-get install failed" "see apt's message above; then repeat this command"
+    "${missing[@]}" || fail "apt-get install failed" "see apt's message above, then try again"
 }
 
 # As many compilers at once as there are cores, and 1.5 GiB of memory for each.

@@ -1,5 +1,5 @@
-"""QoS 1 reports acknowledged per second: Homeport after the durable append to a Redis stream, beside
-mosquitto from memory. Same load generator, same run, turn by turn; medians of the turns."""
+"""QoS 1 reports acknowledged per second: Homeport after the durable append to a Redis stream,
+beside mosquitto from memory. Same load generator, same run, turn by turn; medians of the turns."""
 
 import os
 import signal
@@ -56,8 +56,8 @@ class Homeport:
         return result
 
     def _publish(self, rate, seconds):
-        return publish(self._bench, self._stack.gateways[0].listen["mqtt"], self._pids, rate, seconds,
-                       self._stack)
+        return publish(self._bench, self._stack.gateways[0].listen["mqtt"], self._pids, rate,
+                       seconds, self._stack)
 
 
 class Peer:
@@ -75,8 +75,8 @@ def publish(bench, target, pids, rate, seconds, stack=None):
 
 
 def row(bench, subject, load, results):
-    bench.row(subject=subject, load=load, turns=len(results), connections=CONNECTIONS, window=WINDOW,
-              **{field: support.median(results, field) for field in (
+    bench.row(subject=subject, load=load, turns=len(results), connections=CONNECTIONS,
+              window=WINDOW, **{field: support.median(results, field) for field in (
                   "acked_per_s", "server_cpu_us_per_ack", "puback_p50_us", "puback_p99_us",
                   "refused")})
 
@@ -88,6 +88,6 @@ def report(bench):
                  "PUBACK p50 us": ("puback_p50_us", "{:.0f}"),
                  "p99 us": ("puback_p99_us", "{:.0f}")})
     homeport, mosquitto = bench.rows[0], bench.rows[1]
-    print(f"  rate {homeport['acked_per_s'] / mosquitto['acked_per_s']:.2f} x mosquitto's (target >= 1),"
-          f" CPU {homeport['server_cpu_us_per_ack'] / mosquitto['server_cpu_us_per_ack']:.2f} x"
-          " (target <= 1)")
+    rate, cpu = (homeport[field] / mosquitto[field]
+                 for field in ("acked_per_s", "server_cpu_us_per_ack"))
+    print(f"  rate {rate:.2f} x mosquitto's (target >= 1), CPU {cpu:.2f} x (target <= 1)")

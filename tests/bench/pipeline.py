@@ -71,7 +71,7 @@ def commit_rate(bench, stack):
     moving = [b for a, b in zip(pages, pages[1:])
               if a and b and b.total(support.REPORTS) > a.total(support.REPORTS)]
     first, last = moving[0], moving[-1]
-    per_second = (last.total(support.REPORTS) - first.total(support.REPORTS)) / (last.time - first.time)
+    per_second = metrics.rate(first, last, support.REPORTS)
     versions = last.total(support.REPORTS) - before.total(support.REPORTS)
     rows = rows_written(stack) - rows_before
     transactions = last.total(TRANSACTIONS) - before.total(TRANSACTIONS)
@@ -86,8 +86,8 @@ def rows_written(stack):
 
 
 class Pgbench:
-    """The registry's upsert over a table of the same shape in the same server, with as many rows in a
-    transaction as the registry had."""
+    """The registry's upsert over a table of the same shape in the same server, with as many rows in
+    a transaction as the registry had."""
 
     def __init__(self, stack, rows):
         self._stack = stack
@@ -102,7 +102,7 @@ class Pgbench:
                    "-j", str(PGBENCH_CLIENTS), "-T", str(PGBENCH_SECONDS),
                    *(f"--file={script}" for script in scripts[:100]),
                    self._stack.postgres.address()]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, capture_output=True, text=True)
         found = re.search(r"tps = ([\d.]+)", result.stdout)
         if result.returncode != 0 or not found:
             raise SystemExit(f"pgbench failed:\n{result.stdout}{result.stderr}")
@@ -158,7 +158,7 @@ def half_load(bench, stack, rate):
 
 
 class Watch:
-    """From a report's arrival at the gateway to its event at a gRPC client, on one machine's clock."""
+    """From a report's arrival at the gateway to its event at a gRPC client, by one clock."""
 
     def __init__(self, stack):
         from homeport.control.v1 import control_pb2
@@ -192,8 +192,10 @@ def report(bench):
     bench.table({"what": ("subject", "{}"), "load": ("load", "{}"),
                  "reports/s": ("per_second", "{:.0f}"), "rows/s": ("rows_per_second", "{:.0f}"),
                  "rows in a transaction": ("rows_per_transaction", "{:.0f}"),
-                 "PUBACK p50 us": ("puback_p50_us", "{:.0f}"), "p99 us": ("puback_p99_us", "{:.0f}"),
-                 "to watch p50 ms": ("watch_p50_ms", "{:.1f}"), "p99 ms": ("watch_p99_ms", "{:.1f}")})
+                 "PUBACK p50 us": ("puback_p50_us", "{:.0f}"),
+                 "p99 us": ("puback_p99_us", "{:.0f}"),
+                 "to watch p50 ms": ("watch_p50_ms", "{:.1f}"),
+                 "p99 ms": ("watch_p99_ms", "{:.1f}")})
     registry, peer = bench.rows[0], bench.rows[1]
     print(f"  reports committed: {registry['per_second'] / peer['rows_per_second']:.2f} x pgbench's"
           f" rows (target >= 0.5); rows written:"

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Runs benches: run.py [NAME ...]; all of them without a name. A bench is a file in this folder with
-a docstring and run(bench)."""
+"""Runs benches: run.py [NAME ...]; all of them without a name. A bench is a file in this folder
+with a docstring and run(bench)."""
 
 import argparse
 import importlib
@@ -19,7 +19,8 @@ def main():
                    if p.stem not in ("run", "support"))
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("name", nargs="*", metavar="NAME", help=", ".join(names))
-    parser.add_argument("--bin", type=Path, default=support.REPOSITORY / "build" / "release" / "bin")
+    parser.add_argument("--bin", type=Path,
+                        default=support.REPOSITORY / "build" / "release" / "bin")
     arguments = parser.parse_args()
     unknown = set(arguments.name) - set(names)
     if unknown:

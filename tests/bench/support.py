@@ -41,7 +41,8 @@ class Bench:
         self.rows.append(fields)
         when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         with open(self._file, "a") as file:
-            file.write(json.dumps({"bench": self.name, "date": when, **self._machine, **fields}) + "\n")
+            row = {"bench": self.name, "date": when, **self._machine, **fields}
+            file.write(json.dumps(row) + "\n")
 
     def say(self, text):
         print(f"    {text}", flush=True)
@@ -62,7 +63,7 @@ def machine():
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
                   if line.startswith("model name")), platform.machine())
     commit = subprocess.run(["git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD"],
-                            capture_output=True, text=True, check=False).stdout.strip()
+                            capture_output=True, text=True).stdout.strip()
     return {"machine": f"{model}, {os.cpu_count()} cores", "kernel": platform.release(),
             "commit": commit}
 
@@ -104,7 +105,7 @@ def publish(bin_folder, target, server_pids, running=None, **settings):
     command = [str(bin_folder / "homeport-bench-mqtt"), "publish", f"--target={target}",
                "--server-pid=" + ",".join(map(str, server_pids)),
                *(f"--{name}={value}" for name, value in settings.items())]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         raise SystemExit(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
     return json.loads(result.stdout)

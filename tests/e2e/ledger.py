@@ -90,7 +90,7 @@ def seen_after(stack, part, begun):
             if not acknowledged:
                 client = mqtt.Client(stack.gateways[0].listen["mqtt"], timeout=2)
                 username, password = harness.credentials(stack, device)
-                check_equal(client.connect(device, username, password)[1], 0, "CONNACK of the probe")
+                check_equal(client.connect(device, username, password)[1], 0, "CONNACK")
                 client.publish(f"device/{device}/up/properties",
                                f'{{"params":[{{"siid":2,"piid":1,"value":{mark}}}]}}')
                 client.disconnect()
@@ -101,7 +101,7 @@ def seen_after(stack, part, begun):
         except (OSError, mqtt.Closed, harness.Failed, harness.StackError):
             pass  # not back yet
         time.sleep(0.02)
-    raise harness.Failed(f"{part}: no report was committed within {RECOVERY_SECONDS} s of the fault")
+    raise harness.Failed(f"{part}: no report was committed within {RECOVERY_SECONDS} s")
 
 
 class Load:

@@ -19,7 +19,7 @@ def generate_stubs(folder):
     result = subprocess.run(
         ["protoc", "-I", str(PROTO), f"--python_out={folder}", f"--grpc_out={folder}",
          "--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin", *files],
-        capture_output=True, text=True, check=False)
+        capture_output=True, text=True)
     if result.returncode != 0:
         raise StackError(f"protoc failed:\n{result.stderr}")
     if str(folder) not in sys.path:

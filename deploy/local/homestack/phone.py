@@ -71,8 +71,8 @@ class Phone:
         ranges = {}
         for product in products.ListProducts(product_pb2.ListProductsRequest(
                 parent="tenants/default", page_size=1000), timeout=10).products:
-            model = products.GetProduct(product_pb2.GetProductRequest(name=product.name), timeout=10)
-            found = _brightness_range(model.model_json)
+            request = product_pb2.GetProductRequest(name=product.name)
+            found = _brightness_range(products.GetProduct(request, timeout=10).model_json)
             if found:
                 ranges[product.name] = found
         lamps, token = [], ""
@@ -101,7 +101,8 @@ class Phone:
             problem = f"{error.code().name} {error_reason(error)}: {error.details()}"
         if not problem:
             self.good += 1
-            self.last = f"{device} on gateway {home}, set through gateway {(home + 1) % count}: obeyed"
+            self.last = (f"{device} on gateway {home}, set through gateway "
+                         f"{(home + 1) % count}: obeyed")
         elif self._session(device) != session:
             self.moved += 1
         else:

@@ -45,7 +45,8 @@ class Pki:
         names = x509.SubjectAlternativeName([
             x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
         certificate = (_builder(_name("localhost"), ca.subject, key.public_key(), days=365)
-                       .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+                       .add_extension(x509.BasicConstraints(ca=False, path_length=None),
+                                      critical=True)
                        .add_extension(_key_usage(sign_certificates=False), critical=True)
                        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
                                       critical=False)
@@ -69,7 +70,8 @@ def _name(common_name):
 
 def _builder(subject, issuer, public_key, days):
     now = datetime.datetime.utcnow()
-    return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(public_key)
+    return (x509.CertificateBuilder()
+            .subject_name(subject).issuer_name(issuer).public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(minutes=5))
             .not_valid_after(now + datetime.timedelta(days=days))
@@ -87,5 +89,5 @@ def _write(certificate_path, key_path, certificate, key):
     write_atomically(key_path, key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption()).decode())
-    write_atomically(certificate_path, certificate.public_bytes(serialization.Encoding.PEM).decode(),
-                     mode=0o644)
+    write_atomically(certificate_path,
+                     certificate.public_bytes(serialization.Encoding.PEM).decode(), mode=0o644)

@@ -92,7 +92,7 @@ class Fleet(Pod):
 def known_settings(program):
     """The names of a binary's settings, read from its --help."""
     text = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=10,
-                          check=False).stdout
+                          ).stdout
     return {word.split("=")[0].lstrip("-").rstrip(",") for word in text.split()
             if word.startswith("--")}
 

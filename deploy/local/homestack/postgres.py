@@ -49,12 +49,13 @@ class PostgresServer(Part):
 
     def ready(self):
         return subprocess.run([BIN / "pg_isready", "-q", "-h", self._folder, "-p", str(self.port)],
-                              check=False).returncode == 0
+                              ).returncode == 0
 
     def _as_user(self, *command):
         if not self._user:
             return list(command)
-        return ["setpriv", f"--reuid={self._user}", f"--regid={self._user}", "--init-groups", *command]
+        return ["setpriv", f"--reuid={self._user}", f"--regid={self._user}", "--init-groups",
+                *command]
 
     def _initialise(self):
         if self._data.exists():
@@ -69,14 +70,15 @@ class PostgresServer(Part):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
         self._folder.chmod(0o700)
         self._run("initdb", "-D", self._data, "-U", USER, "-E", "UTF8", "--locale=C.UTF-8",
-                  "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password}", "--no-sync")
+                  "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password}",
+                  "--no-sync")
         password.unlink()
         self._run("postgres", "--single", "-D", self._data, "postgres",
                   text=f"CREATE DATABASE {DATABASE}\n")
 
     def _run(self, program, *arguments, text=""):
         result = subprocess.run(self._as_user(str(BIN / program), *map(str, arguments)), input=text,
-                                capture_output=True, text=True, cwd="/", check=False)
+                                capture_output=True, text=True, cwd="/")
         if result.returncode != 0:
             raise StackError(f"{program} failed in {self._folder}:\n{result.stdout}{result.stderr}")
 
@@ -90,7 +92,9 @@ class PostgresServer(Part):
             except ProcessLookupError:
                 continue
         deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and any(_working_folder(p) == str(self._data) for p in orphans):
+        while any(_working_folder(p) == str(self._data) for p in orphans):
+            if time.monotonic() > deadline:
+                return
             time.sleep(0.02)
 
 
@@ -102,9 +106,9 @@ class Database:
 
     def rows(self, sql):
         """The rows of one query, each a list of strings."""
-        result = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1",
-                                 "-d", self._address, "-c", sql], capture_output=True, text=True,
-                                timeout=60, check=False)
+        result = subprocess.run(
+            ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1",
+             "-d", self._address, "-c", sql], capture_output=True, text=True, timeout=60)
         if result.returncode != 0:
             raise StackError(f"psql failed: {result.stderr.strip()}")
         return [line.split("\t") for line in result.stdout.splitlines()]

@@ -46,9 +46,9 @@ class Running:
     def start(self):
         self.part.prepare()
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.part.command(), stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, start_new_session=True,
-                                            env={**os.environ, "no_proxy": "127.0.0.1,localhost"})
+            self.process = subprocess.Popen(
+                self.part.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, env={**os.environ, "no_proxy": "127.0.0.1,localhost"})
         self.started = time.monotonic()
 
     def dead(self):
@@ -104,8 +104,8 @@ class Supervisor:
                 raise StackError(f"{part.name} ended with code {running.process.returncode} while "
                                  f"starting; its log is {running.log_path}:\n{running.log_tail()}")
             if time.monotonic() > deadline:
-                raise StackError(f"{part.name} was not ready after {part.start_seconds:.0f} s; its log "
-                                 f"is {running.log_path}:\n{running.log_tail()}")
+                raise StackError(f"{part.name} was not ready after {part.start_seconds:.0f} s; "
+                                 f"its log is {running.log_path}:\n{running.log_tail()}")
             time.sleep(POLL_SECONDS)
 
     def watch(self):
@@ -166,7 +166,7 @@ class Supervisor:
             running.failures = 0 if now - running.started > STABLE_SECONDS else running.failures + 1
             delay = BACKOFF_SECONDS[min(running.failures, len(BACKOFF_SECONDS) - 1)]
             running.retry_at = now + delay
-            what = f"restarting in {delay:.1f} s" if self._restart else "not restarted (--no-restart)"
+            what = f"restarting in {delay:.1f} s" if self._restart else "stays so (--no-restart)"
             self._say(f"{running.part.name} ended with code {running.process.returncode}: {what}")
         if not self._restart or now < running.retry_at:
             return
@@ -188,7 +188,7 @@ class Supervisor:
 
 
 def start_time(pid):
-    """When the process began, in clock ticks since boot: with the pid it names one process for ever."""
+    """When the process began, in clock ticks since boot: with the pid it names one process."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rsplit(")", 1)[1].split()[19]

@@ -14,10 +14,10 @@ class RedisServer(Part):
 
     def command(self):
         # What an acknowledgement promises rests on appendfsync and noeviction: docs/OPERATIONS.md.
-        return ["redis-server", "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700",
-                "--dir", str(self._folder), "--daemonize", "no", "--logfile", "",
-                "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
-                "--save", ""]
+        return ["redis-server", "--port", "0", "--unixsocket", self.socket,
+                "--unixsocketperm", "700", "--dir", str(self._folder), "--daemonize", "no",
+                "--logfile", "", "--appendonly", "yes", "--appendfsync", "always",
+                "--maxmemory-policy", "noeviction", "--save", ""]
 
     def ready(self):
         try:

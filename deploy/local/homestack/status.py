@@ -67,8 +67,8 @@ class Status:
         sessions = "+".join("?" if s is None else str(s) for s in f["sessions"])
         lag = "?" if f["lag"] is None else f"{f['lag']:.0f}"
         restarts = "".join(f" restarted {name} {n}x" for name, n in f["restarts"].items())
-        return (f"{f['seconds']:4d} s  sessions {sessions}  reports {f['reports']:.0f}/s  lag {lag}  "
-                f"commits {f['commits']:.0f}/s  command p50/p99 {f['command']}  "
+        return (f"{f['seconds']:4d} s  sessions {sessions}  reports {f['reports']:.0f}/s  "
+                f"lag {lag}  commits {f['commits']:.0f}/s  command p50/p99 {f['command']}  "
                 f"watch p50/p99 {f['watch']}  phone {f['phone']}{restarts}")
 
     @staticmethod

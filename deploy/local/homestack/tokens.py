@@ -26,7 +26,8 @@ class Tokens:
     def ensure(self):
         """Loads or makes the issuer key; writes the JWKS and fresh tokens."""
         if self._key_path.exists():
-            self._key = serialization.load_pem_private_key(self._key_path.read_bytes(), password=None)
+            self._key = serialization.load_pem_private_key(self._key_path.read_bytes(),
+                                                           password=None)
         else:
             self._key = ec.generate_private_key(ec.SECP256R1())
             write_atomically(self._key_path, self._key.private_bytes(
@@ -42,10 +43,11 @@ class Tokens:
     def issue(self, subject, scope, tenant="default", lifetime=LIFETIME_SECONDS):
         now = int(time.time())
         header = {"alg": "ES256", "typ": "JWT", "kid": self._key_id()}
-        claims = {"iss": ISSUER, "sub": subject, "iat": now, "exp": now + lifetime, "tenant": tenant,
-                  "scope": scope}
+        claims = {"iss": ISSUER, "sub": subject, "iat": now, "exp": now + lifetime,
+                  "tenant": tenant, "scope": scope}
         signed = f"{_encode_json(header)}.{_encode_json(claims)}"
-        r, s = utils.decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        signature = self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
+        r, s = utils.decode_dss_signature(signature)
         return f"{signed}.{_encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
     def _point(self):

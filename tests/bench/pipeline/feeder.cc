@@ -35,6 +35,7 @@ struct Settings {
   uint32_t devices = 4000;
   uint32_t reports = 400'000;
   uint32_t batch = 32;
+  bool warm_up = true;
 };
 
 void Declare(Settings& s, config::Table& table) {
@@ -47,6 +48,7 @@ void Declare(Settings& s, config::Table& table) {
   table.Int("partitions", &s.partitions, {.min = 1, .max = 4096, .doc = "As the registry's"});
   table.Int("devices", &s.devices, {.min = 1, .max = 1'000'000, .doc = "Reporting in turn"});
   table.Int("reports", &s.reports, {.min = 1, .max = 100'000'000, .doc = "In the backlog"});
+  table.Flag("warm-up", &s.warm_up, {.doc = "Each device has reported once before"});
   table.Int("batch", &s.batch, {.min = 1, .max = 2000, .doc = "Messages in a stream entry"});
 }
 
@@ -54,7 +56,10 @@ void Declare(Settings& s, config::Table& table) {
 class Feeder {
  public:
   explicit Feeder(const Settings& settings)
-      : settings_(settings), redis_({.address = settings.redis}), open_(settings.partitions) {}
+      : settings_(settings),
+        redis_({.address = settings.redis}),
+        open_(settings.partitions),
+        last_ids_(settings.partitions, "0-0") {}
 
   absl::Status Add(const routing::Uplink& message) {
     const uint32_t partition = routing::PartitionOf(message.device, settings_.partitions);
@@ -62,6 +67,14 @@ class Feeder {
     routing::AppendUplink(batch.bytes, message);
     return ++batch.messages < settings_.batch ? absl::OkStatus() : Append(partition);
   }
+
+  // A pod without a lease is dead to the registry, which would end its sessions.
+  absl::Status TakeLease() {
+    return redis_.Call({"SET", routing::PodKey(settings_.pod), "bench", "PX", "3600000"}).status();
+  }
+
+  // The last entry appended to each partition, 0-0 where there was none.
+  [[nodiscard]] const std::vector<std::string>& last_ids() const { return last_ids_; }
 
   absl::Status Flush() {
     for (uint32_t partition = 0; partition < settings_.partitions; ++partition) {
@@ -82,22 +95,27 @@ class Feeder {
     routing::AppendBatchTail(batch.bytes, settings_.pod, ++batch.sequence);
     HP_RETURN_IF_ERROR(redis_.Send(
         {"XADD", routing::UplinkKey(partition), "*", routing::kBatchField, batch.bytes}));
+    sent_to_.push_back(partition);
     batch.bytes.clear();
     batch.messages = 0;
     return redis_.outstanding() < 256 ? absl::OkStatus() : Drain();
   }
 
   absl::Status Drain() {
-    while (redis_.outstanding() > 0) {
+    for (const uint32_t partition : sent_to_) {
       HP_ASSIGN_OR_RETURN(const redis_blocking::Reply reply, redis_.Receive());
       HP_RETURN_IF_ERROR(redis_blocking::ToStatus(reply));
+      last_ids_[partition] = reply.text();
     }
+    sent_to_.clear();
     return absl::OkStatus();
   }
 
   const Settings& settings_;
   redis_blocking::Client redis_;
   std::vector<Batch> open_;
+  std::vector<uint32_t> sent_to_;  // answers outstanding, in order
+  std::vector<std::string> last_ids_;
 };
 
 std::string DeviceName(const Settings& settings, uint32_t i) {
@@ -122,8 +140,9 @@ absl::Status FeedConnects(Feeder& feeder, const Settings& settings, uint64_t epo
   return feeder.Flush();
 }
 
-absl::Status FeedReports(Feeder& feeder, const Settings& settings, uint64_t epoch) {
-  for (uint32_t i = 0; i < settings.reports; ++i) {
+absl::Status FeedReports(Feeder& feeder, const Settings& settings, uint64_t epoch,
+                         uint32_t reports) {
+  for (uint32_t i = 0; i < reports; ++i) {
     const uint32_t index = i % settings.devices;
     const std::string device = DeviceName(settings, index);
     const std::string payload = fmt::format(R"({{"params":[{{"siid":2,"piid":2,"value":{}}}]}})",
@@ -141,23 +160,35 @@ absl::Status FeedReports(Feeder& feeder, const Settings& settings, uint64_t epoc
 
 constexpr Statement kVersions{"versions",
                               "SELECT coalesce(sum(version), 0)::int8 FROM shadow "
-                              "WHERE device LIKE $1::text"};
-constexpr Statement kOnline{"online",
-                            "SELECT count(*) FROM device WHERE online AND id LIKE $1::text"};
+                              "WHERE starts_with(device, $1::text)"};
+constexpr Statement kConsumed{"consumed",
+                              "SELECT count(*) FROM stream_offset o "
+                              "JOIN unnest($1::int8[], $2::text[]) AS u (partition, last_id) "
+                              "ON u.partition = o.partition AND (u.last_id = o.last_id"
+                              " OR u.last_id = '0-0')"};
 
-absl::StatusOr<int64_t> Count(postgres::Connection& connection, const Statement& statement,
-                              const Settings& settings) {
+absl::StatusOr<int64_t> Versions(postgres::Connection& connection, const Settings& settings) {
   HP_ASSIGN_OR_RETURN(const postgres::Result result,
-                      connection.Execute(statement, Params().Text(settings.pod + "-%")));
+                      connection.Execute(kVersions, Params().Text(settings.pod)));
   return result.Int8(0, 0);
 }
 
-absl::Status AwaitCount(postgres::Connection& connection, const Statement& statement,
-                        const Settings& settings, int64_t target) {
+// Waits until the registry has committed all that was fed.
+absl::Status AwaitConsumed(postgres::Connection& connection, const Feeder& feeder) {
+  const auto total = static_cast<int64_t>(feeder.last_ids().size());
   for (;;) {
-    HP_ASSIGN_OR_RETURN(const int64_t count, Count(connection, statement, settings));
-    if (count >= target) return absl::OkStatus();
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    postgres::Array partitions = postgres::Array::OfInt8();
+    postgres::Array last_ids = postgres::Array::OfText();
+    for (size_t partition = 0; partition < feeder.last_ids().size(); ++partition) {
+      partitions.AddInt8(static_cast<int64_t>(partition));
+      last_ids.Add(feeder.last_ids()[partition]);
+    }
+    HP_ASSIGN_OR_RETURN(
+        const postgres::Result result,
+        connection.Execute(kConsumed,
+                           Params().Add(std::move(partitions)).Add(std::move(last_ids))));
+    if (result.Int8(0, 0) == total) return absl::OkStatus();
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
 
@@ -168,16 +199,25 @@ absl::Status Run(const Settings& settings, pid_t registry) {
       postgres::Connection::Open({.conninfo = settings.postgres, .application = "homeport-bench"}));
   Feeder feeder(settings);
   const auto epoch = static_cast<uint64_t>(SystemClock().Wall().value);
+  HP_RETURN_IF_ERROR(feeder.TakeLease());
   HP_RETURN_IF_ERROR(FeedConnects(feeder, settings, epoch));
-  HP_RETURN_IF_ERROR(AwaitCount(*connection, kOnline, settings, settings.devices));
-  HP_ASSIGN_OR_RETURN(const int64_t before, Count(*connection, kVersions, settings));
+  if (settings.warm_up) {
+    HP_RETURN_IF_ERROR(FeedReports(feeder, settings, epoch, settings.devices));
+  }
+  HP_RETURN_IF_ERROR(AwaitConsumed(*connection, feeder));
+  HP_ASSIGN_OR_RETURN(const int64_t before, Versions(*connection, settings));
   if (registry > 0) kill(registry, SIGSTOP);
-  const absl::Status fed = FeedReports(feeder, settings, epoch);
+  const absl::Status fed = FeedReports(feeder, settings, epoch, settings.reports);
   if (registry > 0) kill(registry, SIGCONT);
   HP_RETURN_IF_ERROR(fed);
   const int64_t started_us = MonotonicMicros();
-  HP_RETURN_IF_ERROR(AwaitCount(*connection, kVersions, settings, before + settings.reports));
+  HP_RETURN_IF_ERROR(AwaitConsumed(*connection, feeder));
   const double seconds = static_cast<double>(MonotonicMicros() - started_us) / 1e6;
+  HP_ASSIGN_OR_RETURN(const int64_t after, Versions(*connection, settings));
+  if (after - before != settings.reports) {
+    return absl::DataLossError(
+        fmt::format("{} reports made {} versions", settings.reports, after - before));
+  }
   std::printf("%u reports committed in %.2f s: %.0f reports/s\n", settings.reports, seconds,
               settings.reports / seconds);
   return absl::OkStatus();

@@ -74,7 +74,8 @@ def connects(stack, version):
         with counted(stack, f"CONNECT v{version} with {what}"):
             client = mqtt.Client(address, version)
             _, code = client.connect("bad-1", name, word)
-            check(code in NOT_AUTHORISED[version], f"CONNECT v{version} with {what}: code {code:#x}")
+            check(code in NOT_AUTHORISED[version],
+                  f"CONNECT v{version} with {what}: code {code:#x}")
             client.wait_closed()
 
 
@@ -168,7 +169,8 @@ def shadow_requests(stack):
                   f"code for {payload[:40]}: {found}")
     device.client.publish(f"{prefix}/get", "")
     topic, answer = device.client.message()
-    check_equal((topic, json.loads(answer)["code"]), (f"{prefix}/get/rejected", 404), "get of nothing")
+    check_equal((topic, json.loads(answer)["code"]), (f"{prefix}/get/rejected", 404),
+                "get of nothing")
     device.client.ping()
 
 

@@ -14,9 +14,9 @@ def run(arguments):
     folder = Path(tempfile.mkdtemp(prefix="homeport-e2e-"))
     for seconds in (10, 5):
         result = subprocess.run(
-            ["/usr/bin/python3", str(TOOL), "up", "--bin", str(arguments.bin), "--state", str(folder),
-             "--devices", "40", "--gateways", "2", "--for", str(seconds)],
-            capture_output=True, text=True, timeout=180, check=False)
+            ["/usr/bin/python3", str(TOOL), "up", "--bin", str(arguments.bin),
+             "--state", str(folder), "--devices", "40", "--gateways", "2", "--for", str(seconds)],
+            capture_output=True, text=True, timeout=180)
         print(result.stdout + result.stderr)
         check_equal(result.returncode, 0, f"exit code; the folder is kept: {folder}")
         check("homeport is up" in result.stdout, "the line 'homeport is up'")

@@ -24,7 +24,7 @@ def run(arguments):
     settings = {program: known_settings(str(arguments.bin / program)) for program in PROGRAMS}
     for folder in (K8S / "base", K8S / "overlays" / "example"):
         rendered = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True,
-                                  text=True, timeout=60, check=False)
+                                  text=True, timeout=60)
         check_equal(rendered.returncode, 0, f"kubectl kustomize {folder}: {rendered.stderr}")
         objects = [o for o in yaml.safe_load_all(rendered.stdout) if o]
         Judge(objects, settings, folder.name).all()
@@ -55,7 +55,8 @@ class Judge:
         return [o for o in self.objects if o["kind"] == kind]
 
     def fail(self, workload, what):
-        raise harness.Failed(f"{self.name}: {workload['kind']} {workload['metadata']['name']}: {what}")
+        raise harness.Failed(
+            f"{self.name}: {workload['kind']} {workload['metadata']['name']}: {what}")
 
     def require(self, condition, workload, what):
         if not condition:
@@ -64,7 +65,8 @@ class Judge:
     def pod_is_confined(self, workload):
         spec = pod(workload)
         security = spec["securityContext"]
-        self.require(security["runAsNonRoot"] and security["runAsUser"] > 0, workload, "runs as root")
+        self.require(security["runAsNonRoot"] and security["runAsUser"] > 0, workload,
+                     "runs as root")
         self.require(security["seccompProfile"]["type"] == "RuntimeDefault", workload, "seccomp")
         self.require(spec["automountServiceAccountToken"] is False, workload, "a token is mounted")
 
@@ -102,13 +104,15 @@ class Judge:
         for name, value in self.environment(container).items():
             setting = name.removeprefix("HOMEPORT_").lower().replace("_", "-")
             # The shared ConfigMap also holds what only one of the programs reads.
-            self.require(setting in known or self.is_shared(name), workload, f"{name}: unknown setting")
+            self.require(setting in known or self.is_shared(name), workload,
+                         f"{name}: unknown setting")
             mounts = [m["mountPath"] for m in container.get("volumeMounts", ())]
             if value.startswith("/"):
                 self.require(any(value.startswith(m + "/") for m in mounts), workload,
                              f"{name}: {value} is on no volume")
         for argument in container["command"][1:]:
-            self.require(argument.lstrip("-").split("=")[0] in known, workload, f"{argument}: unknown")
+            self.require(argument.lstrip("-").split("=")[0] in known, workload,
+                         f"{argument}: unknown")
 
     def is_shared(self, name):
         setting = name.removeprefix("HOMEPORT_").lower().replace("_", "-")
@@ -134,7 +138,8 @@ class Judge:
         for name, value in environment.items():
             if name.endswith("_LISTEN"):
                 port = int(value.rsplit(":", 1)[1])
-                self.require(port in ports.values(), deployment, f"{name}: port {port} not declared")
+                self.require(port in ports.values(), deployment,
+                             f"{name}: port {port} not declared")
         drain = int(environment.get("HOMEPORT_DRAIN_MS_MAX", 30000)) / 1000
         pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
         self.require(pod(deployment)["terminationGracePeriodSeconds"] > pause + drain, deployment,
@@ -145,11 +150,13 @@ class Judge:
         self.require(matches(deployment["spec"]["selector"]["matchLabels"], labels), deployment,
                      "the selector misses its own pods")
         self.require(any(matches(b["spec"]["selector"]["matchLabels"], labels)
-                         for b in self.of("PodDisruptionBudget")), deployment, "no disruption budget")
+                         for b in self.of("PodDisruptionBudget")), deployment,
+                     "no disruption budget")
 
     def service_reaches_pods(self, service):
+        selector = service["spec"]["selector"]
         found = [d for d in self.of("Deployment")
-                 if matches(service["spec"]["selector"], d["spec"]["template"]["metadata"]["labels"])]
+                 if matches(selector, d["spec"]["template"]["metadata"]["labels"])]
         check_equal(len(found), 1, f"{self.name}: deployments behind {service['metadata']['name']}")
         names = {p["name"] for p in pod(found[0])["containers"][0]["ports"]}
         for port in service["spec"]["ports"]:

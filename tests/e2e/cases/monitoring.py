@@ -27,7 +27,8 @@ def run(arguments):
     promtool("check", "config", FOLDER / "prometheus.yml")
     promtool("check", "rules", "--lint=all", FOLDER / "rules.yml")
     promtool("test", "rules", FOLDER / "rules_test.yml")
-    with harness.stack(arguments.bin, fleet=40, profile="demo") as stack, Prometheus(stack) as server:
+    with harness.stack(arguments.bin, fleet=40, profile="demo") as stack, \
+            Prometheus(stack) as server:
         phone = Phone(stack.api, stack.gateways, stack.registry.grpc, stack.redis.socket)
         phone.start()
         refuse_something(stack)
@@ -40,7 +41,7 @@ def run(arguments):
 
 def promtool(*arguments):
     result = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True,
-                            timeout=60, check=False)
+                            timeout=60)
     check_equal(result.returncode, 0, f"promtool {' '.join(map(str, arguments[:2]))}: "
                 f"{result.stdout}{result.stderr}")
 

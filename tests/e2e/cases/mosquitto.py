@@ -1,4 +1,4 @@
-"""mosquitto_pub and mosquitto_sub, as in the README: a fleet key reports a property and gets a set."""
+"""mosquitto_pub and mosquitto_sub with a fleet key report a property and receive a set."""
 
 import subprocess
 import threading
@@ -29,7 +29,8 @@ def mosquitto_options(stack):
 
 def password_by_openssl(username, fleet_key):
     """The README's way."""
-    line = f"printf %s '{username}' | openssl dgst -sha256 -hmac '{fleet_key}' | awk '{{print $NF}}'"
+    line = (f"printf %s '{username}' | openssl dgst -sha256 -hmac '{fleet_key}' |"
+            " awk '{print $NF}'")
     return subprocess.run(["bash", "-c", line], capture_output=True, text=True,
                           check=True).stdout.strip()
 
@@ -38,7 +39,7 @@ def report(stack, options):
     result = subprocess.run(
         ["mosquitto_pub", *options, "-i", DEVICE, "-q", "1", "-t", f"device/{DEVICE}/up/properties",
          "-m", '{"params":[{"siid":2,"piid":1,"value":42}]}'], capture_output=True, text=True,
-        timeout=20, check=False)
+        timeout=20)
     check_equal((result.returncode, result.stderr), (0, ""), "mosquitto_pub of a report")
     eventually(lambda: harness.reported(stack, DEVICE)[0].get("bench.value") == 42,
                "bench.value is 42 in the shadow")
@@ -77,12 +78,13 @@ def answer_set(device, options):
     request = topic.rsplit("/", 1)[1]
     subprocess.run(["mosquitto_pub", *options, "-i", f"{DEVICE}-answer", "-q", "1",
                     "-t", f"device/{DEVICE}/up/reply/{request}",
-                    "-m", '{"code":0,"params":[{"siid":2,"piid":1,"code":0}]}'], timeout=20, check=True)
+                    "-m", '{"code":0,"params":[{"siid":2,"piid":1,"code":0}]}'], timeout=20,
+                   check=True)
 
 
 def refuse_wrong_password(stack, options):
     wrong = options[:-1] + ["0" * 64]
     result = subprocess.run(["mosquitto_pub", *wrong, "-i", DEVICE, "-q", "1",
                              "-t", f"device/{DEVICE}/up/properties", "-m", "{}"],
-                            capture_output=True, text=True, timeout=20, check=False)
+                            capture_output=True, text=True, timeout=20)
     check(result.returncode != 0, "mosquitto_pub with a wrong password was let in")

@@ -17,7 +17,7 @@ def run(arguments):
         result = subprocess.run(
             ["/usr/bin/python3", str(CLIENT), str(stack.state.path("stubs")),
              stack.gateways[0].listen["grpc"], str(stack.pki.ca_cert), stack.tokens.admin(), lamp,
-             "light.brightness", str(value)], capture_output=True, text=True, timeout=60, check=False)
+             "light.brightness", str(value)], capture_output=True, text=True, timeout=60)
         sys.stdout.write(result.stdout)
         check_equal((result.returncode, result.stderr), (0, ""), "the Python client")
         for line in ("online=True", "KIND_SNAPSHOT", "OUTCOME_DONE",

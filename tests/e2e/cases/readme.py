@@ -16,7 +16,7 @@ def run(arguments):
         script = "set -e\n" + "\n".join(blocks) + "\nkill $(jobs -p)\n"
         script = script.replace(".homeport/env", str(stack.state.path("env")))
         result = subprocess.run(["bash", "-c", script], cwd=harness.REPOSITORY, capture_output=True,
-                                text=True, timeout=150, check=False)
+                                text=True, timeout=150)
         print(result.stdout + result.stderr)
         check_equal(result.returncode, 0, "exit code of the walk")
         for line, times in (('the device is asked: {"params"', 2), ("OUTCOME_DONE", 2),

@@ -2,7 +2,7 @@
 and closed, and what comes down afterwards goes to the newer one only."""
 
 import harness
-from harness import Device, check, check_equal, eventually
+from harness import Device, check_equal, eventually
 from homestack.redis import RedisClient
 
 
@@ -17,7 +17,8 @@ def take_over(stack, version, reason):
     name = f"mover-{version}"
     old = Device(stack, name, gateway=0, version=version)
     new = Device(stack, name, gateway=1, version=version)
-    check_equal(old.client.wait_closed(), reason, f"DISCONNECT reason of the older session, v{version}")
+    check_equal(old.client.wait_closed(), reason,
+                f"DISCONNECT reason of the older session, v{version}")
     check_equal(owner(stack, name), "gateway-1", "owner of the session record")
     check_equal(new.report('{"params":[{"siid":2,"piid":1,"value":1}]}'), 0, "PUBACK on the newer")
     eventually(lambda: harness.reported(stack, name)[0] == {"bench.value": 1}, "the report arrives")
@@ -38,8 +39,8 @@ def storm(stack):
     eventually(lambda: owner(stack, name) is None, "the session record is gone after DISCONNECT")
     eventually(lambda: stack.database.rows(f"SELECT online FROM device WHERE id = '{name}'")
                == [["f"]], "the device is offline")
-    check(stack.database.number(f"SELECT count(*) FROM device_session WHERE device = '{name}'") == 0,
-          "no session row is left")
+    rows = stack.database.number(f"SELECT count(*) FROM device_session WHERE device = '{name}'")
+    check_equal(rows, 0, "session rows")
 
 
 def owner(stack, device):

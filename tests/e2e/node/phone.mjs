@@ -31,8 +31,9 @@ const seen = new Promise((resolve, reject) => {
   events.on('data', (event) => {
     if (event.kind === 'KIND_SNAPSHOT') {
       console.log(event.kind);
-      setProperties({ name, properties: [{ property: { name: property }, value: { int_value: value } }] },
-        within(10)).then((answer) => console.log(answer.outcome), reject);
+      const wanted = { property: { name: property }, value: { int_value: value } };
+      setProperties({ name, properties: [wanted] }, within(10))
+        .then((answer) => console.log(answer.outcome), reject);
     }
     if (event.properties.some((p) => p.property.name === property && p.value.int_value === value)) {
       resolve(event.shadow_version);

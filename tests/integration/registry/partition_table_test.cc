@@ -101,7 +101,9 @@ TEST_CASE("a change from outside makes the owner read anew") {
       DeleteDevice(world.db(), {"default", "test"}, row, routing::PartitionOf(device, kPartitions));
   REQUIRE(sessions.ok());
   CHECK(sessions->size() == 1);
-  gateway.Append({Connected(device, 2), Brightness(device, 3)});
+  UplinkMessage report = Brightness(device, 3);
+  report.set_epoch(2);
+  gateway.Append({Connected(device, 2), report});
   // The tombstone is version 3; nothing of the former device is left.
   CHECK(world.Becomes("SELECT version || ' ' || state FROM shadow WHERE NOT deleted",
                       R"(4 {"reported":{"light":{"brightness":3}}})"));

@@ -24,7 +24,7 @@ TEST_CASE("a report becomes a version of the classic shadow") {
   CHECK(world.Sql(kVersion) == "1");
   CHECK(world.Sql("SELECT product || ' ' || tenant || ' ' || online FROM device") ==
         "test.light.one default true");
-  CHECK(worker.Metric("homeport_registry_shadow_versions_total") == 1);
+  CHECK(worker.Counts("homeport_registry_shadow_versions_total", 1));
 }
 
 TEST_CASE("reports apply in order, one version each, however they are batched") {
@@ -56,7 +56,7 @@ TEST_CASE("a batch appended again under its sequence is dropped") {
   gateway.AppendAs(3, {Brightness(kDevice, 3)});
   CHECK(world.Becomes(kState, R"({"reported":{"light":{"brightness":3}}})"));
   CHECK(world.Sql(kVersion) == "2");
-  CHECK(worker.Metric("homeport_registry_duplicate_batches_total") == 2);
+  CHECK(worker.Counts("homeport_registry_duplicate_batches_total", 2));
 }
 
 TEST_CASE("sequences are counted for each pod") {
@@ -85,7 +85,7 @@ TEST_CASE("a DUP report with an id that was applied is dropped") {
   gateway.Append({report(8, 80, true), report(9, 90, true), report(10, 100, true)});
   CHECK(world.Becomes(kState, R"({"reported":{"light":{"brightness":100}}})"));
   CHECK(world.Sql(kVersion) == "3");
-  CHECK(worker.Metric("homeport_registry_duplicate_reports_total") == 2);
+  CHECK(worker.Counts("homeport_registry_duplicate_reports_total", 2));
   SECTION("a device that counts from the start again is heard") {
     gateway.Append({report(1, 7, false)});
     CHECK(world.Becomes(kVersion, "4"));
@@ -110,7 +110,7 @@ TEST_CASE("what a slow gateway appends after its device went elsewhere is droppe
                with_epoch(Brightness(kDevice, 30), 1, "another-client")});
   CHECK(world.Becomes(kVersion, "3"));
   CHECK(world.Sql(kState) == R"({"reported":{"light":{"brightness":30}}})");
-  CHECK(worker.Metric("homeport_registry_overtaken_messages_total") == 1);
+  CHECK(worker.Counts("homeport_registry_overtaken_messages_total", 1));
 }
 
 TEST_CASE("what cannot be applied is refused, answered, counted, and blocks nothing") {
@@ -124,8 +124,8 @@ TEST_CASE("what cannot be applied is refused, answered, counted, and blocks noth
                   Report(kDevice, std::string("\xff\xfe", 2)), Brightness(kDevice, 5)});
   CHECK(world.Becomes(kState, R"({"reported":{"light":{"on":true,"brightness":5}}})"));
   CHECK(world.Sql(kVersion) == "2");
-  CHECK(worker.Metric(Refusals("malformed_payload")) == 2);
-  CHECK(worker.Metric(Refusals("model_violation")) == 1);
+  CHECK(worker.Counts(Refusals("malformed_payload"), 2));
+  CHECK(worker.Counts(Refusals("model_violation"), 1));
   const std::vector<InboxItem> inbox = gateway.AwaitInbox(3);
   CHECK(inbox[1].deliver().topic() == "device/lamp-1/down/refused");
   CHECK(inbox[1].deliver().session() == 7);
@@ -150,9 +150,9 @@ TEST_CASE("entries that are no batches are skipped and counted") {
   UplinkMessage unknown = Message(static_cast<UplinkMessage::Kind>(99), kDevice);
   gateway.Append({Brightness(kDevice, 1), foreign, nameless, unknown, Brightness(kDevice, 2)});
   CHECK(world.Becomes(kVersion, "2"));
-  CHECK(worker.Metric(Refusals("malformed_batch")) == 2);
-  CHECK(worker.Metric(Refusals("invalid_device")) == 2);
-  CHECK(worker.Metric(Refusals("unknown_kind")) == 1);
+  CHECK(worker.Counts(Refusals("malformed_batch"), 2));
+  CHECK(worker.Counts(Refusals("invalid_device"), 2));
+  CHECK(worker.Counts(Refusals("unknown_kind"), 1));
 }
 
 TEST_CASE("without a model, properties go by name or by number") {
@@ -180,7 +180,7 @@ TEST_CASE("CBOR reports are the same as JSON ones") {
   cut.set_cbor(true);
   gateway.Append({Connected(kDevice), cut, message});
   CHECK(world.Becomes(kState, R"({"reported":{"light":{"brightness":77}}})"));
-  CHECK(worker.Metric(Refusals("malformed_payload")) == 1);
+  CHECK(worker.Counts(Refusals("malformed_payload"), 1));
 }
 
 TEST_CASE("events and telemetry are stored") {
@@ -200,7 +200,7 @@ TEST_CASE("events and telemetry are stored") {
                       "0001ff"));
   CHECK(world.Sql("SELECT name || ' ' || arguments FROM event") ==
         R"(light.pressed {"brightness":12})");
-  CHECK(worker.Metric(Refusals("model_violation")) == 1);
+  CHECK(worker.Counts(Refusals("model_violation"), 1));
 }
 
 TEST_CASE("a typed report brings the delta to the device until it agrees") {

@@ -42,7 +42,7 @@ TEST_CASE("the sessions of a dead pod end, those of live pods stay") {
   const std::vector<InboxItem> inbox = alive.AwaitInbox(2);
   CHECK(inbox[1].change().kind() == internal::v1::DeviceChange::KIND_PRESENCE);
   CHECK_FALSE(inbox[1].change().online());
-  CHECK(worker.Metric("homeport_registry_sessions_swept_total") == 1);
+  CHECK(worker.Counts("homeport_registry_sessions_swept_total", 1));
 
   CHECK(Eventually([&] {
     return world.Redis({"HEXISTS", routing::SessionKey("lamp-1"), "c"}) == "0";

@@ -107,6 +107,10 @@ class TestWorker {
   PodView& dead_pods() { return dead_pods_; }
   // A line of the metrics page, such as `homeport_registry_fenced_total`: its value, 0 if absent.
   [[nodiscard]] double Metric(std::string_view series) const;
+  // Whether the series reaches `value`: metrics follow the commit.
+  [[nodiscard]] bool Counts(const std::string& series, double value) const {
+    return Eventually([&] { return Metric(series) == value; });
+  }
 
  private:
   metrics::Registry metrics_;
