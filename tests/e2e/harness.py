@@ -77,8 +77,8 @@ def stack(bin_folder, fleet=0, gateways=2, profile="bench"):
 def remove_state(folder):
     for name in ("postgres", "redis"):
         if (folder / name).is_symlink():
-            shutil.rmtree((folder / name).resolve())
-    shutil.rmtree(folder)
+            shutil.rmtree((folder / name).resolve(), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _print_logs(folder):

@@ -81,7 +81,7 @@ class Run {
     for (uint32_t i = 0; i < l.options.devices; ++i) {
       devices_.push_back(std::make_unique<Device>(*this, i));
     }
-    PollStop(loop, stop, [this] { Finish(); });
+    PollStop(loop, stop, [this] { stopping_ = true; });
   }
 
   int Go() {
@@ -121,6 +121,7 @@ class Run {
   int64_t drain_us_ = 0;
   uint64_t made_ = 0;
   size_t unacked_ = 0;
+  bool stopping_ = false;  // asked to end: makes no more reports, delivers those made
 };
 
 // Reports are made at the given rate, whatever the servers do: what cannot be sent piles up.
@@ -129,7 +130,7 @@ void Run::Tick() {
   const double made_s = std::clamp(elapsed_s, 0.0, load.options.seconds);
   const auto due = static_cast<uint64_t>(made_s * load.options.rate);
   for (; made_ < due; ++made_) devices_[made_ % devices_.size()]->Report();
-  if (elapsed_s >= load.options.seconds) {
+  if (stopping_ || elapsed_s >= load.options.seconds) {
     drain_us_ = MonotonicMicros();
     return Drain();
   }

@@ -192,7 +192,8 @@ absl::Status AwaitConsumed(postgres::Connection& connection, const Feeder& feede
   }
 }
 
-// The registry is stopped while the backlog is made, so that only consumption is measured.
+// With a process id the registry is stopped while the backlog is made, so that only consumption is
+// measured; else feeding and consumption together.
 absl::Status Run(const Settings& settings, pid_t registry) {
   HP_ASSIGN_OR_RETURN(
       const std::unique_ptr<postgres::Connection> connection,
@@ -206,11 +207,14 @@ absl::Status Run(const Settings& settings, pid_t registry) {
   }
   HP_RETURN_IF_ERROR(AwaitConsumed(*connection, feeder));
   HP_ASSIGN_OR_RETURN(const int64_t before, Versions(*connection, settings));
+  int64_t started_us = MonotonicMicros();
   if (registry > 0) kill(registry, SIGSTOP);
   const absl::Status fed = FeedReports(feeder, settings, epoch, settings.reports);
-  if (registry > 0) kill(registry, SIGCONT);
+  if (registry > 0) {
+    kill(registry, SIGCONT);
+    started_us = MonotonicMicros();
+  }
   HP_RETURN_IF_ERROR(fed);
-  const int64_t started_us = MonotonicMicros();
   HP_RETURN_IF_ERROR(AwaitConsumed(*connection, feeder));
   const double seconds = static_cast<double>(MonotonicMicros() - started_us) / 1e6;
   HP_ASSIGN_OR_RETURN(const int64_t after, Versions(*connection, settings));
