@@ -20,16 +20,21 @@ def arguments():
     parser = argparse.ArgumentParser(prog="./dev", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("up", "check"):
-        up = commands.add_parser(name)
-        up.add_argument("--devices", type=_count(0, 19000), default=200)
-        up.add_argument("--gateways", type=_count(1, 16), default=2)
-        up.add_argument("--for", type=_count(1, 10**7), dest="seconds", metavar="SECONDS")
-        up.add_argument("--state", type=Path, default=REPOSITORY / ".homeport")
+        up = commands.add_parser(name, prog="./dev up")
+        up.add_argument("--devices", type=_count(0, 19000), default=200, metavar="N",
+                        help="simulated devices of the profile demo (%(default)s)")
+        up.add_argument("--gateways", type=_count(1, 16), default=2, metavar="N",
+                        help="gateway pods (%(default)s)")
+        up.add_argument("--for", type=_count(1, 10**7), dest="seconds", metavar="SECONDS",
+                        help="stop after this time; exit code 0 only if all went well")
+        up.add_argument("--state", type=Path, default=REPOSITORY / ".homeport", metavar="DIR",
+                        help="where data, logs, keys and the env file are kept (.homeport)")
         up.add_argument("--profile", choices=PROFILES, default="demo")
-        up.add_argument("--no-restart", action="store_true")
-        up.add_argument("--bin", type=Path, default=REPOSITORY / "build" / "release" / "bin")
-    down = commands.add_parser("down")
-    down.add_argument("--state", type=Path, default=REPOSITORY / ".homeport")
+        up.add_argument("--no-restart", action="store_true", help="leave dead parts dead")
+        up.add_argument("--bin", type=Path, default=REPOSITORY / "build" / "release" / "bin",
+                        help=argparse.SUPPRESS)
+    down = commands.add_parser("down", prog="./dev down")
+    down.add_argument("--state", type=Path, default=REPOSITORY / ".homeport", metavar="DIR")
     return parser.parse_args()
 
 

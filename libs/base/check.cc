@@ -6,8 +6,8 @@
 namespace homeport {
 
 void CheckFailed(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "level=fatal event=check_failed condition=\"%s\" at=%s:%d\n", condition, file,
-               line);
+  std::fprintf(stderr, "level=fatal event=check_failed condition=\"%s\" at=%s:%d\n", condition,
+               file, line);
   std::abort();
 }
 

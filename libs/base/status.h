@@ -6,8 +6,8 @@
 // Operating errors cross module borders as absl::Status; bugs die in HP_CHECK (base/check.h).
 
 // Returns from the calling function when `expr` (an absl::Status) is not OK.
-#define HP_RETURN_IF_ERROR(expr)                        \
-  do {                                                  \
+#define HP_RETURN_IF_ERROR(expr)                                               \
+  do {                                                                         \
     if (absl::Status hp_status_ = (expr); !hp_status_.ok()) return hp_status_; \
   } while (false)
 

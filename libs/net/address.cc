@@ -31,9 +31,8 @@ absl::StatusOr<SocketAddress> Resolve(const Address& address) {
     sockaddr_un un{};
     un.sun_family = AF_UNIX;
     if (address.path.size() >= sizeof un.sun_path) {
-      return absl::InvalidArgumentError(
-          fmt::format("unix socket path '{}' is longer than {} bytes", address.path,
-                      sizeof un.sun_path - 1));
+      return absl::InvalidArgumentError(fmt::format("unix socket path '{}' is longer than {} bytes",
+                                                    address.path, sizeof un.sun_path - 1));
     }
     std::memcpy(un.sun_path, address.path.data(), address.path.size());
     std::memcpy(&out.storage, &un, sizeof un);
@@ -45,8 +44,8 @@ absl::StatusOr<SocketAddress> Resolve(const Address& address) {
   addrinfo* found = nullptr;
   const int error = getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &found);
   if (error != 0) {
-    return absl::InvalidArgumentError(fmt::format("address '{}:{}': {}", address.host, address.port,
-                                                  gai_strerror(error)));
+    return absl::InvalidArgumentError(
+        fmt::format("address '{}:{}': {}", address.host, address.port, gai_strerror(error)));
   }
   std::memcpy(&out.storage, found->ai_addr, found->ai_addrlen);
   out.size = found->ai_addrlen;
@@ -72,9 +71,9 @@ std::string ToString(const SocketAddress& address) {
   char host[NI_MAXHOST];
   char port[NI_MAXSERV];
   sockaddr_storage storage = address.storage;
-  const int error = getnameinfo(static_cast<const sockaddr*>(static_cast<void*>(&storage)),
-                                address.size, host, sizeof host, port, sizeof port,
-                                NI_NUMERICHOST | NI_NUMERICSERV);
+  const int error =
+      getnameinfo(static_cast<const sockaddr*>(static_cast<void*>(&storage)), address.size, host,
+                  sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
   return error == 0 ? fmt::format("{}:{}", host, port) : "?";
 }
 

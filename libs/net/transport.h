@@ -17,7 +17,7 @@ enum class IoStatus : uint8_t {
 
 struct IoResult {
   IoStatus status = IoStatus::kOk;
-  size_t bytes = 0;  // moved; > 0 exactly with kOk
+  size_t bytes = 0;          // moved; > 0 exactly with kOk
   bool wants_write = false;  // kWouldBlock of a handshake or read that must write first
 };
 

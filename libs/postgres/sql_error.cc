@@ -12,6 +12,7 @@ absl::StatusCode CodeOf(const std::string& sqlstate) {
   const std::string_view state = sqlstate;
   if (state == "23505") return absl::StatusCode::kAlreadyExists;
   const std::string_view family = state.substr(0, 2);
+  if (state.empty()) return absl::StatusCode::kUnavailable;  // from libpq, not from the server
   if (family == "08" || family == "53" || family == "57" || family == "58") {
     return absl::StatusCode::kUnavailable;
   }
@@ -21,10 +22,9 @@ absl::StatusCode CodeOf(const std::string& sqlstate) {
   return absl::StatusCode::kInternal;
 }
 
-absl::Status Make(absl::StatusCode code, std::string_view what, const char* detail) {
-  std::string text = fmt::format("{}: {}", what, detail);
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return absl::Status(code, text);
+// The first line only: DETAIL shows the values of the row, which belong into no log.
+absl::Status Make(absl::StatusCode code, std::string_view what, std::string_view detail) {
+  return absl::Status(code, fmt::format("{}: {}", what, detail.substr(0, detail.find('\n'))));
 }
 
 }  // namespace

@@ -20,8 +20,7 @@ constexpr int64_t kBackoffMsMax = 1000;
 // Half of the exponential back-off fixed, half random, so that pods do not return in step.
 int64_t BackoffMs(int failures) {
   static thread_local std::minstd_rand random{std::random_device{}()};
-  const int64_t ceiling =
-      std::min(kBackoffMsMax, kBackoffMsMin << std::min(failures, 10));
+  const int64_t ceiling = std::min(kBackoffMsMax, kBackoffMsMin << std::min(failures, 10));
   return ceiling / 2 + static_cast<int64_t>(random()) % (ceiling / 2 + 1);
 }
 
@@ -105,8 +104,9 @@ void Client::Stop() {
 void Client::Connect() {
   const absl::StatusOr<net::Address> address = net::ParseAddress(options_.address);
   HP_CHECK(address.ok());
-  context_ = address->is_unix() ? redisAsyncConnectUnix(address->path.c_str())
-                                : redisAsyncConnect(address->host.c_str(), std::stoi(address->port));
+  context_ = address->is_unix()
+                 ? redisAsyncConnectUnix(address->path.c_str())
+                 : redisAsyncConnect(address->host.c_str(), std::stoi(address->port));
   HP_CHECK(context_ != nullptr);
   if (context_->err != 0) {
     const std::string reason = context_->errstr;
@@ -206,13 +206,13 @@ void Client::Eval(const Script& script, std::vector<std::string> arguments, OnRe
   std::vector<std::string_view> command = {"EVALSHA", script.sha1()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   // AnyInvocable is move-only: the first callback hands itself on to the second attempt.
-  Send(command, [this, &script, arguments, on_reply = std::move(on_reply)](
-                    const Reply& reply) mutable {
-    if (reply.ok() || reply.error().substr(0, 8) != "NOSCRIPT") return on_reply(reply);
-    std::vector<std::string_view> fallback = {"EVAL", script.source()};
-    fallback.insert(fallback.end(), arguments.begin(), arguments.end());
-    Send(fallback, std::move(on_reply));
-  });
+  Send(command,
+       [this, &script, arguments, on_reply = std::move(on_reply)](const Reply& reply) mutable {
+         if (reply.ok() || reply.error().substr(0, 8) != "NOSCRIPT") return on_reply(reply);
+         std::vector<std::string_view> fallback = {"EVAL", script.source()};
+         fallback.insert(fallback.end(), arguments.begin(), arguments.end());
+         Send(fallback, std::move(on_reply));
+       });
 }
 
 Script::Script(std::string_view source) : source_(source) {

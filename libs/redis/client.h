@@ -29,8 +29,8 @@ class Client final {
   using OnState = absl::AnyInvocable<void(bool connected)>;
 
   struct Options {
-    std::string address;  // host:port or the path of a unix socket
-    std::string name;     // for log lines: "uplink", "inbox"
+    std::string address;                // host:port or the path of a unix socket
+    std::string name;                   // for log lines: "uplink", "inbox"
     int64_t command_timeout_ms = 5000;  // an unanswered command breaks the connection; 0: never
   };
 

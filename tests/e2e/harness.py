@@ -13,7 +13,7 @@ import grpc
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "deploy" / "local"))
 
-from homestack import bench_product, metrics  # noqa: E402
+from homestack import bench_product  # noqa: E402
 from homestack.stack import Options, Stack  # noqa: E402
 from homestack.state import StackError  # noqa: E402, F401
 
@@ -112,12 +112,6 @@ def credentials(running, device):
     """(user name, password) of an unregistered device of the bench product."""
     username = f"{bench_product.PRODUCT}/{device}"
     return username, mqtt.fleet_password(username, running.bench_fleet_key())
-
-
-def refusals(address, name, reason=None):
-    """The value of a refusal counter on a pod's /metrics, over all reasons or of one."""
-    labels = {"reason": reason} if reason else {}
-    return metrics.scrape(address).total(name, **labels)
 
 
 def reported(running, device):

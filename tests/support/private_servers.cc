@@ -79,6 +79,11 @@ PrivatePostgres::PrivatePostgres() {
   Start();
 }
 
+// SIGQUIT stops it at once, but lets it give its shared memory back.
+PrivatePostgres::~PrivatePostgres() {
+  if (process_) process_->End(SIGQUIT);
+}
+
 // After a crash the new server refuses to start while processes of the old one are still ending.
 void PrivatePostgres::Start() {
   const ChildProcess::Options server = {

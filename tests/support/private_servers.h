@@ -45,6 +45,7 @@ class PrivateRedis {
 class PrivatePostgres {
  public:
   PrivatePostgres();  // started
+  ~PrivatePostgres();
 
   // Of a database; "postgres" exists.
   [[nodiscard]] std::string conninfo(const std::string& database) const;

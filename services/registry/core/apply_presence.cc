@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "libs/base/strings.h"
 #include "services/registry/core/apply.h"
 #include "services/registry/core/names.h"
 #include "services/registry/core/publish.h"
@@ -43,26 +42,6 @@ void RaiseEpoch(const ApplyContext& context, uint64_t epoch) {
   context.effects.Changed(context.device);
 }
 
-// One connection has one row. A gateway that was thought dead claims its sessions anew, with a
-// higher epoch; what NoteSession had put there meanwhile gives way, since its DISCONNECTED never
-// comes.
-void DropFormerRows(const ApplyContext& context, std::string_view client) {
-  DeviceState& device = context.device;
-  const auto is_former = [&](const SessionRow& row) {
-    return row.client != client && row.pod == context.pod &&
-           row.session == context.message.session();
-  };
-  for (auto at = device.sessions.begin(); at != device.sessions.end();) {
-    if (!is_former(*at)) {
-      ++at;
-      continue;
-    }
-    const std::string former = at->client;
-    at = device.sessions.erase(at);
-    SessionChanged(context, former);
-  }
-}
-
 void PutSession(const ApplyContext& context, std::string_view client, int64_t since_ms) {
   DeviceState& device = context.device;
   SessionRow* row = FindClient(device, client);
@@ -78,7 +57,6 @@ void PutSession(const ApplyContext& context, std::string_view client, int64_t si
   row->epoch = context.message.epoch();
   row->since_ms = since_ms;
   if (client.empty()) RaiseEpoch(context, row->epoch);
-  DropFormerRows(context, client);
   SessionChanged(context, client);
 }
 
@@ -109,15 +87,16 @@ bool IsStale(const DeviceState& device, const SessionRow* row, std::string_view 
 }  // namespace
 
 void NoteSession(const ApplyContext& context) {
-  const DeviceState& device = context.device;
+  DeviceState& device = context.device;
   const uint64_t epoch = context.message.epoch();
-  if (epoch == 0 || epoch < device.epoch) return;
-  for (const SessionRow& row : device.sessions) {
-    if (row.epoch >= epoch) return;
+  const std::string_view client = context.message.client();
+  if (epoch == 0 || !IsPlainText(client)) return;
+  if (client.empty() && epoch < device.epoch) return;
+  if (const SessionRow* row = FindClient(device, client); row != nullptr && epoch <= row->epoch) {
+    return;
   }
-  // Its CONNECTED was never seen, or it was thought dead: it speaks, so it is there. Which client
-  // it is cannot be told; its DISCONNECTED names the epoch.
-  PutSession(context, fmt::format("?{}", epoch), context.message.received_ms());
+  // Its CONNECTED was never seen, or it was thought dead: it speaks, so it is there.
+  PutSession(context, client, context.message.received_ms());
 }
 
 void ApplyConnected(const ApplyContext& context) {

@@ -37,7 +37,7 @@ inline constexpr size_t kReportParamsMax = 256;
 // Pure. `document` is consumed.
 [[nodiscard]] Report ReadReport(json::Value document, const model::Model* model, int depth_max);
 
-// {"id"?,"code":…,"message":…,"params"?:[{"siid","piid","code"}]}: what the device gets to read.
+// {"id"?,"code":…,"message":…,"params"?:[{"siid","piid","code"}]}: what the device reads.
 [[nodiscard]] std::string RefusedAnswer(const json::Value& id, model::Code code,
                                         std::string_view message,
                                         const std::vector<RefusedParam>& params);

@@ -21,8 +21,9 @@ void Outbox::Add(Downlinks&& downlinks) {
 
 absl::StatusOr<size_t> Outbox::Send(redis_blocking::Client& client) {
   for (const InboxEntry& entry : entries_) {
-    HP_RETURN_IF_ERROR(client.Send({"XADD", routing::InboxKey(entry.pod), "NOMKSTREAM",
-                                    "MAXLEN", "~", kInboxEntriesMax, "*", routing::kBatchField, entry.batch}));
+    HP_RETURN_IF_ERROR(
+        client.Send({"XADD", routing::InboxKey(entry.pod), "NOMKSTREAM", "MAXLEN", "~",
+                     kInboxEntriesMax, "*", routing::kBatchField, entry.batch}));
   }
   return entries_.size();
 }

@@ -36,6 +36,10 @@ TEST_CASE("the newer epoch wins, whatever the order of the news") {
   const UplinkMessage old_report = Brightness(kDevice, 1);  // epoch 1
   UplinkMessage new_report = old_report;
   new_report.set_epoch(9);
+  UplinkMessage other_report = old_report;
+  other_report.set_epoch(4);
+  other_report.set_client("tool");
+  other_report.set_session(8);
   const std::vector<Row> rows = {
       {"connect and disconnect",
        {{Connected(kDevice, 1), "@1", "t"}, {Disconnected(kDevice, 1), "", "f"}}},
@@ -56,8 +60,13 @@ TEST_CASE("the newer epoch wins, whatever the order of the news") {
       {"any message of a newer epoch means online",
        {{Connected(kDevice, 5), "@5", "t"},
         {Disconnected(kDevice, 5), "", "f"},
-        {new_report, "?9@9", "t"},
+        {new_report, "@9", "t"},
         {Disconnected(kDevice, 9), "", "f"}}},
+      {"a message of another client's session means that it is there",
+       {{Connected(kDevice, 5), "@5", "t"},
+        {other_report, "@5 tool@4", "t"},
+        {Disconnected(kDevice, 5), "tool@4", "t"},
+        {Disconnected(kDevice, 4), "", "f"}}},
       {"online while any client is",
        {{ConnectedAs("", 1), "@1", "t"},
         {ConnectedAs("phone", 2), "@1 phone@2", "t"},

@@ -155,6 +155,26 @@ TEST_CASE("entries that are no batches are skipped and counted") {
   CHECK(worker.Counts(Refusals("unknown_kind"), 1));
 }
 
+TEST_CASE("an entry that cannot be stored is skipped alone") {
+  World world;
+  Gateway gateway(world);
+  world.Run("ALTER TABLE telemetry ADD CONSTRAINT unlucky CHECK (channel <> 'c13')");
+  gateway.Append({Connected(kDevice)});
+  for (int i = 10; i <= 16; ++i) {
+    UplinkMessage telemetry = Message(UplinkMessage::KIND_TELEMETRY, kDevice);
+    telemetry.set_detail(fmt::format("c{}", i));
+    gateway.Append({Brightness(kDevice, i), telemetry});
+  }
+  {
+    TestWorker worker(world);
+    CHECK(world.Becomes(kVersion, "6"));
+    CHECK(world.Sql("SELECT string_agg(channel, ' ' ORDER BY id) FROM telemetry") ==
+          "c10 c11 c12 c14 c15 c16");
+    CHECK(Eventually([&] { return worker.Metric(Refusals("storage")) == 1; }));
+  }
+  world.Run("ALTER TABLE telemetry DROP CONSTRAINT unlucky");
+}
+
 TEST_CASE("without a model, properties go by name or by number") {
   World world;
   Gateway gateway(world);

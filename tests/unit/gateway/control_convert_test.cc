@@ -110,9 +110,9 @@ TEST_CASE("the outcome is the worst of the device's codes") {
 
 TEST_CASE("reported leaves become typed properties; int64 stays exact") {
   const model::Model lamp = Lamp();
-  const auto values = ToProperties(
-      R"({"light":{"brightness":9007199254740993},"x":{"y":{"z":[1,2]}},"gone":null})",
-      R"({"light":{"brightness":{"timestamp":1700000000}}})", &lamp);
+  const auto values =
+      ToProperties(R"({"light":{"brightness":9007199254740993},"x":{"y":{"z":[1,2]}},"gone":null})",
+                   R"({"light":{"brightness":{"timestamp":1700000000}}})", &lamp);
   REQUIRE(values.size() == 3);
   CHECK(values[0].property().siid() == 2);
   CHECK(values[0].property().piid() == 2);

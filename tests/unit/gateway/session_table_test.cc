@@ -53,7 +53,7 @@ TEST_CASE("session locations are parsed strictly") {
   CHECK(location->pod == "gateway-0a1b2c3d.1");
   CHECK(location->session == 4294967297);
   CHECK(location->epoch == 12);
-  const LocationCase cases[] = {{"", false},     {"pod", false},      {"pod 1", false},
+  const LocationCase cases[] = {{"", false},        {"pod", false},     {"pod 1", false},
                                 {"pod 1 x", false}, {"pod x 1", false}, {"pod 1 2", true},
                                 {"pod 1 2 ", false}};
   for (const LocationCase& c : cases) {
