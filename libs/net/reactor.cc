@@ -82,13 +82,12 @@ void Reactor::Post(Task task) {
 }
 
 void Reactor::Stop() {
-  stop_.store(true, std::memory_order_relaxed);
-  Post([] {});
+  Post([this] { stop_ = true; });
 }
 
 void Reactor::Run() {
   epoll_event events[kEventsMax];
-  while (!stop_.load(std::memory_order_relaxed)) {
+  while (!stop_) {
     RunDeferred();
     const int count = ::epoll_wait(epoll_.get(), events, kEventsMax, TimeoutMs());
     HP_CHECK(count >= 0 || errno == EINTR);

@@ -55,7 +55,7 @@ class Reactor {
   // Thread-safe: runs `task` on the loop's thread. Tasks posted by one thread keep their order.
   void Post(Task task) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Loops until Stop, which is thread-safe.
+  // Loops until Stop, which is thread-safe; tasks posted before Stop still run.
   void Run();
   void Stop();
 
@@ -85,7 +85,7 @@ class Reactor {
   TimerId last_timer_ = 0;
   std::vector<Task> deferred_;
   std::atomic<int64_t> lag_us_ = 0;
-  std::atomic<bool> stop_ = false;
+  bool stop_ = false;
 
   absl::Mutex mutex_;
   std::vector<Task> posted_ ABSL_GUARDED_BY(mutex_);
