@@ -145,6 +145,8 @@ void CommandTable::End(uint64_t correlation, std::string_view device, CommandRes
   const auto found = pending_.find(correlation);
   if (found == pending_.end() || found->second.device != device) {
     c_.probe.Refuse("reply_unexpected");
+    log::Refusal("reply_dropped",
+                 {{"device", device}, {"reason", "late, or of a device that was not asked"}});
     return;
   }
   c_.reactor.Cancel(found->second.timer);

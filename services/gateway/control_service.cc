@@ -327,7 +327,7 @@ void ControlService::StartWatch(WatchStream* stream, std::vector<std::string> de
   }
   for (const std::string& device : devices) {
     Shard& shard = ShardOf(device);
-    shard.Post([&shard, device, queue] { static_cast<void>(shard.watches().Add(device, queue)); });
+    shard.Post([&shard, device, queue] { shard.watches().Add(device, queue); });
   }
   stream->Ready([this, devices](const std::shared_ptr<WatchQueue>& over) {
     for (const std::string& device : devices) {

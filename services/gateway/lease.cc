@@ -28,7 +28,13 @@ void Lease::Renew() {
   const std::string key = routing::PodKey(options_.pod.str());
   const std::string lease_ms = std::to_string(options_.lease_ms);
   redis_.Send({"SET", key, "1", "PX", lease_ms, "GET"}, [this](const redis::Reply& reply) {
-    if (!reply.ok()) return;
+    if (!reply.ok()) {
+      probe_.lease_failures.Increment();
+      return log::Warn("lease_renewal_failed",
+                       {{"pod", options_.pod.str()},
+                        {"reason", reply.lost() ? "connection lost" : reply.error()},
+                        {"next", "again in a third of the lease"}});
+    }
     held_ = true;
     if (reply.is_nil() && std::exchange(ever_held_, true)) {
       probe_.lease_lapses.Increment();

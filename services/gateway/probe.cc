@@ -48,6 +48,8 @@ ShardProbe::ShardProbe(metrics::Registry& r)
                                     "Ownership releases given up while Redis was away")),
       lease_lapses(r.AddCounter("homeport_gateway_lease_lapses_total",
                                 "Times the pod's lease was found gone")),
+      lease_failures(r.AddCounter("homeport_gateway_lease_failures_total",
+                                  "Renewals of the pod's lease that Redis did not confirm")),
       inbox_items(r.AddCounter("homeport_gateway_inbox_items_total", "Items read from the inbox")),
       inbox_malformed(r.AddCounter("homeport_gateway_inbox_malformed_total",
                                    "Inbox entries that could not be parsed")),

@@ -41,6 +41,7 @@ struct ShardProbe {
   metrics::Counter& claims_lost;
   metrics::Counter& releases_dropped;
   metrics::Counter& lease_lapses;
+  metrics::Counter& lease_failures;
   metrics::Counter& inbox_items;
   metrics::Counter& inbox_malformed;
   metrics::Counter& outbox_dropped;

@@ -22,18 +22,17 @@ void WatchHub::Tell(const std::string& device, routing::UplinkKind kind) {
   c_.uplink.Append(message, {});
 }
 
-bool WatchHub::Add(const std::string& device, std::shared_ptr<WatchSink> sink) {
+void WatchHub::Add(const std::string& device, std::shared_ptr<WatchSink> sink) {
   if (devices_.size() >= c_.config.watches_max && !devices_.contains(device)) {
     c_.probe.Refuse("watches_max");
     log::Refusal("watch_refused", {{"device", device}, {"limit", "watches_max"}});
-    return false;
+    return sink->OnRefused();
   }
   Device& entry = devices_[device];
   entry.watchers.push_back({std::move(sink), true});
   entry.renewed = c_.reactor.now();
   c_.probe.watches.Set(static_cast<int64_t>(devices_.size()));
   Tell(device, routing::UplinkKind::kWatch);
-  return true;
 }
 
 void WatchHub::Remove(const std::string& device, const WatchSink* sink) {
@@ -58,7 +57,17 @@ void WatchHub::OnChange(const DeviceChange& change) {
     if (snapshot != watcher.awaits_snapshot) continue;
     watcher.awaits_snapshot = false;
     c_.probe.watch_events.Increment();
-    watcher.sink->OnChange(change);
+    switch (watcher.sink->OnChange(change)) {
+      case WatchSink::Taken::kQueued:
+        break;
+      case WatchSink::Taken::kMerged:
+        c_.probe.watch_coalesced.Increment();
+        break;
+      case WatchSink::Taken::kDropped:
+        c_.probe.Refuse("watch_event_dropped");
+        log::Refusal("watch_event_dropped", {{"device", change.device()},
+                                             {"reason", "the watcher reads too slowly"}});
+    }
   }
 }
 

@@ -15,7 +15,10 @@ namespace homeport::gateway {
 class WatchSink {
  public:
   virtual ~WatchSink() = default;
-  virtual void OnChange(const internal::v1::DeviceChange& change) = 0;
+  enum class Taken { kQueued, kMerged, kDropped };
+  virtual Taken OnChange(const internal::v1::DeviceChange& change) = 0;
+  // One of its devices cannot be watched here: the whole call ends.
+  virtual void OnRefused() = 0;
 };
 
 // Who watches which device on this shard. The registry is told of the first watcher, keeps sending
@@ -25,8 +28,8 @@ class WatchHub {
  public:
   explicit WatchHub(ShardContext& context) : c_(context) {}
 
-  // False when watches_max devices are watched already.
-  [[nodiscard]] bool Add(const std::string& device, std::shared_ptr<WatchSink> sink);
+  // Refuses the sink when watches_max devices are watched already.
+  void Add(const std::string& device, std::shared_ptr<WatchSink> sink);
   void Remove(const std::string& device, const WatchSink* sink);
   void OnChange(const internal::v1::DeviceChange& change);
 

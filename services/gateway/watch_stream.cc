@@ -36,27 +36,36 @@ bool IsState(const WatchEvent& event) {
 
 }  // namespace
 
-void WatchQueue::OnChange(const internal::v1::DeviceChange& change) {
+WatchSink::Taken WatchQueue::OnChange(const internal::v1::DeviceChange& change) {
   const auto product = directory_.CachedProduct(change.product());
   const model::Model* model =
       product && product->ok() && (**product)->model ? &*(**product)->model : nullptr;
-  Push(ToEvent(change, tenant_, model));
+  return Push(ToEvent(change, tenant_, model));
 }
 
-void WatchQueue::Push(WatchEvent event) {
+void WatchQueue::OnRefused() {
+  if (const std::shared_ptr<WatchStream> reader = reader_.lock()) {
+    reader->End(rpc::MakeError(grpc::StatusCode::RESOURCE_EXHAUSTED, "TOO_MANY_WATCHES",
+                               "this gateway watches as many devices as it may; try another"));
+  }
+}
+
+WatchSink::Taken WatchQueue::Push(WatchEvent event) {
   {
     absl::MutexLock lock(&mutex_);
     if (events_.size() >= kEventsMax) {
       for (WatchEvent& waiting : events_) {
         if (waiting.name() != event.name() || !IsState(waiting) || !IsState(event)) continue;
-        return Merge(waiting, std::move(event));
+        Merge(waiting, std::move(event));
+        return Taken::kMerged;
       }
-      if (!IsState(event)) return;  // an event of the model or a heartbeat: its reader is behind
+      if (!IsState(event)) return Taken::kDropped;
     }
     events_.push_back(std::move(event));
-    if (!std::exchange(reader_waits_, false)) return;
+    if (!std::exchange(reader_waits_, false)) return Taken::kQueued;
   }
   if (const std::shared_ptr<WatchStream> reader = reader_.lock()) reader->WriteNext();
+  return Taken::kQueued;
 }
 
 bool WatchQueue::Pop(WatchEvent* out) {
@@ -80,7 +89,7 @@ void WatchStream::Fail(grpc::Status status) {
     absl::MutexLock lock(&mutex_);
     ready_ = true;
   }
-  FinishWith(std::move(status));
+  End(std::move(status));
 }
 
 void WatchStream::Ready(OnOver on_over) {
@@ -91,7 +100,7 @@ void WatchStream::Ready(OnOver on_over) {
     ready_ = true;
     early_end = std::move(early_end_);
   }
-  if (early_end) FinishWith(*std::move(early_end));
+  if (early_end) End(*std::move(early_end));
 }
 
 void WatchStream::WriteNext() {
@@ -109,13 +118,13 @@ void WatchStream::OnWriteDone(bool ok) {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
   }
-  if (!ok) return FinishWith(grpc::Status::CANCELLED);
+  if (!ok) return End(grpc::Status::CANCELLED);
   WriteNext();
 }
 
-void WatchStream::OnCancel() { FinishWith(grpc::Status::CANCELLED); }
+void WatchStream::OnCancel() { End(grpc::Status::CANCELLED); }
 
-void WatchStream::FinishWith(grpc::Status status) {
+void WatchStream::End(grpc::Status status) {
   {
     absl::MutexLock lock(&mutex_);
     if (!ready_) {

@@ -27,9 +27,11 @@ class WatchQueue final : public WatchSink {
   WatchQueue(Directory& directory, std::string tenant, std::weak_ptr<WatchStream> reader)
       : directory_(directory), tenant_(std::move(tenant)), reader_(std::move(reader)) {}
 
-  void OnChange(const internal::v1::DeviceChange& change) override;
-  // Wakes the reader if it waits.
-  void Push(control::v1::WatchEvent event) ABSL_LOCKS_EXCLUDED(mutex_);
+  Taken OnChange(const internal::v1::DeviceChange& change) override;
+  void OnRefused() override;
+  // Wakes the reader if it waits. Events of the model and heartbeats are dropped when the queue is
+  // full.
+  Taken Push(control::v1::WatchEvent event) ABSL_LOCKS_EXCLUDED(mutex_);
   // Moves the next event into `out`. False when there is none: the reader then waits for a Push.
   [[nodiscard]] bool Pop(control::v1::WatchEvent* out) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -55,6 +57,8 @@ class WatchStream final : public grpc::ServerWriteReactor<control::v1::WatchEven
   // Exactly one of the two must be called: until then the stream outlives even a cancelled call.
   void Ready(OnOver on_over) ABSL_LOCKS_EXCLUDED(mutex_);
   void Fail(grpc::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends the call, at once or when it becomes ready. Later ends are ignored.
+  void End(grpc::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -64,7 +68,6 @@ class WatchStream final : public grpc::ServerWriteReactor<control::v1::WatchEven
 
  private:
   WatchStream() = default;
-  void FinishWith(grpc::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::shared_ptr<WatchStream> self_;  // until OnDone
   std::shared_ptr<WatchQueue> queue_;  // shared with the shards' hubs

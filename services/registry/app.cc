@@ -92,6 +92,7 @@ WorkerOptions App::OptionsOf(uint32_t worker) const {
   options.workers = config_.workers;
   options.partitions = config_.partitions;
   options.lease_ms = config_.partition_lease_ms;
+  options.commit_interval_ms = config_.commit_interval_ms;
   options.devices_max = config_.cached_devices / config_.workers;
   options.batch.messages_max = config_.transaction_messages;
   options.postgres = ConnectOptionsOf(config_);

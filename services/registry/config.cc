@@ -52,13 +52,18 @@ void DeclareConsumption(RegistryConfig& c, config::Table& table) {
              .max = 60'000,
              .unit = "ms",
              .doc = "A pod whose lease is gone for so long is dead: its sessions are ended"});
+  table.Int("commit-interval-ms", &c.commit_interval_ms,
+            {.min = 0,
+             .max = 1000,
+             .unit = "ms",
+             .doc = "A worker's transactions start no closer together: larger ones cost less"});
   table.Int("transaction-messages", &c.transaction_messages,
             {.min = 1, .max = 20'000, .unit = "messages", .doc = "Most messages in a transaction"});
   table.Int("cached-devices", &c.cached_devices,
             {.min = 100,
              .max = 10'000'000,
              .unit = "devices",
-             .doc = "Device states kept in memory, over all workers"});
+             .doc = "Device states kept in memory, over all workers; 1.1 KB each"});
   table.Int("api-connections", &c.api_connections,
             {.min = 1,
              .max = 100,

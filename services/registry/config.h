@@ -23,8 +23,9 @@ struct RegistryConfig {
   uint32_t workers = 2;
   int64_t partition_lease_ms = 5'000;
   int64_t pod_lease_ms = 10'000;
+  int64_t commit_interval_ms = 5;
   uint32_t transaction_messages = 2000;
-  uint32_t cached_devices = 50'000;
+  uint32_t cached_devices = 250'000;
   uint32_t api_connections = 8;
   bool migrate_only = false;
 };

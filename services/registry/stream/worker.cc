@@ -260,6 +260,11 @@ absl::Status Worker::CommitNext() {
   }
   // A commit replaces the pending downlinks of its partitions: the former must be out first.
   if (!outbox_.empty()) return absl::OkStatus();
+  if (const int64_t wait = commit_at_ - parts_.clock.Now(); wait > 0 && reader_.WantsMore()) {
+    (void)stop_.WaitFor(wait);  // small transactions cost more than a short wait
+    return absl::OkStatus();
+  }
+  commit_at_ = parts_.clock.Now() + options_.commit_interval_ms;
   Batch batch;
   Batch::Limits limits = options_.batch;
   if (careful_ > 0) limits.entries_max = 1;

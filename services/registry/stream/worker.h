@@ -32,6 +32,7 @@ struct WorkerOptions {
   uint32_t workers = 1;  // p mod workers = index
   uint32_t partitions = 64;
   int64_t lease_ms = 10'000;
+  int64_t commit_interval_ms = 5;  // no transaction starts sooner after the one before
   size_t devices_max = 50'000;  // states in memory
   Batch::Limits batch;
   ConsumerLimits consumer;
@@ -108,7 +109,7 @@ class Worker {
   bool in_doubt_ = false;  // owned_ may differ from the table: Resync before anything else
   int careful_ = 0;        // so many transactions of one entry each
   std::optional<std::pair<uint32_t, StreamId>> poison_;  // the entry to skip
-  MonoMs acquire_at_, renew_at_, sweep_at_;
+  MonoMs acquire_at_, renew_at_, sweep_at_, commit_at_;
   Backoff backoff_;
   StopFlag stop_;
   std::thread thread_;
