@@ -1,8 +1,13 @@
 #include "libs/metrics/exposer.h"
 
 #include <civetweb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "libs/base/strings.h"
@@ -15,6 +20,27 @@ constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 constexpr int kOk = 200;
 constexpr int kMethodNotAllowed = 405;
 constexpr int kUnavailable = 503;
+
+bool IsBoundTo(int socket, int port) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
+  if (address.ss_family == AF_INET) {
+    return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port) == port;
+  }
+  return address.ss_family == AF_INET6 &&
+         ntohs(reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port) == port;
+}
+
+// The library looks only every two seconds, on sockets it does not show, whether it is to stop:
+// shutting those of its port, the listener and what scrapers keep open, ends the waiting.
+void ShutSocketsOf(int port) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", ignored)) {
+    const int socket = std::atoi(entry.path().filename().c_str());
+    if (IsBoundTo(socket, port)) ::shutdown(socket, SHUT_RDWR);
+  }
+}
 
 int Answer(mg_connection* connection, int code, const char* type, std::string_view body) {
   const std::string_view method = mg_get_request_info(connection)->request_method;
@@ -40,7 +66,10 @@ struct Exposer::Impl {
 
   Impl(const Registry& r, const Health& h) : registry(r), health(h) {}
   ~Impl() {
-    if (server != nullptr) mg_stop(server);
+    if (server == nullptr) return;
+    mg_server_port port{};
+    if (mg_get_server_ports(server, 1, &port) == 1) ShutSocketsOf(port.port);
+    mg_stop(server);
   }
 
   static int Metrics(mg_connection* connection, void* data) {

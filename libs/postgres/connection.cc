@@ -1,5 +1,8 @@
 #include "libs/postgres/connection.h"
 
+#include <poll.h>
+
+#include <functional>
 #include <pqxx/pqxx>
 #include <set>
 #include <utility>
@@ -13,7 +16,11 @@ namespace homeport::postgres {
 
 class Connection::Impl {
  public:
-  explicit Impl(const std::string& conninfo) : connection(conninfo), quiet_(connection) {
+  Impl(const std::string& conninfo, const ConnectOptions& options)
+      : connection(conninfo),
+        answer_ms_max_(options.answer_ms_max),
+        watchdog_(options.watchdog),
+        quiet_(connection) {
     // A lost connection is reported, not silently replaced by one without its session settings.
     // Deprecated because later versions of pqxx always behave so.
 #pragma GCC diagnostic push
@@ -26,7 +33,10 @@ class Connection::Impl {
     if (prepared_.insert(statement.name).second) connection.prepare(statement.name, statement.sql);
   }
 
-  absl::Status Note(absl::Status status) {
+  // Runs what waits for the server, for so long only.
+  absl::Status Ask(std::string_view what, const std::function<void()>& body) {
+    const Watchdog::Watch watch(watchdog_, connection.sock(), answer_ms_max_);
+    absl::Status status = CatchSqlErrors(what, body);
     if (absl::IsUnavailable(status) || absl::IsInternal(status)) broken = true;
     return status;
   }
@@ -35,6 +45,8 @@ class Connection::Impl {
   bool broken = false;
 
  private:
+  const int64_t answer_ms_max_;
+  Watchdog* const watchdog_;
   pqxx::quiet_errorhandler quiet_;  // every error is a status; nothing is printed
   std::set<std::string_view> prepared_;
 };
@@ -51,9 +63,10 @@ pqxx::result ExecutePrepared(pqxx::transaction_base& work, const Statement& stat
 
 std::string SettingsScript(const ConnectOptions& options) {
   std::string script = fmt::format(
-      "SET statement_timeout = {}; SET bytea_output = 'hex'; SET client_encoding = 'UTF8';"
-      "SET application_name = '{}';",
-      options.statement_ms_max, options.application);
+      "SET statement_timeout = {0}; SET lock_timeout = {0};"
+      "SET idle_in_transaction_session_timeout = {1}; SET client_connection_check_interval = 1000;"
+      "SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET application_name = '{2}';",
+      options.statement_ms_max, options.answer_ms_max, options.application);
   std::string_view rest = options.settings;
   while (!rest.empty()) {
     const size_t end = std::min(rest.find(';'), rest.size());
@@ -63,6 +76,21 @@ std::string SettingsScript(const ConnectOptions& options) {
   return script;
 }
 
+// Defaults that `conninfo` may override: bounds on what libpq and the kernel wait for. Keywords go
+// before those given, the last of which counts; a URI with a connect_timeout is taken as it is.
+std::string WithBounds(const ConnectOptions& options) {
+  const std::string& given = options.conninfo;
+  const bool uri = given.find("://") != std::string::npos;
+  const char* separator = uri ? "&" : " ";
+  const std::string bounds = fmt::format(
+      "connect_timeout={1}{0}keepalives_idle=10{0}keepalives_interval=5{0}keepalives_count=3{0}"
+      "tcp_user_timeout={2}",
+      separator, options.connect_s_max, options.answer_ms_max);
+  if (!uri) return fmt::format("{} {}", bounds, given);
+  if (given.find("connect_timeout=") != std::string::npos) return given;
+  return fmt::format("{}{}{}", given, given.find('?') == std::string::npos ? '?' : '&', bounds);
+}
+
 }  // namespace
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -70,10 +98,9 @@ Connection::~Connection() = default;
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& options) {
   std::unique_ptr<Impl> impl;
-  // Defaults go before keywords, the last of which counts; a URI is taken as it is.
-  const bool uri = options.conninfo.find("://") != std::string::npos;
-  const std::string conninfo = uri ? options.conninfo : "connect_timeout=5 " + options.conninfo;
-  HP_RETURN_IF_ERROR(CatchSqlErrors("connect", [&] { impl = std::make_unique<Impl>(conninfo); }));
+  const std::string conninfo = WithBounds(options);
+  HP_RETURN_IF_ERROR(
+      CatchSqlErrors("connect", [&] { impl = std::make_unique<Impl>(conninfo, options); }));
   auto connection = std::unique_ptr<Connection>(new Connection(std::move(impl)));
   HP_RETURN_IF_ERROR(connection->ExecuteScript(SettingsScript(options)));
   return connection;
@@ -81,22 +108,28 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectOption
 
 absl::StatusOr<Result> Connection::Execute(const Statement& statement, const Params& params) {
   pqxx::result result;
-  HP_RETURN_IF_ERROR(impl_->Note(CatchSqlErrors(statement.name, [&] {
+  HP_RETURN_IF_ERROR(impl_->Ask(statement.name, [&] {
     impl_->Prepare(statement);
     pqxx::nontransaction work(impl_->connection);
     result = ExecutePrepared(work, statement, params);
-  })));
+  }));
   return Result(std::make_unique<Result::Rows>(std::move(result)));
 }
 
 absl::Status Connection::ExecuteScript(std::string_view sql) {
-  return impl_->Note(CatchSqlErrors("script", [&] {
+  return impl_->Ask("script", [&] {
     pqxx::nontransaction work(impl_->connection);
     work.exec(std::string(sql));
-  }));
+  });
 }
 
 bool Connection::broken() const { return impl_->broken; }
+
+// Nothing is owed to an idle connection: anything to read is a farewell, or the end.
+bool Connection::WasClosed() const {
+  pollfd wanted{.fd = impl_->connection.sock(), .events = POLLIN, .revents = 0};
+  return ::poll(&wanted, 1, 0) != 0;
+}
 
 class Transaction::Impl {
  public:
@@ -105,28 +138,32 @@ class Transaction::Impl {
 };
 
 Transaction::Transaction(Connection& connection) : connection_(connection) {}
-Transaction::~Transaction() = default;
+
+// A rollback waits for the server too.
+Transaction::~Transaction() {
+  if (impl_) (void)connection_.impl_->Ask("rollback", [&] { impl_.reset(); });
+}
 
 absl::StatusOr<Result> Transaction::Execute(const Statement& statement, const Params& params) {
   pqxx::result result;
-  HP_RETURN_IF_ERROR(connection_.impl_->Note(CatchSqlErrors(statement.name, [&] {
+  HP_RETURN_IF_ERROR(connection_.impl_->Ask(statement.name, [&] {
     connection_.impl_->Prepare(statement);
     if (!impl_) impl_ = std::make_unique<Impl>(connection_.impl_->connection);
     result = ExecutePrepared(impl_->work, statement, params);
-  })));
+  }));
   return Result(std::make_unique<Result::Rows>(std::move(result)));
 }
 
 absl::Status Transaction::ExecuteScript(std::string_view sql) {
-  return connection_.impl_->Note(CatchSqlErrors("script", [&] {
+  return connection_.impl_->Ask("script", [&] {
     if (!impl_) impl_ = std::make_unique<Impl>(connection_.impl_->connection);
     impl_->work.exec(std::string(sql));
-  }));
+  });
 }
 
 absl::Status Transaction::Commit() {
   if (!impl_) return absl::OkStatus();
-  return connection_.impl_->Note(CatchSqlErrors("commit", [&] { impl_->work.commit(); }));
+  return connection_.impl_->Ask("commit", [&] { impl_->work.commit(); });
 }
 
 }  // namespace homeport::postgres

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "libs/postgres/params.h"
 #include "libs/postgres/result.h"
+#include "libs/postgres/watchdog.h"
 
 namespace homeport::postgres {
 
@@ -19,9 +20,14 @@ struct Statement {
 };
 
 struct ConnectOptions {
-  std::string conninfo;     // libpq connection string
-  std::string application;  // shown in pg_stat_activity; [A-Za-z0-9._-]
-  int64_t statement_ms_max = 30'000;
+  std::string conninfo;               // libpq connection string
+  std::string application;            // shown in pg_stat_activity; [A-Za-z0-9._-]
+  int64_t statement_ms_max = 30'000;  // the server ends a statement, or a wait for a lock, by then
+  // A server that does not answer a statement in so long is taken for lost: the connection breaks.
+  // Needs `watchdog`, borrowed; without one only dead servers are noticed, not frozen ones.
+  int64_t answer_ms_max = 35'000;
+  Watchdog* watchdog = nullptr;
+  int64_t connect_s_max = 5;  // whole seconds, at least 2: libpq rounds
   // Extra settings of the session, "name=value" separated by semicolons: `a=on;b=off`.
   std::string settings{};
 };
@@ -42,6 +48,9 @@ class Connection {
   // Executes plain SQL text, several statements too, in a transaction of its own.
   [[nodiscard]] absl::Status ExecuteScript(std::string_view sql);
   [[nodiscard]] bool broken() const;
+  // Whether an idle connection has news from the server: it was closed. A server that vanished
+  // without a word is only noticed when asked.
+  [[nodiscard]] bool WasClosed() const;
 
  private:
   friend class Transaction;
@@ -62,7 +71,9 @@ class Transaction {
   [[nodiscard]] absl::StatusOr<Result> Execute(const Statement& statement,
                                                const Params& params = {});
   [[nodiscard]] absl::Status ExecuteScript(std::string_view sql);
-  // kUnavailable may mean committed: the caller must look before it repeats.
+  // kUnavailable may mean committed, or still to be: a server that was frozen may carry the COMMIT
+  // out after it was given up here. The caller must look, under a lock the transaction would hold,
+  // before it repeats.
   [[nodiscard]] absl::Status Commit();
 
  private:

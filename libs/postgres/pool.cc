@@ -26,9 +26,10 @@ absl::StatusOr<Pool::Lease> Pool::Acquire() {
       return absl::UnavailableError("no database connection became free in time");
     }
     ++leased_;
-    if (!idle_.empty()) {
+    while (!connection && !idle_.empty()) {
       connection = std::move(idle_.back());
       idle_.pop_back();
+      if (connection->WasClosed()) connection.reset();  // the server has restarted since
     }
   }
   if (!connection) {

@@ -36,7 +36,8 @@ class Pool {
     std::unique_ptr<Connection> connection_;
   };
 
-  // kUnavailable: none became free in time, or none could be opened.
+  // What the server has closed meanwhile is replaced. kUnavailable: none became free in time, or
+  // none could be opened.
   [[nodiscard]] absl::StatusOr<Lease> Acquire();
 
  private:

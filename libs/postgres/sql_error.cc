@@ -13,7 +13,8 @@ absl::StatusCode CodeOf(const std::string& sqlstate) {
   if (state == "23505") return absl::StatusCode::kAlreadyExists;
   const std::string_view family = state.substr(0, 2);
   if (state.empty()) return absl::StatusCode::kUnavailable;  // from libpq, not from the server
-  if (family == "08" || family == "53" || family == "57" || family == "58") {
+  if (family == "08" || family == "53" || family == "57" || family == "58" || state == "55P03" ||
+      state == "25P03") {
     return absl::StatusCode::kUnavailable;
   }
   if (family == "40") return absl::StatusCode::kAborted;

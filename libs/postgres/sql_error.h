@@ -9,7 +9,8 @@ namespace homeport::postgres {
 
 // Runs `body` and turns what pqxx throws into a status: the only catch of pqxx in Homeport.
 //   kUnavailable        the connection failed, the server is starting, stopping or out of
-//                       resources; also a COMMIT whose outcome is unknown
+//                       resources, or did not answer in time; also a COMMIT whose outcome is
+//                       unknown
 //   kAborted            serialization failure, deadlock
 //   kInvalidArgument    the data cannot be stored (SQLSTATE class 22)
 //   kAlreadyExists      unique violation

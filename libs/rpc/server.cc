@@ -1,5 +1,6 @@
 #include "libs/rpc/server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
@@ -8,10 +9,13 @@
 
 #include <chrono>
 #include <mutex>
+#include <thread>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/rpc/call_count.h"
 #include "libs/rpc/read_file.h"
 
 namespace homeport::rpc {
@@ -24,6 +28,7 @@ constexpr int kServerPingTimeoutMs = 20'000;
 constexpr int kConnectionAgeMsMax = 30 * 60'000;
 constexpr int kConnectionAgeGraceMs = 30'000;
 constexpr int64_t kDestructorShutdownMs = 1000;
+constexpr int64_t kHangUpMs = 50;
 
 // Process-wide switches of the library; they act on servers built afterwards.
 void EnablePlugins() {
@@ -59,6 +64,7 @@ void SetKeepAlive(grpc::ServerBuilder& builder) {
 }  // namespace
 
 struct Server::Impl {
+  CallCount calls;  // outlives the server
   std::unique_ptr<grpc::Server> server;
   int port = 0;
   bool stopped = false;
@@ -80,6 +86,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   builder.SetMaxSendMessageSize(kMessageBytesMax);
   SetKeepAlive(builder);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MakeCallCounter(impl->calls));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (grpc::Service* service : services) builder.RegisterService(service);
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || impl->port == 0) {
@@ -97,8 +106,19 @@ void Server::SetNotServing() { impl_->server->GetHealthCheckService()->SetServin
 void Server::Shutdown(int64_t deadline_ms) {
   if (std::exchange(impl_->stopped, true)) return;
   SetNotServing();
-  impl_->server->Shutdown(std::chrono::system_clock::now() +
-                          std::chrono::milliseconds(deadline_ms));
+  absl::Notification closed;
+  std::thread shutdown([&] {
+    impl_->server->Shutdown(std::chrono::system_clock::now() +
+                            std::chrono::milliseconds(deadline_ms));
+    closed.Notify();
+  });
+  // A client that is not in a call does not read its farewell, and would keep the server waiting
+  // until the deadline. Those that do read it get a moment to hang up by themselves.
+  if (impl_->calls.AwaitNone(deadline_ms) &&
+      !closed.WaitForNotificationWithTimeout(absl::Milliseconds(kHangUpMs))) {
+    grpc_server_cancel_all_calls(impl_->server->c_server());
+  }
+  shutdown.join();
   impl_->server->Wait();
 }
 

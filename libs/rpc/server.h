@@ -36,7 +36,7 @@ class Server {
   void SetNotServing();
 
   // Refuses new calls, waits for running ones, cancels those left after `deadline_ms`. Streams end
-  // only by their handlers or by that cancellation.
+  // only by their handlers or by that cancellation; idle channels are closed at once.
   void Shutdown(int64_t deadline_ms);
 
  private:

@@ -1,5 +1,7 @@
 #include "services/registry/app.h"
 
+#include <algorithm>
+
 #include "absl/time/clock.h"
 #include "libs/base/log.h"
 #include "libs/base/status.h"
@@ -13,6 +15,24 @@ constexpr int64_t kDatabaseWaitMs = 30'000;
 
 postgres::ConnectOptions ConnectOptionsOf(const RegistryConfig& config) {
   return {.conninfo = config.postgres, .application = "homeport-registry"};
+}
+
+// The server ends a statement before the client takes it for lost.
+postgres::ConnectOptions BoundedOptionsOf(const RegistryConfig& config,
+                                          postgres::Watchdog& watchdog) {
+  postgres::ConnectOptions options = ConnectOptionsOf(config);
+  options.statement_ms_max = config.postgres_answer_ms * 9 / 10;
+  options.answer_ms_max = config.postgres_answer_ms;
+  options.watchdog = &watchdog;
+  return options;
+}
+
+postgres::ConnectOptions ApiOptionsOf(const RegistryConfig& config, postgres::Watchdog& watchdog) {
+  postgres::ConnectOptions options = BoundedOptionsOf(config, watchdog);
+  options.statement_ms_max = config.api_answer_ms * 9 / 10;
+  options.answer_ms_max = config.api_answer_ms;
+  options.connect_s_max = std::max<int64_t>(2, config.api_answer_ms / 1000);
+  return options;
 }
 
 redis_blocking::ClientOptions RedisOptionsOf(const RegistryConfig& config) {
@@ -51,7 +71,8 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
       pod_(pod),
       clock_(SystemClock()),
       probe_(metrics_),
-      pool_({.connect = ConnectOptionsOf(config), .connections_max = config.api_connections}),
+      pool_(
+          {.connect = ApiOptionsOf(config, watchdog_), .connections_max = config.api_connections}),
       auth_(tokens, clock_),
       catalog_(clock_),
       appender_(pod.str(), config.partitions, RedisOptionsOf(config), probe_),
@@ -60,11 +81,15 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
       membership_({.pod = pod.str(),
                    .partitions = config.partitions,
                    .lease_ms = config.partition_lease_ms,
-                   .postgres = ConnectOptionsOf(config)},
+                   .postgres = BoundedOptionsOf(config, watchdog_)},
                   probe_),
       sweeper_({.lease_ms = config.pod_lease_ms,
-                .postgres = ConnectOptionsOf(config),
+                .postgres = BoundedOptionsOf(config, watchdog_),
                 .redis = RedisOptionsOf(config)},
+               clock_, probe_),
+      history_({.days_ahead = config.history_days_ahead,
+                .days_kept = config.history_days_kept,
+                .postgres = BoundedOptionsOf(config, watchdog_)},
                clock_, probe_),
       products_(PartsOf(auth_, pool_, probe_)),
       devices_(PartsOf(auth_, pool_, probe_), appender_, config.partitions),
@@ -85,7 +110,7 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
   AddServers();
 }
 
-WorkerOptions App::OptionsOf(uint32_t worker) const {
+WorkerOptions App::OptionsOf(uint32_t worker) {
   WorkerOptions options;
   options.pod = pod_.str();
   options.index = worker;
@@ -95,7 +120,8 @@ WorkerOptions App::OptionsOf(uint32_t worker) const {
   options.commit_interval_ms = config_.commit_interval_ms;
   options.devices_max = config_.cached_devices / config_.workers;
   options.batch.messages_max = config_.transaction_messages;
-  options.postgres = ConnectOptionsOf(config_);
+  options.consumer.event_repeat_ms = config_.event_repeat_ms;
+  options.postgres = BoundedOptionsOf(config_, watchdog_);
   options.redis = RedisOptionsOf(config_);
   return options;
 }
@@ -116,11 +142,12 @@ void App::AddBackground() {
                           return absl::OkStatus();
                         },
                     .stop = [&part] { part.Stop(); },
-                    .stop_ms_max = 2 * kDrainMs});
+                    .stop_ms_max = 2 * kDrainMs + config_.postgres_answer_ms});
   };
   add("inbox", inbox_);
   add("membership", membership_);
   add("sweeper", sweeper_);
+  add("history", history_);
   for (const std::unique_ptr<Worker>& worker : workers_) add("worker", *worker);
 }
 

@@ -11,6 +11,7 @@
 #include "libs/metrics/health.h"
 #include "libs/metrics/registry.h"
 #include "libs/postgres/pool.h"
+#include "libs/postgres/watchdog.h"
 #include "libs/rpc/call_auth.h"
 #include "libs/rpc/server.h"
 #include "libs/runtime/lifecycle.h"
@@ -19,6 +20,7 @@
 #include "services/registry/api/product_service.h"
 #include "services/registry/api/shadow_service.h"
 #include "services/registry/config.h"
+#include "services/registry/history_keeper.h"
 #include "services/registry/membership.h"
 #include "services/registry/pod_inbox.h"
 #include "services/registry/pod_sweeper.h"
@@ -47,7 +49,7 @@ class App {
  private:
   void AddBackground();
   void AddServers();
-  [[nodiscard]] WorkerOptions OptionsOf(uint32_t worker) const;
+  [[nodiscard]] WorkerOptions OptionsOf(uint32_t worker);
 
   const RegistryConfig config_;
   const PodId pod_;
@@ -55,6 +57,7 @@ class App {
   metrics::Registry metrics_;
   metrics::Health health_;
   ServiceProbe probe_;
+  postgres::Watchdog watchdog_;  // outlives every connection
   postgres::Pool pool_;
   rpc::CallAuth auth_;
   Catalog catalog_;
@@ -63,6 +66,7 @@ class App {
   PodInbox inbox_;
   Membership membership_;
   PodSweeper sweeper_;
+  HistoryKeeper history_;
   std::vector<std::unique_ptr<Worker>> workers_;
   ProductService products_;
   DeviceService devices_;

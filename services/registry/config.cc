@@ -71,12 +71,41 @@ void DeclareConsumption(RegistryConfig& c, config::Table& table) {
              .doc = "PostgreSQL connections of the gRPC API"});
 }
 
+void DeclareDatabase(RegistryConfig& c, config::Table& table) {
+  table.Int("postgres-answer-ms", &c.postgres_answer_ms,
+            {.min = 1000,
+             .max = 60'000,
+             .unit = "ms",
+             .doc = "A PostgreSQL that does not answer a worker for so long is taken for lost"});
+  table.Int("api-answer-ms", &c.api_answer_ms,
+            {.min = 500,
+             .max = 60'000,
+             .unit = "ms",
+             .doc = "The same for the gRPC API: then the call fails with UNAVAILABLE"});
+  table.Int("history-days-ahead", &c.history_days_ahead,
+            {.min = 1,
+             .max = 30,
+             .unit = "days",
+             .doc = "Daily partitions of telemetry and events made ahead"});
+  table.Int("history-days-kept", &c.history_days_kept,
+            {.min = 1,
+             .max = 3650,
+             .unit = "days",
+             .doc = "Telemetry and events older than so many whole days (UTC) are dropped"});
+  table.Int("event-repeat-ms", &c.event_repeat_ms,
+            {.min = 1000,
+             .max = 86'400'000,
+             .unit = "ms",
+             .doc = "An event sent again (DUP) within so long of the first is stored once"});
+}
+
 }  // namespace
 
 void DeclareSettings(RegistryConfig& config, config::Table& table) {
   DeclareAddresses(config, table);
   DeclareSecurity(config, table);
   DeclareConsumption(config, table);
+  DeclareDatabase(config, table);
   table.Flag("migrate-only", &config.migrate_only,
              {.doc = "Bring the database's schema up to date and exit"});
 }

@@ -27,6 +27,11 @@ struct RegistryConfig {
   uint32_t transaction_messages = 2000;
   uint32_t cached_devices = 250'000;
   uint32_t api_connections = 8;
+  int64_t postgres_answer_ms = 10'000;
+  int64_t api_answer_ms = 4'000;
+  uint32_t history_days_ahead = 3;
+  uint32_t history_days_kept = 30;
+  int64_t event_repeat_ms = 3'600'000;
   bool migrate_only = false;
 };
 

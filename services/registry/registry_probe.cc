@@ -47,12 +47,17 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
                                       "Batches appended again after they were committed")),
       duplicate_reports_(r.AddCounter(Name("duplicate_reports_total"),
                                       "Reports sent again after they were applied")),
+      duplicate_events_(
+          r.AddCounter(Name("duplicate_events_total"), "Events sent again after they were stored")),
       stale_epochs_(r.AddCounter(Name("stale_epochs_total"),
                                  "News of connections older than what was known")),
       overtaken_(r.AddCounter(Name("overtaken_messages_total"),
                               "Unacknowledged messages appended after their device had connected "
                               "again")),
       transactions_(r.AddCounter(Name("transactions_total"), "Transactions committed")),
+      rehearsals_(r.AddCounter(Name("rehearsals_total"),
+                               "Transactions rolled back in search of a message that PostgreSQL "
+                               "refuses")),
       batch_messages_(r.AddHistogram(Name("transaction_messages"), "Messages in a transaction",
                                      CountBuckets())),
       batch_bytes_(r.AddHistogram(Name("transaction_bytes"), "Uplink bytes in a transaction",
@@ -87,6 +92,7 @@ void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
   versions_.Add(tally.versions);
   duplicate_batches_.Add(tally.duplicate_batches);
   duplicate_reports_.Add(tally.duplicate_reports);
+  duplicate_events_.Add(tally.duplicate_events);
   stale_epochs_.Add(tally.stale_epochs);
   overtaken_.Add(tally.overtaken);
   transactions_.Increment();
@@ -98,6 +104,7 @@ void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
 
 void WorkerProbe::Idle() { lag_ms_.store(0, std::memory_order_relaxed); }
 void WorkerProbe::Backlog(int64_t entries) { backlog_.Set(entries); }
+void WorkerProbe::Rehearsed() { rehearsals_.Increment(); }
 void WorkerProbe::Owns(size_t partitions) { partitions_.Set(static_cast<int64_t>(partitions)); }
 void WorkerProbe::Fenced(size_t partitions) { fenced_.Add(partitions); }
 void WorkerProbe::RedisFailed() { redis_failures_.Increment(); }
@@ -122,6 +129,21 @@ ServiceProbe::ServiceProbe(metrics::Registry& r)
                                             {{"dependency", "postgres"}})),
       late_answers_(r.AddSharedCounter(
           Name("late_answers_total"), "Answers to gRPC requests that nobody waited for any more")) {
+  for (const char* table : {"telemetry", "event"}) {
+    const metrics::Labels labels = {{"table", table}};
+    history_.emplace(
+        table, History{r.AddSharedCounter(Name("history_partitions_made_total"),
+                                          "Daily partitions of history made", labels),
+                       r.AddSharedCounter(Name("history_partitions_dropped_total"),
+                                          "Daily partitions of history dropped", labels),
+                       r.AddSharedCounter(Name("history_rows_dropped_total"),
+                                          "Rows of history dropped: those of partitions estimated",
+                                          labels),
+                       r.AddSharedGauge(Name("history_days_ahead"),
+                                        "Days from today on that have their partition", labels),
+                       r.AddSharedGauge(Name("history_default_rows"),
+                                        "Rows that no daily partition takes", labels)});
+  }
 }
 
 void ServiceProbe::Call(std::string_view method, int grpc_code) {
@@ -140,6 +162,17 @@ void ServiceProbe::DeadPods(size_t pods) { dead_pods_.Set(static_cast<int64_t>(p
 void ServiceProbe::KeysSwept(size_t fields) { fields_swept_.Add(fields); }
 void ServiceProbe::RedisFailed() { redis_failures_.Increment(); }
 void ServiceProbe::PostgresFailed() { postgres_failures_.Increment(); }
+void ServiceProbe::HistoryMade(std::string_view table, size_t partitions) {
+  history_.find(table)->second.made.Add(partitions);
+}
+void ServiceProbe::HistoryDropped(std::string_view table, size_t partitions, int64_t rows) {
+  history_.find(table)->second.dropped.Add(partitions);
+  history_.find(table)->second.rows_dropped.Add(static_cast<uint64_t>(rows));
+}
+void ServiceProbe::HistoryStands(std::string_view table, int64_t days_ahead, int64_t default_rows) {
+  history_.find(table)->second.days_ahead.Set(days_ahead);
+  history_.find(table)->second.default_rows.Set(default_rows);
+}
 void ServiceProbe::LateAnswer() { late_answers_.Increment(); }
 
 }  // namespace homeport::registry

@@ -33,6 +33,7 @@ class WorkerProbe {
   void Committed(const Tally& tally, const CommitReport& report);
   void Idle();  // nothing is waiting
   void Backlog(int64_t entries);
+  void Rehearsed();  // a transaction in search of what PostgreSQL refuses
   void Owns(size_t partitions);
   void Fenced(size_t partitions);
   void RedisFailed();
@@ -49,9 +50,11 @@ class WorkerProbe {
   metrics::Counter& versions_;
   metrics::Counter& duplicate_batches_;
   metrics::Counter& duplicate_reports_;
+  metrics::Counter& duplicate_events_;
   metrics::Counter& stale_epochs_;
   metrics::Counter& overtaken_;
   metrics::Counter& transactions_;
+  metrics::Counter& rehearsals_;
   metrics::Histogram& batch_messages_;
   metrics::Histogram& batch_bytes_;
   metrics::Histogram& commit_seconds_;
@@ -79,6 +82,10 @@ class ServiceProbe {
   void KeysSwept(size_t fields);
   void RedisFailed();
   void PostgresFailed();
+  // Of the tables of history: what was made and dropped, and what is in the default partition.
+  void HistoryMade(std::string_view table, size_t partitions);
+  void HistoryDropped(std::string_view table, size_t partitions, int64_t rows);
+  void HistoryStands(std::string_view table, int64_t days_ahead, int64_t default_rows);
   void LateAnswer();  // an ApiAnswer nobody waits for any more
 
  private:
@@ -89,6 +96,14 @@ class ServiceProbe {
   metrics::SharedCounter& redis_failures_;
   metrics::SharedCounter& postgres_failures_;
   metrics::SharedCounter& late_answers_;
+  struct History {
+    metrics::SharedCounter& made;
+    metrics::SharedCounter& dropped;
+    metrics::SharedCounter& rows_dropped;
+    metrics::SharedGauge& days_ahead;
+    metrics::SharedGauge& default_rows;
+  };
+  std::map<std::string, History, std::less<>> history_;  // by table
   absl::Mutex mutex_;
   std::map<std::pair<std::string, int>, metrics::SharedCounter*> calls_ ABSL_GUARDED_BY(mutex_);
 };

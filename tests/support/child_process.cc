@@ -6,7 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "libs/base/check.h"
+#include "libs/base/strings.h"
 
 extern char** environ;
 
@@ -53,6 +56,12 @@ bool ChildProcess::Running() const {
 void ChildProcess::Signal(int signal) const {
   HP_CHECK(pid_ > 0);
   kill(pid_, signal);
+}
+
+void ChildProcess::SignalFamily(int signal) const {
+  Signal(signal);
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid_));
+  for (pid_t child = 0; children >> child;) kill(child, signal);
 }
 
 int ChildProcess::Wait() {

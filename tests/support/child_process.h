@@ -23,6 +23,8 @@ class ChildProcess {
 
   [[nodiscard]] bool Running() const;
   void Signal(int signal) const;
+  // To the process and then to its children.
+  void SignalFamily(int signal) const;
   // Waits for its end; the exit code, or -signal. REQUIRES: not waited for before.
   int Wait();
   // Signal and Wait.

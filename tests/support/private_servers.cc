@@ -103,6 +103,9 @@ void PrivatePostgres::Kill() {
   process_.reset();
 }
 
+void PrivatePostgres::Freeze() { process_->SignalFamily(SIGSTOP); }
+void PrivatePostgres::Thaw() { process_->SignalFamily(SIGCONT); }
+
 absl::StatusOr<std::unique_ptr<postgres::Connection>> PrivatePostgres::Connect(
     const std::string& database) const {
   return postgres::Connection::Open({.conninfo = conninfo(database), .application = "test"});

@@ -51,7 +51,10 @@ class PrivatePostgres {
   [[nodiscard]] std::string conninfo(const std::string& database) const;
   // Makes an empty database; returns its name.
   [[nodiscard]] std::string NewDatabase();
-  void Kill();   // as a crash of the whole server
+  void Kill();  // as a crash of the whole server
+  // The whole server stands still: its sockets are open, nothing answers. Until Thaw.
+  void Freeze();
+  void Thaw();
   void Start();  // waits until it answers
 
   [[nodiscard]] absl::StatusOr<std::unique_ptr<postgres::Connection>> Connect(

@@ -17,6 +17,7 @@ struct ConsumerLimits {
   size_t sessions_max = 64;   // of one device
   size_t watchers_max = 256;  // pods that watch one device
   int64_t watch_ms = 90'000;
+  int64_t event_repeat_ms = 3'600'000;  // how far back a repeated event is looked for
 };
 
 // One uplink message and all it may touch.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "libs/json/print.h"
 #include "libs/model/validate.h"
 #include "services/registry/core/apply.h"
+#include "services/registry/core/event_key.h"
 #include "services/registry/core/payload.h"
 #include "services/registry/core/publish.h"
 #include "services/registry/core/report.h"
@@ -53,12 +55,32 @@ json::Object NamedArguments(const model::Model* model, const model::Event* event
   return named;
 }
 
+// "<device> <name> <key>"; neither a device id nor a name has a space in it.
+std::string Identity(const EventRow& row) {
+  return fmt::format("{} {} {}", row.device, row.name, row.key);
+}
+
+// Only a DUP is asked for: ids of devices may start anew at every boot.
+bool WasStored(const ApplyContext& context, const EventRow& row) {
+  if (!context.message.dup() || row.key.empty()) return false;
+  if (context.effects.event_keys.contains(Identity(row))) return true;
+  const std::vector<EventRow>& now = context.effects.events;
+  return std::any_of(now.rbegin(), now.rend(), [&](const EventRow& stored) {
+    return stored.device == row.device && stored.key == row.key && stored.name == row.name;
+  });
+}
+
 void StoreEvent(const ApplyContext& context, std::string name, const json::Object& arguments,
-                int64_t event_ms) {
+                const json::Object& root, int64_t event_ms) {
   EventRow row;
   row.device = context.device.id;
   row.name = std::move(name);
   json::Print(arguments, row.arguments);
+  row.key = EventKey(root, row.arguments);
+  if (WasStored(context, row)) {
+    ++context.effects.tally.duplicate_events;
+    return;
+  }
   row.received_ms = context.message.received_ms();
   row.event_ms = event_ms;
   internal::v1::DeviceChange change;
@@ -110,7 +132,7 @@ void ApplyEvent(const ApplyContext& context) {
     }
   }
   StoreEvent(context, event ? std::string(event->path) : fmt::format("s{}.e{}", id.siid, id.eiid),
-             NamedArguments(model, event, id.siid, *arguments), EventTime(context, *root));
+             NamedArguments(model, event, id.siid, *arguments), *root, EventTime(context, *root));
 }
 
 void ApplyTelemetry(const ApplyContext& context) {

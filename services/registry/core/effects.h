@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ struct EventRow {
   std::string_view device;
   std::string name;
   std::string arguments;  // JSON object
+  std::string key;        // tells a repetition from a new event (event_key.h); "" = cannot be told
   int64_t received_ms = 0;
   int64_t event_ms = 0;
 };
@@ -31,6 +33,8 @@ struct Effects {
   std::vector<DeviceState*> changed;  // each once
   std::vector<TelemetryRow> telemetry;
   std::vector<EventRow> events;
+  // Of events stored earlier, "<device> <name> <key>": those of the devices that may repeat one.
+  std::set<std::string, std::less<>> event_keys;
   Tally tally;
 
   void Changed(DeviceState& device) {

@@ -34,6 +34,7 @@ struct Tally {
   uint64_t versions = 0;           // shadow versions made
   uint64_t duplicate_batches = 0;  // (pod, sequence) already committed
   uint64_t duplicate_reports = 0;  // DUP with an id already applied
+  uint64_t duplicate_events = 0;   // DUP, and stored before
   uint64_t stale_epochs = 0;       // presence news older than what is known
   uint64_t overtaken = 0;          // messages of a session that a newer one had replaced
 

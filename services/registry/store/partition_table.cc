@@ -29,11 +29,12 @@ constexpr Statement kAcquire{
     "  AND (owner = '' OR owner = $1::text OR lease_until < now()) FOR UPDATE SKIP LOCKED) "
     "RETURNING partition, fence, generation, last_id, producers, pending"};
 
-constexpr Statement kReload{"partitions_reload",
-                            "SELECT o.partition, o.fence, generation, last_id, producers, pending "
-                            "FROM unnest($2::int8[], $3::int8[]) AS u (partition, fence) "
-                            "JOIN stream_offset o ON o.partition = u.partition "
-                            "AND o.fence = u.fence AND o.owner = $1::text"};
+constexpr Statement kReload{
+    "partitions_reload",
+    "UPDATE stream_offset o SET fence = o.fence + 1 "
+    "FROM unnest($2::int8[], $3::int8[]) AS u (partition, fence) "
+    "WHERE o.partition = u.partition AND o.fence = u.fence AND o.owner = $1::text "
+    "RETURNING o.partition, o.fence, generation, last_id, producers, pending"};
 
 constexpr Statement kRenew{"partitions_renew",
                            "UPDATE stream_offset o "

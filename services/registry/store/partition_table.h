@@ -50,7 +50,8 @@ class PartitionTable {
   // Those of `partitions` that were free, expired or ours are now ours, under a new fence.
   [[nodiscard]] absl::StatusOr<std::vector<PartitionRow>> Acquire(
       postgres::Connection& connection, const std::vector<uint32_t>& partitions) const;
-  // The rows of those still ours under the same fence.
+  // The rows of those still ours under the same fence, now under a new one: waits for a commit of
+  // ours that is still under way on a connection we gave up, or makes it fail.
   [[nodiscard]] absl::StatusOr<std::vector<PartitionRow>> Reload(
       postgres::Connection& connection, const std::vector<PartitionKey>& keys) const;
   // Extends the leases; returns the partitions that are still ours.

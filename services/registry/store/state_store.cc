@@ -77,10 +77,18 @@ constexpr Statement kInsertTelemetry{
     " AS u (device, received_ms, channel, payload)"};
 constexpr Statement kInsertEvents{
     "insert_events",
-    "INSERT INTO event (device, received_at, event_at, name, arguments) "
+    "INSERT INTO event (device, received_at, event_at, name, arguments, key) "
     "SELECT device, to_timestamp(received_ms / 1000.0), to_timestamp(event_ms / 1000.0), name,"
-    " arguments FROM unnest($1::text[], $2::int8[], $3::int8[], $4::text[], $5::text[])"
-    " AS u (device, received_ms, event_ms, name, arguments)"};
+    " arguments, key"
+    " FROM unnest($1::text[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::text[])"
+    " AS u (device, received_ms, event_ms, name, arguments, key)"};
+// The newest 1,000 of each device: what it repeats, it sent a moment ago.
+constexpr Statement kLoadEventKeys{
+    "load_event_keys",
+    "SELECT u.device || ' ' || e.name || ' ' || e.key FROM unnest($1::text[]) AS u (device) "
+    "CROSS JOIN LATERAL (SELECT name, key FROM event WHERE event.device = u.device "
+    " AND received_at > to_timestamp($2::int8 / 1000.0) ORDER BY received_at DESC LIMIT 1000) AS e "
+    "WHERE e.key <> ''"};
 
 using ById = std::unordered_map<std::string_view, DeviceState*>;
 
@@ -308,8 +316,9 @@ absl::Status WriteTelemetry(postgres::Transaction& transaction, const Effects& e
 absl::Status WriteEvents(postgres::Transaction& transaction, const Effects& effects) {
   if (effects.events.empty()) return absl::OkStatus();
   Array devices = Array::OfText(), received = Array::OfInt8(), times = Array::OfInt8();
-  Array names = Array::OfText(), arguments = Array::OfText();
+  Array names = Array::OfText(), arguments = Array::OfText(), keys = Array::OfText();
   for (const EventRow& row : effects.events) {
+    keys.Add(row.key);
     devices.Add(row.device);
     received.AddInt8(row.received_ms);
     times.AddInt8(row.event_ms);
@@ -322,7 +331,8 @@ absl::Status WriteEvents(postgres::Transaction& transaction, const Effects& effe
                                   .Add(std::move(received))
                                   .Add(std::move(times))
                                   .Add(std::move(names))
-                                  .Add(std::move(arguments)))
+                                  .Add(std::move(arguments))
+                                  .Add(std::move(keys)))
       .status();
 }
 
@@ -376,6 +386,18 @@ absl::Status LoadNamedShadows(postgres::Connection& connection,
     DeviceState& device = *by_id.at(rows.Text(i, 0));
     HP_RETURN_IF_ERROR(DecodeShadow(rows, i, device.named.find(rows.Text(i, 1))->second));
   }
+  return absl::OkStatus();
+}
+
+absl::Status LoadEventKeys(postgres::Connection& connection,
+                           const std::set<std::string_view>& devices, int64_t now_ms,
+                           int64_t back_ms, Effects& effects) {
+  Array ids = Array::OfText();
+  for (const std::string_view device : devices) ids.Add(device);
+  HP_ASSIGN_OR_RETURN(
+      const Result rows,
+      connection.Execute(kLoadEventKeys, Params().Add(std::move(ids)).Int8(now_ms - back_ms)));
+  for (size_t i = 0; i < rows.size(); ++i) effects.event_keys.emplace(rows.Text(i, 0));
   return absl::OkStatus();
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +28,11 @@ inline constexpr const char* kBatchSettings =
 [[nodiscard]] absl::Status LoadNamedShadows(
     postgres::Connection& connection,
     const std::vector<std::pair<DeviceState*, std::string>>& wanted);
+
+// Notes the events that these devices had stored in the last `back_ms`.
+[[nodiscard]] absl::Status LoadEventKeys(postgres::Connection& connection,
+                                         const std::set<std::string_view>& devices, int64_t now_ms,
+                                         int64_t back_ms, Effects& effects);
 
 // Writes what is dirty in `effects`, and its telemetry and events.
 [[nodiscard]] absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& effects);

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/arena.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,7 +19,17 @@ class Batch {
     UplinkEntry raw;
     internal::v1::UplinkBatch* decoded = nullptr;  // null: not an UplinkBatch
     bool made_here = false;                        // not from the stream: moves no position
-    bool skip = false;                             // could not be stored: apply nothing of it
+    // What PostgreSQL refuses is left out: the whole entry, or some of its messages (ascending).
+    bool skip = false;
+    std::vector<size_t> left_out;
+    size_t end = SIZE_MAX;  // apply only the messages before this one; for rehearsals
+
+    [[nodiscard]] bool IsLeftOut(size_t message) const {
+      return std::binary_search(left_out.begin(), left_out.end(), message);
+    }
+    [[nodiscard]] bool Applies(size_t message) const {
+      return !skip && message < end && !IsLeftOut(message);
+    }
   };
 
   struct Limits {

@@ -1,6 +1,7 @@
 #include "services/registry/stream/committer.h"
 
 #include <algorithm>
+#include <set>
 
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
@@ -45,6 +46,7 @@ struct Committer::Run {
   std::vector<DeviceState*> states;  // of each message, in order; null: refused
   std::vector<DeviceState*> missing;
   std::vector<std::pair<DeviceState*, std::string>> missing_shadows;
+  std::set<std::string_view> repeating;  // devices that say they may have sent an event before
   std::map<uint32_t, Partition> partitions;
   size_t downlink_bytes = 0;
   size_t applied = 0;
@@ -60,20 +62,37 @@ absl::Status Committer::Commit(postgres::Connection& connection, Batch& batch,
   Prepare(batch, run);
   HP_RETURN_IF_ERROR(Load(connection, batch, run));
   Apply(batch, owned, run);
-  HP_RETURN_IF_ERROR(Write(connection, owned, run));
+  HP_RETURN_IF_ERROR(Write(connection, owned, run, Ending::kCommit));
   Finish(batch, owned, run, downlinks);
   *applied = run.applied;
   return absl::OkStatus();
 }
 
+absl::Status Committer::Rehearse(postgres::Connection& connection, Batch& batch,
+                                 const OwnedPartitions& owned) {
+  Run run;
+  run.now_ms = parts_.clock.Wall().value;
+  Prepare(batch, run);
+  HP_RETURN_IF_ERROR(Load(connection, batch, run));
+  Apply(batch, owned, run);
+  return Write(connection, owned, run, Ending::kRollback);
+}
+
 void Committer::Prepare(Batch& batch, Run& run) {
   run.states.reserve(batch.messages());
   for (Batch::Entry& entry : batch.entries()) {
-    if (!IsUsable(entry)) continue;
-    for (UplinkMessage& message : *entry.decoded->mutable_messages()) {
-      FixTime(message, run.now_ms);
-      run.states.push_back(StateOf(message, entry.raw.partition, run));
-    }
+    if (IsUsable(entry)) PrepareEntry(entry, run);
+  }
+}
+
+// What is left out is not even read: its state may be what cannot be.
+void Committer::PrepareEntry(Batch::Entry& entry, Run& run) {
+  for (int i = 0; i < entry.decoded->messages_size(); ++i) {
+    UplinkMessage& message = *entry.decoded->mutable_messages(i);
+    FixTime(message, run.now_ms);
+    run.states.push_back(entry.Applies(static_cast<size_t>(i))
+                             ? StateOf(message, entry.raw.partition, run)
+                             : nullptr);
   }
 }
 
@@ -87,6 +106,7 @@ DeviceState* Committer::StateOf(const UplinkMessage& message, uint32_t partition
     state = &cache_.Insert(message.device(), partition);
     run.missing.push_back(state);
   }
+  if (message.kind() == UplinkMessage::KIND_EVENT && message.dup()) run.repeating.insert(state->id);
   const std::string_view shadow = ShadowNameOf(message);
   if (!shadow.empty() && IsShadowName(shadow) && state->named.find(shadow) == state->named.end()) {
     run.missing_shadows.emplace_back(state, shadow);
@@ -97,6 +117,10 @@ DeviceState* Committer::StateOf(const UplinkMessage& message, uint32_t partition
 absl::Status Committer::Load(postgres::Connection& connection, Batch& batch, Run& run) {
   HP_RETURN_IF_ERROR(LoadDevices(connection, run.missing));
   HP_RETURN_IF_ERROR(LoadNamedShadows(connection, run.missing_shadows));
+  if (!run.repeating.empty()) {
+    HP_RETURN_IF_ERROR(LoadEventKeys(connection, run.repeating, run.now_ms,
+                                     parts_.limits.event_repeat_ms, run.effects));
+  }
   parts_.probe.StatesLoaded(run.missing.size());
   std::vector<std::string> connecting;
   std::vector<std::string_view> ids;
@@ -158,22 +182,39 @@ void Committer::ApplyEntry(const Batch::Entry& entry, size_t first_message, Run&
         {{"partition", entry.raw.partition}, {"pod", batch.pod()}, {"sequence", batch.sequence()}});
     return;
   }
-  for (int i = 0; i < batch.messages_size(); ++i) {
-    DeviceState* state = run.states[first_message + static_cast<size_t>(i)];
-    if (state == nullptr) {
-      tally.Refuse(Refusal::kInvalidDevice);
-      log::Refusal(
-          "message_refused",
-          {{"partition", entry.raw.partition}, {"pod", batch.pod()}, {"reason", "invalid_device"}});
-      continue;
-    }
-    ApplyMessage({batch.messages(i), batch.pod(), *state, *run.products, parts_.limits, run.now_ms,
-                  run.effects, partition.downlinks});
+  const size_t end = std::min(static_cast<size_t>(batch.messages_size()), entry.end);
+  for (size_t i = 0; i < end; ++i) ApplyMessageOf(entry, i, run.states[first_message + i], run);
+}
+
+void Committer::ApplyMessageOf(const Batch::Entry& entry, size_t index, DeviceState* state,
+                               Run& run) {
+  const internal::v1::UplinkBatch& batch = *entry.decoded;
+  const UplinkMessage& message = batch.messages(static_cast<int>(index));
+  if (entry.IsLeftOut(index)) {
+    run.effects.tally.Refuse(Refusal::kStorage);
+    log::Error("message_unstorable",
+               {{"partition", entry.raw.partition},
+                {"id", ToText(entry.raw.id)},
+                {"index", index},
+                {"device", IsValidDeviceId(message.device()) ? std::string_view(message.device())
+                                                             : std::string_view("?")},
+                {"kind", UplinkMessage::Kind_Name(message.kind())},
+                {"bytes", message.payload().size()}});
+    return;
   }
+  if (state == nullptr) {
+    run.effects.tally.Refuse(Refusal::kInvalidDevice);
+    log::Refusal(
+        "message_refused",
+        {{"partition", entry.raw.partition}, {"pod", batch.pod()}, {"reason", "invalid_device"}});
+    return;
+  }
+  ApplyMessage({message, batch.pod(), *state, *run.products, parts_.limits, run.now_ms, run.effects,
+                run.partitions.at(entry.raw.partition).downlinks});
 }
 
 absl::Status Committer::Write(postgres::Connection& connection, const OwnedPartitions& owned,
-                              Run& run) {
+                              Run& run, Ending ending) {
   std::vector<PartitionCommit> commits;
   for (auto& [id, partition] : run.partitions) {
     partition.producers.Prune(run.now_ms);
@@ -184,7 +225,7 @@ absl::Status Committer::Write(postgres::Connection& connection, const OwnedParti
   postgres::Transaction transaction(connection);
   HP_RETURN_IF_ERROR(parts_.table.Commit(transaction, commits));
   HP_RETURN_IF_ERROR(WriteEffects(transaction, run.effects));
-  return transaction.Commit();
+  return ending == Ending::kCommit ? transaction.Commit() : absl::OkStatus();
 }
 
 void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks) {

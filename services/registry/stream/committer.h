@@ -50,20 +50,29 @@ class Committer {
   [[nodiscard]] absl::Status Commit(postgres::Connection& connection, Batch& batch,
                                     OwnedPartitions& owned, size_t* applied, Downlinks* downlinks);
 
+  // As Commit up to the last statement, then rolled back: tells whether PostgreSQL takes what the
+  // batch says. Nothing in memory is to be trusted afterwards, as after a failure.
+  [[nodiscard]] absl::Status Rehearse(postgres::Connection& connection, Batch& batch,
+                                      const OwnedPartitions& owned);
+
   void Forget() { cache_.Clear(); }
   void ForgetPartition(uint32_t partition) { cache_.DropPartition(partition); }
 
  private:
   struct Run;  // one transaction in the making
 
+  enum class Ending { kCommit, kRollback };
+
   void Prepare(Batch& batch, Run& run);
+  void PrepareEntry(Batch::Entry& entry, Run& run);
   [[nodiscard]] DeviceState* StateOf(const internal::v1::UplinkMessage& message, uint32_t partition,
                                      Run& run);
   [[nodiscard]] absl::Status Load(postgres::Connection& connection, Batch& batch, Run& run);
   void Apply(const Batch& batch, const OwnedPartitions& owned, Run& run);
   void ApplyEntry(const Batch::Entry& entry, size_t first_message, Run& run);
+  void ApplyMessageOf(const Batch::Entry& entry, size_t index, DeviceState* state, Run& run);
   [[nodiscard]] absl::Status Write(postgres::Connection& connection, const OwnedPartitions& owned,
-                                   Run& run);
+                                   Run& run, Ending ending);
   void Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks);
 
   const Parts parts_;

@@ -269,9 +269,22 @@ absl::Status Worker::CommitNext() {
   Batch::Limits limits = options_.batch;
   if (careful_ > 0) limits.entries_max = 1;
   batch.Fill(reader_, limits);
-  const UplinkEntry& first = batch.entries().front().raw;
-  batch.entries().front().skip = poison_ == std::pair(first.partition, first.id);
-  return CommitBatch(batch);
+  Batch::Entry& first = batch.entries().front();
+  const auto found = isolations_.find(first.raw.partition);
+  if (found == isolations_.end()) return CommitBatch(batch);
+  if (found->second.id() != first.raw.id) {  // it was committed, and the answer lost
+    isolations_.erase(found);
+    return CommitBatch(batch);
+  }
+  LeaveOut(first);
+  return found->second.IsWhole() ? CommitBatch(batch) : Rehearse(batch, found->second);
+}
+
+void Worker::LeaveOut(Batch::Entry& entry) const {
+  const Isolation& isolation = isolations_.at(entry.raw.partition);
+  entry.skip = isolation.IsHopeless();
+  entry.left_out = isolation.skipped();
+  entry.end = isolation.end();
 }
 
 absl::Status Worker::CommitBatch(Batch& batch) {
@@ -279,23 +292,54 @@ absl::Status Worker::CommitBatch(Batch& batch) {
   Downlinks downlinks;
   in_doubt_ = true;
   const absl::Status status = committer_.Commit(*postgres_, batch, owned_, &applied, &downlinks);
-  if (IsStorageError(status)) Isolate(batch);
+  if (IsStorageError(status)) {
+    log::Error(
+        "transaction_refused",
+        {{"worker", options_.index}, {"entries", batch.entries().size()}, {"error", status}});
+    Isolate(batch);
+  }
   HP_RETURN_IF_ERROR(status);
   in_doubt_ = false;
   careful_ = std::max(0, careful_ - 1);
-  for (size_t i = 0; i < applied; ++i) trims_[batch.entries()[i].raw.partition].due = true;
+  for (size_t i = 0; i < applied; ++i) {
+    const UplinkEntry& entry = batch.entries()[i].raw;
+    trims_[entry.partition].due = true;
+    isolations_.erase(entry.partition);
+  }
   batch.PutBackFrom(applied, reader_);
   outbox_.Add(std::move(downlinks));
   return absl::OkStatus();
 }
 
-// After an entry that cannot be stored: one entry at a time, until it fails alone and is skipped.
+// After a transaction that PostgreSQL refused: one entry at a time, until one fails alone; then its
+// messages are searched for those that cannot be stored.
 void Worker::Isolate(const Batch& batch) {
   careful_ = kCarefulTransactions;
-  if (batch.entries().size() > 1 || batch.entries().front().made_here) return;
-  const UplinkEntry& entry = batch.entries().front().raw;
-  poison_ = {entry.partition, entry.id};
-  log::Error("entry_unstorable", {{"partition", entry.partition}, {"id", ToText(entry.id)}});
+  const Batch::Entry& entry = batch.entries().front();
+  if (batch.entries().size() > 1 || entry.made_here) return;
+  const auto found = isolations_.find(entry.raw.partition);
+  if (found != isolations_.end() && found->second.id() == entry.raw.id) {
+    return found->second.Failed();
+  }
+  const size_t messages =
+      entry.decoded == nullptr ? 0 : static_cast<size_t>(entry.decoded->messages_size());
+  isolations_.insert_or_assign(entry.raw.partition, Isolation(entry.raw.id, messages));
+}
+
+// A step of the search. What it learns is no failure: the next step follows at once, on the state
+// that PostgreSQL holds.
+absl::Status Worker::Rehearse(Batch& batch, Isolation& isolation) {
+  in_doubt_ = true;
+  careful_ = kCarefulTransactions;
+  probe_.Rehearsed();
+  const absl::Status status = committer_.Rehearse(*postgres_, batch, owned_);
+  if (IsStorageError(status)) {
+    isolation.Failed();
+    return absl::OkStatus();
+  }
+  HP_RETURN_IF_ERROR(status);
+  isolation.Passed();
+  return absl::OkStatus();
 }
 
 // The sessions of a dead pod end as if it had said so itself: through the same transaction.

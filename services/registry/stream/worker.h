@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -21,6 +20,7 @@
 #include "services/registry/store/partition_table.h"
 #include "services/registry/stream/batch.h"
 #include "services/registry/stream/committer.h"
+#include "services/registry/stream/isolation.h"
 #include "services/registry/stream/outbox.h"
 #include "services/registry/stream/uplink_reader.h"
 
@@ -86,7 +86,9 @@ class Worker {
 
   [[nodiscard]] absl::Status CommitNext();
   [[nodiscard]] absl::Status CommitBatch(Batch& batch);
+  void LeaveOut(Batch::Entry& entry) const;
   void Isolate(const Batch& batch);
+  [[nodiscard]] absl::Status Rehearse(Batch& batch, Isolation& isolation);
   [[nodiscard]] absl::Status SweepDeadPods();
 
   struct Trim {
@@ -108,7 +110,7 @@ class Worker {
   std::map<uint32_t, Trim> trims_;
   bool in_doubt_ = false;  // owned_ may differ from the table: Resync before anything else
   int careful_ = 0;        // so many transactions of one entry each
-  std::optional<std::pair<uint32_t, StreamId>> poison_;  // the entry to skip
+  std::map<uint32_t, Isolation> isolations_;  // the entry of each partition that is being searched
   MonoMs acquire_at_, renew_at_, sweep_at_, commit_at_;
   Backoff backoff_;
   StopFlag stop_;

@@ -30,6 +30,8 @@ class Api {
     config.redis = SharedServers().redis.address();
     config.postgres = world.conninfo();
     config.partitions = kPartitions;
+    config.api_answer_ms = 1000;
+    config.postgres_answer_ms = 2000;
     REQUIRE(PrepareDatabase(config).ok());
     app_ = std::make_unique<App>(config, PodId("registry-1"), *tokens_);
     REQUIRE(app_->Start().ok());
@@ -41,6 +43,12 @@ class Api {
     directory = internal::v1::DirectoryService::NewStub(channel_);
   }
   ~Api() { app_->Stop(); }
+  // With the channel open. How long it took.
+  int64_t StopMs() {
+    const int64_t started_us = MonotonicMicros();
+    app_->Stop();
+    return (MonotonicMicros() - started_us) / 1000;
+  }
 
   // Calls `method` of `stub` with a token of that scope and tenant.
   template <typename Stub, typename Method, typename Request, typename Response>
@@ -260,6 +268,62 @@ TEST_CASE("shadows: updates pass through the stream and are answered when commit
   CHECK(removed.version() == 2);
   CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::DeleteShadow, remove, &removed)) ==
         "SHADOW_NOT_FOUND");
+}
+
+grpc::Status ReadProduct(Api& api) {
+  product::v1::GetProductRequest get;
+  get.set_name("tenants/-/products/test.light.one");
+  product::v1::Product product;
+  return api.Call("user operator", *api.products, &Products::GetProduct, get, &product);
+}
+
+TEST_CASE("a read after a restart of PostgreSQL finds a fresh connection") {
+  Api api;
+  REQUIRE(ReadProduct(api).ok());
+  for (int i = 0; i < 3; ++i) {
+    SharedServers().postgres.Kill();
+    SharedServers().postgres.Start();
+    CHECK(ReadProduct(api).ok());
+  }
+}
+
+TEST_CASE("a read is repeated once, a write and a slow failure are not") {
+  int calls = 0;
+  const auto fail_first = [&] {
+    return ++calls == 1 ? absl::UnavailableError("gone") : absl::OkStatus();
+  };
+  CHECK(Attempt("GetProduct", fail_first).ok());
+  CHECK(calls == 2);
+  calls = 0;
+  CHECK_FALSE(Attempt("UpdateProduct", fail_first).ok());
+  CHECK(calls == 1);
+  CHECK_FALSE(IsWorthRepeating(absl::UnavailableError("frozen"), 4'000'000));
+  CHECK_FALSE(IsWorthRepeating(absl::NotFoundError("none"), 0));
+}
+
+TEST_CASE("a PostgreSQL that stands still fails calls in time, and goes on when it does") {
+  Api api;
+  REQUIRE(ReadProduct(api).ok());
+  SharedServers().postgres.Freeze();
+  // With pooled connections, and then with none: each is bounded.
+  for (int i = 0; i < 3; ++i) {
+    const grpc::Status frozen = ReadProduct(api);
+    CHECK(frozen.error_code() == grpc::StatusCode::UNAVAILABLE);
+    CHECK(ReasonFor(frozen) == "POSTGRES_UNAVAILABLE");
+  }
+  SharedServers().postgres.Thaw();
+  CHECK(Eventually([&] { return ReadProduct(api).ok(); }));
+  Gateway gateway(api.world);
+  gateway.Append({Connected("lamp-1"), Brightness("lamp-1", 4)});
+  CHECK(api.world.Becomes("SELECT version FROM shadow", "1"));
+}
+
+TEST_CASE("a stop does not wait for a channel that nobody uses") {
+  Api api;
+  REQUIRE(ReadProduct(api).ok());
+  const int64_t stop_ms = api.StopMs();
+  INFO(stop_ms);
+  CHECK(stop_ms < 3'000);  // the drain may take 5 s
 }
 
 }  // namespace

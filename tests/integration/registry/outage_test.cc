@@ -99,6 +99,25 @@ TEST_CASE("PostgreSQL is killed and comes back") {
   CheckExact(world, load.rounds());
 }
 
+TEST_CASE("PostgreSQL stands still and goes on") {
+  World world;
+  TestWorker worker(world, {.answer_ms_max = 300});
+  Load load(world);
+  for (int i = 0; i < 5; ++i) {
+    load.Await(10);
+    const double before = worker.Metric("homeport_registry_retries_total{dependency=\"postgres\"}");
+    SharedServers().postgres.Freeze();
+    CHECK(Eventually([&] {
+      return worker.Metric("homeport_registry_retries_total{dependency=\"postgres\"}") > before;
+    }));
+    load.Await(5);
+    SharedServers().postgres.Thaw();
+  }
+  load.Await(20);
+  load.Stop();
+  CheckExact(world, load.rounds());
+}
+
 TEST_CASE("both are killed under two pods that hand partitions over") {
   World world;
   TestWorker first(world, {.pod = "registry-1", .wanted = {0, 1, 2}, .lease_ms = 1'000});

@@ -1,6 +1,7 @@
 #include "services/registry/store/partition_table.h"
 
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "libs/base/reason.h"
 #include "libs/routing/keys.h"
@@ -53,6 +54,40 @@ TEST_CASE("a held partition is not given to another, a free or expired one is") 
   SECTION("renewed in time") {
     CHECK(first.Renew(world.db(), {{2, row.fence}})->size() == 1);
     CHECK(second.Acquire(world.db(), {2})->empty());
+  }
+}
+
+TEST_CASE("a commit given up and carried out later is either seen or fails") {
+  World world;
+  const PartitionTable table("registry-1", kLeaseMs);
+  const PartitionRow row = AcquireOne(world, table, 1);
+  const auto lost = postgres::Connection::Open(world.postgres());
+  REQUIRE(lost.ok());
+  SECTION("under way: waited for, and seen") {
+    auto transaction = std::make_unique<postgres::Transaction>(**lost);
+    REQUIRE(table.Commit(*transaction, {CommitOf(row, {7, 0})}).ok());
+    StreamId seen;
+    std::thread successor([&] {
+      const auto rows = table.Reload(world.db(), {{1, row.fence}});
+      if (rows.ok() && rows->size() == 1) seen = rows->front().last_id;
+    });
+    const auto watcher = postgres::Connection::Open(world.postgres());
+    REQUIRE(watcher.ok());
+    CHECK(Eventually([&] {
+      const auto waiting = (*watcher)->Execute(
+          {"test_waiting", "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"});
+      return waiting.ok() && waiting->Int8(0, 0) > 0;
+    }));
+    CHECK(transaction->Commit().ok());
+    successor.join();
+    CHECK(seen == StreamId{7, 0});
+  }
+  SECTION("not begun: fenced off") {
+    const auto rows = table.Reload(world.db(), {{1, row.fence}});
+    REQUIRE(rows.ok());
+    CHECK(rows->front().fence == row.fence + 1);
+    postgres::Transaction transaction(**lost);
+    CHECK(ReasonOf(table.Commit(transaction, {CommitOf(row, {7, 0})})) == PartitionTable::kFenced);
   }
 }
 

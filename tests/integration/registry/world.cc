@@ -193,6 +193,9 @@ TestWorker::TestWorker(World& world, const Options& options) : catalog_(SystemCl
   worker.lease_ms = options.lease_ms;
   worker.batch = options.batch;
   worker.postgres = world.postgres();
+  worker.postgres.answer_ms_max = options.answer_ms_max;
+  worker.postgres.watchdog = &SharedServers().watchdog;
+  worker.postgres.connect_s_max = 2;
   worker.redis = world.redis();
   wanted_.Publish(options.wanted);
   worker_ = std::make_unique<Worker>(worker, Worker::Parts{.clock = SystemClock(),

@@ -28,6 +28,7 @@ using internal::v1::UplinkMessage;
 struct Servers {
   homeport::testing::PrivateRedis redis;
   homeport::testing::PrivatePostgres postgres;
+  homeport::postgres::Watchdog watchdog;
 };
 [[nodiscard]] Servers& SharedServers();
 
@@ -97,6 +98,7 @@ class TestWorker {
     std::set<uint32_t> wanted = {0, 1, 2, 3};
     int64_t lease_ms = 10'000;
     Batch::Limits batch{};
+    int64_t answer_ms_max = 35'000;  // of PostgreSQL
   };
   explicit TestWorker(World& world) : TestWorker(world, Options()) {}
   TestWorker(World& world, const Options& options);

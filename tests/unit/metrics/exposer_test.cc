@@ -8,19 +8,25 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "libs/base/clock.h"
 #include "libs/base/strings.h"
 
 namespace homeport::metrics {
 namespace {
 
-// The whole answer to one request, headers and body.
-std::string Exchange(int port, const std::string& request) {
+int Connect(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+  return fd;
+}
+
+// The whole answer to one request, headers and body.
+std::string Exchange(int port, const std::string& request) {
+  const int fd = Connect(port);
   REQUIRE(write(fd, request.data(), request.size()) == static_cast<ssize_t>(request.size()));
   std::string answer;
   char buffer[4096];
@@ -68,6 +74,21 @@ TEST_CASE("the exposer serves metrics and health") {
 
   CHECK(Contains(Get(port, "/other"), "HTTP/1.1 404 "));
   CHECK(Contains(Exchange(port, "POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), " 405 "));
+}
+
+TEST_CASE("it stops at once, whoever is connected") {
+  const Registry registry;
+  const Health health;
+  auto exposer = Exposer::Start("127.0.0.1:0", registry, health);
+  REQUIRE(exposer.ok());
+  const int silent = Connect((*exposer)->port());
+  CHECK(Contains(Get((*exposer)->port(), "/livez"), " 200 "));
+  const int64_t started_us = MonotonicMicros();
+  exposer->reset();
+  CHECK(MonotonicMicros() - started_us < 1'000'000);  // the library's own wait is 2 s
+  char byte;
+  CHECK(read(silent, &byte, 1) <= 0);
+  close(silent);
 }
 
 TEST_CASE("a taken address is an error that names it") {

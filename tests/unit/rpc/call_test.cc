@@ -2,7 +2,9 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <catch2/catch.hpp>
+#include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "homeport/internal/v1/directory.grpc.pb.h"
 #include "libs/base/strings.h"
 #include "libs/rpc/call_auth.h"
@@ -192,6 +194,62 @@ TEST_CASE("health answers SERVING, and NOT_SERVING once a drain begins") {
   CHECK(fixture.Call({.target = fixture.target}, "Bearer " + fixture.Token("service")).ok());
   server->Shutdown(1000);
   server->Shutdown(1000);
+}
+
+TEST_CASE("a shutdown does not wait for an idle channel") {
+  Fixture fixture;
+  const auto server = fixture.Start();
+  const auto channel = MakeChannel({.target = fixture.target});
+  REQUIRE(channel.ok());
+  const auto stub = pb::DirectoryService::NewStub(*channel);
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + fixture.Token("service"));
+  pb::ProductConfig response;
+  REQUIRE(stub->GetProductConfig(&context, {}, &response).ok());
+  const int64_t started_us = MonotonicMicros();
+  server->Shutdown(60'000);
+  CHECK(MonotonicMicros() - started_us < 20'000'000);
+}
+
+// Answers when told to.
+class Patient : public pb::DirectoryService::Service {
+ public:
+  grpc::Status GetProductConfig(grpc::ServerContext*, const pb::GetProductConfigRequest*,
+                                pb::ProductConfig*) override {
+    begun.Notify();
+    end.WaitForNotification();
+    return grpc::Status::OK;
+  }
+  absl::Notification begun, end;
+};
+
+TEST_CASE("a shutdown lets the calls under way end") {
+  Patient service;
+  auto server = Server::Start({.listen = "127.0.0.1:0"}, {&service});
+  REQUIRE(server.ok());
+  const auto channel = MakeChannel({.target = fmt::format("127.0.0.1:{}", (*server)->port())});
+  REQUIRE(channel.ok());
+  const auto stub = pb::DirectoryService::NewStub(*channel);
+  grpc::Status first, late;
+  std::thread caller([&] {
+    grpc::ClientContext context;
+    pb::ProductConfig response;
+    first = stub->GetProductConfig(&context, {}, &response);
+  });
+  service.begun.WaitForNotification();
+  std::thread stopper([&] { (*server)->Shutdown(60'000); });
+  do {  // until the server takes no calls any more
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+    const auto fresh = MakeChannel({.target = fmt::format("127.0.0.1:{}", (*server)->port())});
+    REQUIRE(fresh.ok());
+    pb::DeviceConfig device;
+    late = pb::DirectoryService::NewStub(*fresh)->GetDeviceConfig(&context, {}, &device);
+  } while (late.error_code() == grpc::StatusCode::UNIMPLEMENTED);
+  service.end.Notify();
+  caller.join();
+  stopper.join();
+  CHECK(first.ok());
 }
 
 TEST_CASE("a client's token comes from its file") {
