@@ -19,7 +19,10 @@ constexpr int64_t kDefaultRowsMax = 10'000;
 constexpr int64_t kAdvisoryKey = 0x686973746f7279;  // "history"
 
 constexpr Statement kLock{"history_lock", "SELECT pg_advisory_xact_lock($1::int8)"};
-constexpr Statement kExists{"history_exists", "SELECT to_regclass($1::text) IS NOT NULL"};
+// By the table, which is never stale; what to_regclass says may be cached from before the lock.
+constexpr Statement kExists{"history_exists",
+                            "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1::text "
+                            "AND relnamespace = current_schema()::regnamespace)"};
 constexpr Statement kPartitions{
     "history_partitions",
     "SELECT c.relname, coalesce(pg_stat_get_live_tuples(c.oid), 0) FROM pg_inherits i "
