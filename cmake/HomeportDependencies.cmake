@@ -6,6 +6,11 @@ find_package(OpenSSL 3.0 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_package(wslay REQUIRED)
+# Debian's http-parser comes without a CMake or pkg-config file.
+find_library(HTTP_PARSER_LIBRARY http_parser REQUIRED)
+add_library(http_parser SHARED IMPORTED GLOBAL)
+set_target_properties(http_parser PROPERTIES IMPORTED_LOCATION "${HTTP_PARSER_LIBRARY}")
 
 if(HOMEPORT_SERVICES)
   set(protobuf_MODULE_COMPATIBLE ON)
