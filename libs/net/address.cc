@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <array>
 #include <cstring>
 
 #include "libs/base/strings.h"
@@ -65,6 +66,23 @@ bool IsLoopback(const SocketAddress& address) {
     return IN6_IS_ADDR_LOOPBACK(&in.sin6_addr);
   }
   return address.storage.ss_family == AF_UNIX;
+}
+
+peer::IpEndpoint EndpointOf(const SocketAddress& address) {
+  peer::IpEndpoint endpoint;
+  if (address.storage.ss_family == AF_INET) {
+    sockaddr_in in{};
+    std::memcpy(&in, &address.storage, sizeof in);
+    std::array<uint8_t, 4> ip;
+    std::memcpy(ip.data(), &in.sin_addr, ip.size());
+    endpoint = {peer::FromIpv4(ip), ntohs(in.sin_port)};
+  } else if (address.storage.ss_family == AF_INET6) {
+    sockaddr_in6 in{};
+    std::memcpy(&in, &address.storage, sizeof in);
+    std::memcpy(endpoint.ip.data(), &in.sin6_addr, endpoint.ip.size());
+    endpoint.port = ntohs(in.sin6_port);
+  }
+  return endpoint;
 }
 
 std::string ToString(const SocketAddress& address) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "libs/peer/ip_endpoint.h"
 
 namespace homeport::net {
 
@@ -29,6 +30,9 @@ struct SocketAddress {
 [[nodiscard]] absl::StatusOr<SocketAddress> Resolve(const Address& address);
 
 [[nodiscard]] bool IsLoopback(const SocketAddress& address);
+
+// Unknown for families other than IP.
+[[nodiscard]] peer::IpEndpoint EndpointOf(const SocketAddress& address);
 
 // "127.0.0.1:50123"; "?" for families other than IP.
 [[nodiscard]] std::string ToString(const SocketAddress& address);

@@ -52,13 +52,16 @@ void Listener::Close() {
 
 void Listener::OnReady(uint32_t /*events*/) {
   for (int i = 0; i < kAcceptsPerEvent && fd_.valid(); ++i) {
-    Fd accepted(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    SocketAddress peer;
+    peer.size = sizeof peer.storage;
+    Fd accepted(::accept4(fd_.get(), static_cast<sockaddr*>(static_cast<void*>(&peer.storage)),
+                          &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!accepted.valid()) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) PauseForDescriptors();
       return;
     }
     SetOption(accepted.get(), IPPROTO_TCP, TCP_NODELAY);
-    on_accept_(std::move(accepted));
+    on_accept_(std::move(accepted), EndpointOf(peer));
   }
 }
 

@@ -7,6 +7,7 @@
 #include "libs/net/address.h"
 #include "libs/net/fd.h"
 #include "libs/net/reactor.h"
+#include "libs/peer/ip_endpoint.h"
 
 namespace homeport::net {
 
@@ -14,8 +15,8 @@ namespace homeport::net {
 // and the kernel spreads connections over them. Reactor's thread only.
 class Listener final : public IoHandler {
  public:
-  // Called with each accepted socket: non-blocking, close-on-exec, TCP_NODELAY.
-  using OnAccept = absl::AnyInvocable<void(Fd)>;
+  // Called with each accepted socket (non-blocking, close-on-exec, TCP_NODELAY) and its other end.
+  using OnAccept = absl::AnyInvocable<void(Fd, const peer::IpEndpoint&)>;
 
   Listener(Reactor& reactor, OnAccept on_accept)
       : reactor_(reactor), on_accept_(std::move(on_accept)) {}

@@ -34,6 +34,8 @@ class Transport {
   // TLS has decrypted bytes that no readiness event will announce.
   [[nodiscard]] bool HasPending() const { return ssl_ != nullptr && SSL_pending(ssl_) > 0; }
 
+  // Everything from here on goes through `ssl`, which is owned. REQUIRES: !is_tls().
+  void StartTls(SSL* ssl) { ssl_ = ssl; }
   // Drives the TLS handshake; kOk when it is complete.
   [[nodiscard]] IoResult Handshake();
   [[nodiscard]] IoResult Read(char* out, size_t size);

@@ -1,8 +1,11 @@
 #include "services/gateway/config.h"
 
 #include <string_view>
+#include <utility>
 
+#include "libs/base/status.h"
 #include "libs/net/address.h"
+#include "libs/peer/ip_endpoint.h"
 
 namespace homeport::gateway {
 namespace {
@@ -23,6 +26,13 @@ void DeclareAddresses(config::Table& table, GatewayConfig& c) {
              {.unit = "host:port", .doc = "MQTT over plain TCP; empty: off"});
   table.Text("mqtts-listen", &c.mqtts_listen,
              {.unit = "host:port", .doc = "MQTT over TLS; empty: off"});
+  table.Text("ws-listen", &c.ws_listen,
+             {.unit = "host:port", .doc = "MQTT over WebSocket, path /mqtt; empty: off"});
+  table.Text("wss-listen", &c.wss_listen,
+             {.unit = "host:port", .doc = "MQTT over WebSocket over TLS; empty: off"});
+  table.Text("proxy-from", &c.proxy_from,
+             {.unit = "addresses and ranges, joined by commas",
+              .doc = "load balancers whose connections begin with a PROXY header, version 1 or 2"});
   table.Text("grpc-listen", &c.grpc_listen, {.unit = "host:port", .doc = "ControlService"});
   table.Text("metrics-listen", &c.metrics_listen,
              {.unit = "host:port", .doc = "/metrics, /livez, /readyz over HTTP"});
@@ -73,6 +83,16 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
             {.min = 1, .max = 10'000, .doc = "filters of one session"});
   table.Int("connect-deadline-s", &c.connect_deadline_s,
             {.min = 1, .max = 600, .unit = "s", .doc = "from accept to CONNACK, TLS included"});
+  table.Int("tls-handshakes-max", &c.tls_handshakes_max,
+            {.min = 1, .max = 1'000'000, .doc = "TLS handshakes of one reactor under way"});
+  table.Int("source-connects-per-second", &c.source_connects_per_second,
+            {.min = 0,
+             .max = 1'000'000,
+             .doc = "connections of one source address (IPv6: /64) to one reactor; 0: no limit"});
+  table.Int("ws-head-bytes-max", &c.ws_head_bytes_max,
+            {.min = 512, .max = 65'536, .unit = "bytes", .doc = "head of a WebSocket upgrade"});
+  table.Int("ws-frame-bytes-max", &c.ws_frame_bytes_max,
+            {.min = 1024, .max = 16 << 20, .unit = "bytes", .doc = "one WebSocket frame"});
   table.Int("keep-alive-s-min", &c.keep_alive_s_min,
             {.min = 1,
              .max = 3600,
@@ -130,15 +150,23 @@ void Declare(config::Table& table, GatewayConfig& c) {
   DeclareTuning(table, c);
   table.Check([&c] {
     if (!c.anonymous) return absl::OkStatus();
-    const absl::Status plain = CheckLoopback("mqtt-listen", c.mqtt_listen);
-    return plain.ok() ? CheckLoopback("mqtts-listen", c.mqtts_listen) : plain;
+    const std::pair<std::string_view, const std::string*> listens[] = {
+        {"mqtt-listen", &c.mqtt_listen},
+        {"mqtts-listen", &c.mqtts_listen},
+        {"ws-listen", &c.ws_listen},
+        {"wss-listen", &c.wss_listen}};
+    for (const auto& [setting, listen] : listens) {
+      HP_RETURN_IF_ERROR(CheckLoopback(setting, *listen));
+    }
+    return absl::OkStatus();
   });
+  table.Check([&c] { return peer::IpSet::Parse(c.proxy_from).status(); });
   table.Check([&c] {
     if (c.tls_cert.empty() != c.tls_key.empty()) {
       return absl::InvalidArgumentError("tls-cert and tls-key go together");
     }
-    if (!c.mqtts_listen.empty() && c.tls_cert.empty()) {
-      return absl::InvalidArgumentError("mqtts-listen needs tls-cert and tls-key");
+    if (!(c.mqtts_listen.empty() && c.wss_listen.empty()) && c.tls_cert.empty()) {
+      return absl::InvalidArgumentError("mqtts-listen and wss-listen need tls-cert and tls-key");
     }
     if (c.tls_cert.empty() && !c.insecure) {
       return absl::InvalidArgumentError("tls-cert is empty: set it, or --insecure");

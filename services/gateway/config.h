@@ -12,6 +12,9 @@ struct GatewayConfig {
   std::string pod_name = "gateway";
   std::string mqtt_listen;
   std::string mqtts_listen;
+  std::string ws_listen;
+  std::string wss_listen;
+  std::string proxy_from;
   std::string grpc_listen = "127.0.0.1:7443";
   std::string metrics_listen = "127.0.0.1:9464";
   std::string redis = "127.0.0.1:6379";
@@ -37,6 +40,10 @@ struct GatewayConfig {
   uint32_t inflight_max = 100;
   uint32_t subscriptions_max = 50;
   uint32_t connect_deadline_s = 10;
+  uint32_t tls_handshakes_max = 2000;
+  uint32_t source_connects_per_second = 1000;
+  uint32_t ws_head_bytes_max = 8192;
+  uint32_t ws_frame_bytes_max = 1 << 20;
   uint32_t keep_alive_s_min = 5;
   uint32_t keep_alive_s_max = 3600;
   uint32_t overload_lag_ms = 100;

@@ -9,7 +9,6 @@
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
-#include "libs/net/address.h"
 
 namespace homeport::gateway {
 namespace {
@@ -270,7 +269,7 @@ void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view w
                {{"device", session.identity ? session.identity->device : std::string()},
                 {"reason", mqtt::Name(reason)},
                 {"why", why},
-                {"peer", net::PeerOf(session.transport.fd())}});
+                {"peer", c_.io.PeerOf(session)}});
   mqtt::Connack connack;
   connack.reason = reason;
   std::string bytes;

@@ -20,7 +20,9 @@ struct ProductInfo;
 // Where a session is in its life. Transitions only go down this list.
 enum class Phase : uint8_t {
   kFree,            // the slot is unused
+  kProxyHeader,     // a load balancer is to say who the client is
   kHandshake,       // TLS
+  kUpgrade,         // HTTP, to WebSocket
   kAwaitConnect,    // the connection is there, CONNECT is not
   kAuthenticating,  // the directory is being asked
   kClaiming,        // Redis is being asked for the ownership of the client id
@@ -119,6 +121,8 @@ class Session final : public net::IoHandler {
   bool writing = false;         // EPOLLOUT is armed
   bool paused = false;          // input is left alone until Resume
   bool waits_for_acks = false;  // paused until fewer publishes are unacknowledged
+  bool websocket = false;       // SessionIo frames what is read and written
+  bool proxied = false;         // a load balancer named the peer: SessionIo::PeerOf
   bool taken_over = false;      // the client id belongs to a newer connection
 };
 

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "libs/base/check.h"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kTlsReadsPerEvent = 8;
+constexpr size_t kWebSocketReadBytes = 16 << 10;  // a TLS record's worth
 
 }  // namespace
 
@@ -23,22 +25,23 @@ SessionIo::SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options,
                      SessionHandler& handler)
     : reactor_(reactor),
       probe_(probe),
-      options_(options),
+      options_(std::move(options)),
       handler_(handler),
       wheel_(reactor.now().value / 1000),
-      buffer_(options.packet_bytes_max + kReadBytes) {}
+      arrivals_(probe, options_.arrivals),
+      web_sockets_(options_.ws_frame_bytes_max),
+      buffer_(options_.packet_bytes_max + kReadBytes) {}
 
-void SessionIo::Accept(net::Fd fd, SSL* ssl) {
+void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
+  if (!arrivals_.Admit(source, now_s())) return;
   Session* session = sessions_.Allocate(options_.sessions_max);
   if (session == nullptr) {
     probe_.Refuse("sessions_max");
     log::Refusal("connection_refused", {{"limit", "sessions_max"}});
-    net::Transport(fd.Release(), ssl).Close();
     return;
   }
   session->io = this;
-  session->transport = net::Transport(fd.Release(), ssl);
-  session->phase = ssl != nullptr ? Phase::kHandshake : Phase::kAwaitConnect;
+  session->transport = net::Transport(fd.Release(), nullptr);
   session->last_active_s = now_s();
   session->reading = true;
   if (!reactor_.Add(session->transport.fd(), EPOLLIN, session).ok()) {
@@ -49,11 +52,14 @@ void SessionIo::Accept(net::Fd fd, SSL* ssl) {
   }
   wheel_.Add(now_s() + options_.connect_deadline_s, {session->index, session->generation});
   probe_.connections.Increment();
+  OnArrival(*session, arrivals_.Begin(*session, door, source, now_s()));
 }
 
 void SessionIo::OnReady(Session& session, uint32_t events) {
   if (!session.is_open()) return;
-  if (session.phase == Phase::kHandshake) return Handshake(session);
+  if (session.phase < Phase::kAwaitConnect) {
+    return OnArrival(session, arrivals_.Advance(session, now_s()));
+  }
   if ((events & EPOLLOUT) != 0) {
     WriteQueued(session);
     if (!session.is_open()) return;
@@ -63,20 +69,26 @@ void SessionIo::OnReady(Session& session, uint32_t events) {
     Close(session, {"CONNECTION_LOST", {}, "reset by peer"});
 }
 
-void SessionIo::Handshake(Session& session) {
-  const net::IoResult result = session.transport.Handshake();
-  switch (result.status) {
-    case net::IoStatus::kWouldBlock:
+void SessionIo::OnArrival(Session& session, Arrivals::Result result) {
+  if (session.phase == Phase::kAwaitConnect && session.websocket) web_sockets_.Open(session);
+  if (!result.send.empty()) SendWhole(session, result.send);
+  if (!session.is_open()) return;
+  switch (result.kind) {
+    case Arrivals::Result::Kind::kWait:
       return Arm(session, true, result.wants_write);
-    case net::IoStatus::kOk:
-      session.phase = Phase::kAwaitConnect;
-      probe_.handshakes.Increment();
-      Arm(session, true, false);
-      return Read(session);
-    default:
-      probe_.Refuse("tls_handshake");
-      return Close(session, {"CLIENT_ERROR", {}, "TLS handshake failed"});
+    case Arrivals::Result::Kind::kRefused:
+      return Close(session, {"CLIENT_ERROR", {}, "refused before CONNECT"});
+    case Arrivals::Result::Kind::kArrived:
+      break;
   }
+  if (!result.bytes.empty()) {
+    Take(session, Unframe(session, result.bytes, 0));
+    if (!session.is_open()) return;
+  }
+  const bool has_output = session.cold && !session.cold->output.empty();
+  Arm(session, !session.paused, has_output);
+  // TLS may have read the first packet together with the end of its handshake.
+  if (session.transport.is_tls() && !session.paused) Read(session);
 }
 
 void SessionIo::Read(Session& session) {
@@ -87,7 +99,9 @@ void SessionIo::Read(Session& session) {
       std::memcpy(buffer_.data(), session.cold->input.data(), have);
     }
     const net::IoResult result =
-        session.transport.Read(buffer_.data() + have, buffer_.size() - have);
+        session.websocket ? ReadWebSocket(session, have)
+                          : session.transport.Read(buffer_.data() + have, buffer_.size() - have);
+    if (!session.is_open()) return;
     if (result.status == net::IoStatus::kWouldBlock) {
       if (result.wants_write) Arm(session, session.reading, true);
       return;
@@ -95,14 +109,45 @@ void SessionIo::Read(Session& session) {
     if (result.status != net::IoStatus::kOk) {
       return Close(session, {"CONNECTION_LOST", {}, "connection lost"});
     }
-    Touch(session);
-    probe_.received_bytes.Add(result.bytes);
-    const std::string_view bytes(buffer_.data(), have + result.bytes);
-    const size_t taken = Consume(session, bytes);
-    if (!session.is_open()) return;
-    KeepInput(session, bytes.substr(taken));
-    if (session.paused || !session.transport.HasPending()) return;
+    Take(session, have + result.bytes);
+    if (!session.is_open() || session.paused || !session.transport.HasPending()) return;
   }
+}
+
+// Takes what is whole of the first `bytes` in buffer_ and keeps the rest.
+void SessionIo::Take(Session& session, size_t bytes) {
+  Touch(session);
+  const std::string_view input(buffer_.data(), bytes);
+  const size_t taken = Consume(session, input);
+  if (!session.is_open()) return;
+  KeepInput(session, input.substr(taken));
+  EndWebSocket(session);
+}
+
+net::IoResult SessionIo::ReadWebSocket(Session& session, size_t have) {
+  std::array<char, kWebSocketReadBytes> raw;
+  net::IoResult result =
+      session.transport.Read(raw.data(), std::min(raw.size(), buffer_.size() - have));
+  if (result.status == net::IoStatus::kOk) {
+    result.bytes = Unframe(session, {raw.data(), result.bytes}, have);
+  }
+  return result;
+}
+
+size_t SessionIo::Unframe(Session& session, std::string_view bytes, size_t have) {
+  std::string replies;
+  const size_t payload = web_sockets_.Read(session, bytes, buffer_.data() + have, &replies);
+  if (!replies.empty()) SendWhole(session, replies);
+  return payload;
+}
+
+void SessionIo::EndWebSocket(Session& session) {
+  std::string_view why;
+  if (!session.websocket || session.paused || !web_sockets_.Ended(session, &why)) return;
+  if (why.empty()) return Close(session, {"CONNECTION_LOST", {}, "WebSocket closed"});
+  probe_.Refuse("websocket");
+  log::Refusal("websocket_refused", {{"why", why}, {"peer", PeerOf(session)}});
+  Close(session, {"CLIENT_ERROR", {}, why});
 }
 
 size_t SessionIo::Consume(Session& session, std::string_view bytes) {
@@ -149,6 +194,8 @@ void SessionIo::Resume(Session& session) {
     KeepInput(session, std::string_view(input).substr(taken));
     if (session.paused) return;
   }
+  EndWebSocket(session);
+  if (!session.is_open()) return;
   session.last_active_s = now_s();
   Arm(session, true, session.writing);
   if (session.transport.HasPending()) Read(session);
@@ -180,25 +227,28 @@ void SessionIo::Send(Session& session, std::string_view bytes) { Send(session, b
 
 void SessionIo::Send(Session& session, std::string_view head, std::string_view body) {
   if (!session.is_open()) return;
+  if (session.websocket) return SendWhole(session, web_sockets_.Frame(head, body));
   if (session.cold && !session.cold->output.empty()) {
     Queue(session, head);
     if (session.is_open() && !body.empty()) Queue(session, body);
     return;
   }
+  if (body.empty()) return SendWhole(session, head);
   // One packet is one write: a packet in two segments would cost the peer two wake-ups.
-  std::string_view whole = head;
   std::string joined;
-  if (!body.empty()) {
-    joined.reserve(head.size() + body.size());
-    joined.append(head).append(body);
-    whole = joined;
-  }
-  const net::IoResult result = session.transport.Write(whole);
+  joined.reserve(head.size() + body.size());
+  joined.append(head).append(body);
+  SendWhole(session, joined);
+}
+
+void SessionIo::SendWhole(Session& session, std::string_view bytes) {
+  if (session.cold && !session.cold->output.empty()) return Queue(session, bytes);
+  const net::IoResult result = session.transport.Write(bytes);
   if (result.status == net::IoStatus::kError || result.status == net::IoStatus::kClosed) {
     return Close(session, {"CONNECTION_LOST", {}, "write failed"});
   }
   probe_.sent_bytes.Add(result.bytes);
-  if (result.bytes < whole.size()) Queue(session, whole.substr(result.bytes));
+  if (result.bytes < bytes.size()) Queue(session, bytes.substr(result.bytes));
 }
 
 void SessionIo::Queue(Session& session, std::string_view bytes) {
@@ -241,22 +291,37 @@ void SessionIo::Arm(Session& session, bool reading, bool writing) {
 
 void SessionIo::Close(Session& session, const CloseCause& cause) {
   if (!session.is_open()) return;
-  const bool speaks_v5 = session.version == mqtt::Version::k5 && session.phase == Phase::kOnline;
-  if (speaks_v5 && cause.reason != mqtt::ReasonCode::kSuccess &&
-      (!session.cold || session.cold->output.empty())) {
-    std::string bytes;
-    mqtt::Disconnect goodbye;
-    goodbye.reason = cause.reason;
-    mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
-    static_cast<void>(session.transport.Write(bytes));  // best effort: the socket closes anyway
-  }
+  SayGoodbye(session, cause);
   handler_.OnClosed(session, cause);
+  arrivals_.Forget(session);
+  if (session.websocket) web_sockets_.Forget(session);
   session.phase = Phase::kClosed;
   reactor_.Remove(session.transport.fd());
   session.transport.Close();
   session.cold.reset();
   probe_.disconnections.Increment();
   reactor_.Defer([this, &session] { sessions_.Free(session); });
+}
+
+// Best effort: the socket closes anyway.
+void SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
+  if (session.phase < Phase::kAwaitConnect) return;
+  if (session.cold && !session.cold->output.empty()) return;
+  std::string bytes;
+  const bool speaks_v5 = session.version == mqtt::Version::k5 && session.phase == Phase::kOnline;
+  if (speaks_v5 && cause.reason != mqtt::ReasonCode::kSuccess) {
+    mqtt::Disconnect goodbye;
+    goodbye.reason = cause.reason;
+    mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
+  }
+  std::string_view why;
+  if (session.websocket && !web_sockets_.Ended(session, &why)) {
+    if (!bytes.empty()) bytes = web_sockets_.Frame(bytes, {});
+    bytes += web_sockets_.CloseFrame(cause.reason == mqtt::ReasonCode::kServerShuttingDown
+                                         ? websocket::kCloseGoingAway
+                                         : websocket::kCloseNormal);
+  }
+  if (!bytes.empty()) static_cast<void>(session.transport.Write(bytes));
 }
 
 void SessionIo::Tick() {

@@ -10,9 +10,11 @@
 #include "libs/net/fd.h"
 #include "libs/net/reactor.h"
 #include "libs/net/timer_wheel.h"
+#include "services/gateway/arrivals.h"
 #include "services/gateway/probe.h"
 #include "services/gateway/session.h"
 #include "services/gateway/session_table.h"
+#include "services/gateway/web_sockets.h"
 
 namespace homeport::gateway {
 
@@ -54,12 +56,19 @@ class SessionIo {
     int64_t connect_deadline_s = 10;      // from accept to CONNECT's acceptance
     uint32_t publishes_per_second = 100;  // of one session; 0: no limit. Above: reading waits
     uint32_t bytes_per_second = 512 << 10;
+    uint32_t ws_frame_bytes_max = 1 << 20;
+    Arrivals::Options arrivals;
   };
 
   SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options, SessionHandler& handler);
 
-  // Takes a new connection over; `ssl` (may be null) is owned from here on.
-  void Accept(net::Fd fd, SSL* ssl);
+  // Takes a new connection over.
+  void Accept(net::Fd fd, Door door, const peer::IpEndpoint& source);
+  [[nodiscard]] Arrivals& arrivals() { return arrivals_; }
+  // The other end, for the log.
+  [[nodiscard]] std::string PeerOf(const Session& session) const {
+    return arrivals_.PeerOf(session);
+  }
 
   // Sends `bytes`, now where possible. Ends the session when its queue would exceed the limit.
   void Send(Session& session, std::string_view bytes);
@@ -86,8 +95,16 @@ class SessionIo {
  private:
   friend class Session;
   void OnReady(Session& session, uint32_t events);
-  void Handshake(Session& session);
+  void OnArrival(Session& session, Arrivals::Result result);
   void Read(Session& session);
+  // Decodes what was read from a WebSocket to buffer_, `have` bytes from its front.
+  [[nodiscard]] size_t Unframe(Session& session, std::string_view bytes, size_t have);
+  [[nodiscard]] net::IoResult ReadWebSocket(Session& session, size_t have);
+  // Ends a session whose WebSocket has ended, once all it had sent is taken.
+  void EndWebSocket(Session& session);
+  void Take(Session& session, size_t bytes);
+  void SendWhole(Session& session, std::string_view bytes);
+  void SayGoodbye(Session& session, const CloseCause& cause);
   // Decodes frames at the front of `bytes`; returns how many bytes were taken.
   size_t Consume(Session& session, std::string_view bytes);
   void KeepInput(Session& session, std::string_view rest);
@@ -103,6 +120,8 @@ class SessionIo {
   SessionHandler& handler_;
   SessionTable sessions_;
   net::TimerWheel wheel_;
+  Arrivals arrivals_;
+  WebSockets web_sockets_;
   std::vector<char> buffer_;  // shared by all reads: nothing in it outlives one
   std::vector<SessionHandle> rate_paused_;
 };

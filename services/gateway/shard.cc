@@ -29,6 +29,11 @@ SessionIo::Options IoOptions(const GatewayConfig& config) {
   options.connect_deadline_s = config.connect_deadline_s;
   options.publishes_per_second = config.publishes_per_second;
   options.bytes_per_second = config.bytes_per_second;
+  options.ws_frame_bytes_max = config.ws_frame_bytes_max;
+  options.arrivals.handshakes_max = config.tls_handshakes_max;
+  options.arrivals.source_connects_per_second = config.source_connects_per_second;
+  options.arrivals.head_bytes_max = config.ws_head_bytes_max;
+  options.arrivals.proxy_from = peer::IpSet::Parse(config.proxy_from).value();  // checked before
   return options;
 }
 
@@ -53,19 +58,28 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
              [this] { server_.VerifyOwnership(); }),
       inbox_(reactor_, config.redis, probe_, pod_,
-             [this](const internal::v1::InboxItem& item) { OnInboxItem(item); }),
-      mqtt_(reactor_, [this](net::Fd fd) { io_.Accept(std::move(fd), nullptr); }),
-      mqtts_(reactor_, [this](net::Fd fd) { AcceptTls(std::move(fd)); }) {
+             [this](const internal::v1::InboxItem& item) { OnInboxItem(item); }) {
   health_.Expect("redis of " + pod_.str());
 }
 
 absl::Status Shard::Listen() {
-  if (!config_.mqtts_listen.empty()) {
+  if (!config_.tls_cert.empty()) {
     HP_ASSIGN_OR_RETURN(tls_, net::MakeServerContext(config_.tls_cert, config_.tls_key));
-    HP_RETURN_IF_ERROR(mqtts_.Listen(config_.mqtts_listen));
+    io_.arrivals().set_tls(tls_.get());
   }
-  if (!config_.mqtt_listen.empty()) HP_RETURN_IF_ERROR(mqtt_.Listen(config_.mqtt_listen));
-  return absl::OkStatus();
+  HP_RETURN_IF_ERROR(ListenAt(config_.mqtt_listen, {}));
+  HP_RETURN_IF_ERROR(ListenAt(config_.mqtts_listen, {.tls = true}));
+  HP_RETURN_IF_ERROR(ListenAt(config_.ws_listen, {.websocket = true}));
+  return ListenAt(config_.wss_listen, {.tls = true, .websocket = true});
+}
+
+absl::Status Shard::ListenAt(const std::string& address, Door door) {
+  if (address.empty()) return absl::OkStatus();
+  listeners_.push_back(std::make_unique<net::Listener>(
+      reactor_, [this, door](net::Fd fd, const peer::IpEndpoint& source) {
+        io_.Accept(std::move(fd), door, source);
+      }));
+  return listeners_.back()->Listen(address);
 }
 
 void Shard::StartThread() {
@@ -123,14 +137,6 @@ void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
   }
 }
 
-void Shard::AcceptTls(net::Fd fd) {
-  SSL* ssl = SSL_new(tls_.get());
-  if (ssl == nullptr) return probe_.Refuse("tls_memory");
-  SSL_set_fd(ssl, fd.get());
-  SSL_set_accept_state(ssl);
-  io_.Accept(std::move(fd), ssl);
-}
-
 void Shard::Tick() {
   reactor_.After(1000, [this] { Tick(); });
   io_.Tick();
@@ -141,8 +147,7 @@ void Shard::Tick() {
 void Shard::Drain(int64_t per_second, absl::AnyInvocable<void()> done) {
   reactor_.Post([this, per_second, done = std::move(done)]() mutable {
     drained_ = std::move(done);
-    mqtt_.Close();
-    mqtts_.Close();
+    for (const auto& listener : listeners_) listener->Close();
     server_.connect().set_draining();
     log::Info("drain_started", {{"pod", pod_.str()}, {"sessions", io_.sessions().size()}});
     DrainStep(std::max<int64_t>(per_second * kDrainStepMs / 1000, 1), 0);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "libs/metrics/health.h"
@@ -56,7 +57,7 @@ class Shard final : private SessionHandler {
 
   void OnRedis(bool connected);
   void OnInboxItem(const internal::v1::InboxItem& item);
-  void AcceptTls(net::Fd fd);
+  [[nodiscard]] absl::Status ListenAt(const std::string& address, Door door);
   void Tick();
   void DrainStep(int64_t per_step, uint32_t index);
   void FinishDrain();
@@ -77,8 +78,7 @@ class Shard final : private SessionHandler {
   Lease lease_;
   Inbox inbox_;
   net::SslContext tls_;
-  net::Listener mqtt_;
-  net::Listener mqtts_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
   int ticks_ = 0;
   absl::AnyInvocable<void()> drained_;
   std::thread thread_;

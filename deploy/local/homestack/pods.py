@@ -67,7 +67,9 @@ class Gateway(Pod):
                     "registry-grpc": context.registry.grpc, "registry-ca": context.pki.ca_cert,
                     "service-token-file": context.tokens.service_file,
                     "tls-cert": context.pki.server_cert, "tls-key": context.pki.server_key,
-                    "jwks-file": context.tokens.jwks, "token-issuer": ISSUER}
+                    "jwks-file": context.tokens.jwks, "token-issuer": ISSUER,
+                    # Every client of this stack comes from the one loopback address.
+                    "source-connects-per-second": 0}
         settings.update({f"{kind}-listen": address for kind, address in self.listen.items()})
         if self._anonymous:
             settings["anonymous"] = "true"
