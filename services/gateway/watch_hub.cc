@@ -65,8 +65,8 @@ void WatchHub::OnChange(const DeviceChange& change) {
         break;
       case WatchSink::Taken::kDropped:
         c_.probe.Refuse("watch_event_dropped");
-        log::Refusal("watch_event_dropped", {{"device", change.device()},
-                                             {"reason", "the watcher reads too slowly"}});
+        log::Refusal("watch_event_dropped",
+                     {{"device", change.device()}, {"reason", "the watcher reads too slowly"}});
     }
   }
 }

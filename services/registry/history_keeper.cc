@@ -73,7 +73,7 @@ absl::Status HistoryKeeper::Keep(std::string_view table) {
               {{"table", table}, {"days", dropped.days}, {"rows", dropped.rows}});
   }
   HP_ASSIGN_OR_RETURN(const int64_t rows, HistoryDefaultRows(*postgres_, table));
-  probe_.HistoryStands(table, options_.days_ahead, rows);
+  probe_.HistoryStands(table, (today + options_.days_ahead + 1) * (kDayMs / 1000), rows);
   return absl::OkStatus();
 }
 

@@ -132,17 +132,18 @@ ServiceProbe::ServiceProbe(metrics::Registry& r)
   for (const char* table : {"telemetry", "event"}) {
     const metrics::Labels labels = {{"table", table}};
     history_.emplace(
-        table, History{r.AddSharedCounter(Name("history_partitions_made_total"),
-                                          "Daily partitions of history made", labels),
-                       r.AddSharedCounter(Name("history_partitions_dropped_total"),
-                                          "Daily partitions of history dropped", labels),
-                       r.AddSharedCounter(Name("history_rows_dropped_total"),
-                                          "Rows of history dropped: those of partitions estimated",
-                                          labels),
-                       r.AddSharedGauge(Name("history_days_ahead"),
-                                        "Days from today on that have their partition", labels),
-                       r.AddSharedGauge(Name("history_default_rows"),
-                                        "Rows that no daily partition takes", labels)});
+        table,
+        History{
+            r.AddSharedCounter(Name("history_partitions_made_total"),
+                               "Daily partitions of history made", labels),
+            r.AddSharedCounter(Name("history_partitions_dropped_total"),
+                               "Daily partitions of history dropped", labels),
+            r.AddSharedCounter(Name("history_rows_dropped_total"),
+                               "Rows of history dropped: those of partitions estimated", labels),
+            r.AddSharedGauge(Name("history_made_until_seconds"),
+                             "Unix time up to which every day has its partition", labels),
+            r.AddSharedGauge(Name("history_default_rows"), "Rows that no daily partition takes",
+                             labels)});
   }
 }
 
@@ -169,8 +170,9 @@ void ServiceProbe::HistoryDropped(std::string_view table, size_t partitions, int
   history_.find(table)->second.dropped.Add(partitions);
   history_.find(table)->second.rows_dropped.Add(static_cast<uint64_t>(rows));
 }
-void ServiceProbe::HistoryStands(std::string_view table, int64_t days_ahead, int64_t default_rows) {
-  history_.find(table)->second.days_ahead.Set(days_ahead);
+void ServiceProbe::HistoryStands(std::string_view table, int64_t made_until_s,
+                                 int64_t default_rows) {
+  history_.find(table)->second.made_until.Set(made_until_s);
   history_.find(table)->second.default_rows.Set(default_rows);
 }
 void ServiceProbe::LateAnswer() { late_answers_.Increment(); }

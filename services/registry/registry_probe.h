@@ -85,7 +85,7 @@ class ServiceProbe {
   // Of the tables of history: what was made and dropped, and what is in the default partition.
   void HistoryMade(std::string_view table, size_t partitions);
   void HistoryDropped(std::string_view table, size_t partitions, int64_t rows);
-  void HistoryStands(std::string_view table, int64_t days_ahead, int64_t default_rows);
+  void HistoryStands(std::string_view table, int64_t made_until_s, int64_t default_rows);
   void LateAnswer();  // an ApiAnswer nobody waits for any more
 
  private:
@@ -100,7 +100,7 @@ class ServiceProbe {
     metrics::SharedCounter& made;
     metrics::SharedCounter& dropped;
     metrics::SharedCounter& rows_dropped;
-    metrics::SharedGauge& days_ahead;
+    metrics::SharedGauge& made_until;
     metrics::SharedGauge& default_rows;
   };
   std::map<std::string, History, std::less<>> history_;  // by table
