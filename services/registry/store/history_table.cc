@@ -102,16 +102,18 @@ absl::StatusOr<HistoryDropped> DropHistoryBefore(postgres::Connection& connectio
                                                  std::string_view table, int64_t day) {
   HistoryDropped dropped;
   const Params first_kept = Params().Text(table).Text(HistoryDayName(table, day));
-  HP_ASSIGN_OR_RETURN(const Result old, connection.Execute(kPartitions, first_kept));
+  postgres::Transaction transaction(connection);
+  HP_RETURN_IF_ERROR(transaction.Execute(kLock, Params().Int8(kAdvisoryKey)).status());
+  HP_ASSIGN_OR_RETURN(const Result old, transaction.Execute(kPartitions, first_kept));
   for (size_t i = 0; i < old.size(); ++i) {
-    HP_RETURN_IF_ERROR(
-        connection.ExecuteScript(fmt::format("DROP TABLE IF EXISTS {}", old.Text(i, 0))));
+    HP_RETURN_IF_ERROR(transaction.ExecuteScript(fmt::format("DROP TABLE {}", old.Text(i, 0))));
     ++dropped.days;
     dropped.rows += old.Int8(i, 1);
   }
   HP_ASSIGN_OR_RETURN(const Result purged,
-                      connection.Execute(DefaultOf(table).purge, Params().Int8(day)));
+                      transaction.Execute(DefaultOf(table).purge, Params().Int8(day)));
   dropped.rows += static_cast<int64_t>(purged.affected());
+  HP_RETURN_IF_ERROR(transaction.Commit());
   return dropped;
 }
 
