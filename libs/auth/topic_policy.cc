@@ -302,6 +302,31 @@ bool MaySubscribe(std::string_view filter, std::string_view device) {
   return ClassifyFilter(filter, device) == FilterClass::kOwn;
 }
 
+DeltaFilter DeltaTopicsOf(std::string_view filter, std::string_view device) {
+  constexpr std::string_view kDelta = "shadow/update/delta";
+  constexpr std::string_view kNamedDelta = "shadow/name/+/update/delta";
+  DeltaFilter delta;
+  const Located located = Locate(filter, device);
+  if (located.space != Space::kOwnThing) return delta;
+  delta.classic = CoverOf(located.rest, kDelta) != Cover::kNone;
+  switch (CoverOf(located.rest, kNamedDelta)) {
+    case Cover::kNone:
+      break;
+    case Cover::kPart: {
+      // Its third level stands where the pattern has "+".
+      Levels levels(located.rest);
+      levels.Next();
+      levels.Next();
+      delta.named = levels.Next();
+      break;
+    }
+    case Cover::kWhole:
+      delta.named = "+";
+      break;
+  }
+  return delta;
+}
+
 std::optional<TopicBits> OwnTopicBits(std::string_view filter, std::string_view device) {
   const Coverage coverage = CoverageOf(Locate(filter, device));
   if (coverage.bits == 0 || coverage.partly) return std::nullopt;

@@ -51,6 +51,13 @@ enum class FilterClass : uint8_t {
 // kOwn filters only; kGeneral is for the caller's policy.
 [[nodiscard]] bool MaySubscribe(std::string_view filter, std::string_view device);
 
+// Whose `update/delta` topics a filter of the device's matches.
+struct DeltaFilter {
+  bool classic = false;
+  std::string_view named;  // one shadow's name, a view into the filter; "+": every name; "": none
+};
+[[nodiscard]] DeltaFilter DeltaTopicsOf(std::string_view filter, std::string_view device);
+
 // What Homeport sends to a device, one bit for each kind, so that a session's subscriptions to its
 // own topics are one word. The 11 named-shadow bits stand for every named shadow at once.
 using TopicBits = uint32_t;

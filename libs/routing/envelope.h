@@ -22,6 +22,7 @@ enum class UplinkKind : uint8_t {
   kWatch = 9,
   kUnwatch = 10,
   kWatchRenew = 11,
+  kShadowListen = 12,
 };
 
 struct Uplink {

@@ -18,6 +18,8 @@ Rejected InvalidVersion() { return {400, "Invalid version"}; }
 
 Rejected InvalidClientToken() { return {400, "Invalid clientToken"}; }
 
+Rejected InvalidShadowName() { return {400, "Invalid shadow name"}; }
+
 Rejected VersionConflict() { return {409, "Version conflict"}; }
 
 Rejected ThingNotFound() { return {404, "Thing not found"}; }

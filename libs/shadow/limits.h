@@ -30,6 +30,7 @@ struct Rejected {
 [[nodiscard]] Rejected TooLarge();              // 413
 [[nodiscard]] Rejected InvalidVersion();        // 400
 [[nodiscard]] Rejected InvalidClientToken();    // 400
+[[nodiscard]] Rejected InvalidShadowName();     // 400
 [[nodiscard]] Rejected VersionConflict();       // 409
 [[nodiscard]] Rejected ThingNotFound();         // 404
 [[nodiscard]] Rejected TooManyRequests();       // 429

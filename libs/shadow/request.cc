@@ -156,7 +156,9 @@ ParsedSimple ParseSimple(std::string_view payload, const Limits& limits) {
   if (payload.empty()) return parsed;
   Value root;
   parsed.rejected = ParseText(payload, limits, root);
-  if (!parsed.rejected) parsed.rejected = TakeClientToken(root, parsed.client_token);
+  if (parsed.rejected) return parsed;
+  static_cast<void>(TakeVersion(root, parsed.version));
+  parsed.rejected = TakeClientToken(root, parsed.client_token);
   return parsed;
 }
 

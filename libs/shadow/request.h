@@ -49,6 +49,7 @@ struct ParsedUpdate {
 struct ParsedSimple {
   std::optional<Rejected> rejected;  // Invalid JSON, not UTF-8, Invalid clientToken, 413
   std::string client_token;
+  std::optional<int64_t> version;  // as far as there is one; devices' are to be ignored
 };
 [[nodiscard]] ParsedSimple ParseSimple(std::string_view payload, const Limits& limits);
 

@@ -232,7 +232,10 @@ void PublishFlow::ResumeBlocked() {
 void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, uint64_t epoch,
                               const StoredWill& will) {
   const auth::Topic topic = auth::Classify(will.topic, identity.device);
-  if (!auth::MayPublish(topic.topic_class) || topic.topic_class == auth::TopicClass::kUpReply) {
+  // As AWS has it, the shadow service takes nothing from the dead (aws-iot.md 3.1).
+  const bool reserved = !will.topic.empty() && will.topic.front() == '$';
+  if (reserved || !auth::MayPublish(topic.topic_class) ||
+      topic.topic_class == auth::TopicClass::kUpReply) {
     c_.probe.Refuse("will_topic_not_authorized");
     log::Refusal("will_refused", {{"device", identity.device}, {"topic", will.topic}});
     return;

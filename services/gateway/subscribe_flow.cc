@@ -45,7 +45,38 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
   std::string bytes;
   mqtt::EncodeSuback(suback, session.version, &bytes);
   c_.io.Send(session, bytes);
+  if (session.is_open()) TellDeltaFilters(session, subscribe.subscriptions, suback.reasons);
   return FrameOutcome::kConsumed;
+}
+
+// Whoever listens for deltas anew is told by the registry what is pending. Behind the SUBACK, since
+// the answer may not overtake it.
+void SubscribeFlow::TellDeltaFilters(const Session& session,
+                                     const std::vector<mqtt::Subscription>& subscriptions,
+                                     const std::vector<ReasonCode>& reasons) {
+  std::vector<std::string_view> shadows;
+  for (size_t i = 0; i < subscriptions.size(); ++i) {
+    if (mqtt::IsFailure(reasons[i])) continue;
+    const auth::DeltaFilter delta =
+        auth::DeltaTopicsOf(subscriptions[i].filter, session.identity->device);
+    if (delta.classic) shadows.emplace_back();
+    if (!delta.named.empty()) shadows.push_back(delta.named);
+  }
+  std::sort(shadows.begin(), shadows.end());
+  shadows.erase(std::unique(shadows.begin(), shadows.end()), shadows.end());
+  for (const std::string_view shadow : shadows) {
+    routing::Uplink message;
+    message.kind = routing::UplinkKind::kShadowListen;
+    message.device = session.identity->device;
+    message.session = session.handle().packed();
+    message.epoch = session.epoch;
+    message.received_ms = c_.reactor.wall().value;
+    message.detail = shadow;
+    if (session.identity->client != session.identity->device) {
+      message.client = session.identity->client;
+    }
+    c_.uplink.Append(message, {});
+  }
 }
 
 ReasonCode SubscribeFlow::Add(Session& session, const mqtt::Subscription& subscription) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "libs/mqtt/packets.h"
 #include "services/gateway/shard_context.h"
 
@@ -14,6 +17,9 @@ class SubscribeFlow {
   FrameOutcome OnUnsubscribe(Session& session, const mqtt::Frame& frame);
 
  private:
+  void TellDeltaFilters(const Session& session,
+                        const std::vector<mqtt::Subscription>& subscriptions,
+                        const std::vector<mqtt::ReasonCode>& reasons);
   [[nodiscard]] mqtt::ReasonCode Add(Session& session, const mqtt::Subscription& subscription);
   [[nodiscard]] static mqtt::ReasonCode Remove(Session& session, std::string_view filter);
 

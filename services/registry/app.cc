@@ -121,6 +121,10 @@ WorkerOptions App::OptionsOf(uint32_t worker) {
   options.devices_max = config_.cached_devices / config_.workers;
   options.batch.messages_max = config_.transaction_messages;
   options.consumer.event_repeat_ms = config_.event_repeat_ms;
+  options.consumer.shadow.bytes_max = config_.shadow_bytes_max;
+  options.consumer.shadow.depth_max = static_cast<int>(config_.shadow_depth_max);
+  options.consumer.loops.rounds_max = config_.shadow_loop_rounds;
+  options.consumer.loops.window_ms = config_.shadow_loop_window_ms;
   options.postgres = BoundedOptionsOf(config_, watchdog_);
   options.redis = RedisOptionsOf(config_);
   return options;

@@ -99,6 +99,26 @@ void DeclareDatabase(RegistryConfig& c, config::Table& table) {
              .doc = "An event sent again (DUP) within so long of the first is stored once"});
 }
 
+void DeclareShadows(RegistryConfig& c, config::Table& table) {
+  table.Int("shadow-bytes-max", &c.shadow_bytes_max,
+            {.min = 1024,
+             .max = 256 * 1024,
+             .unit = "bytes",
+             .doc = "Largest desired and reported state of one shadow together, as compact JSON"});
+  table.Int(
+      "shadow-depth-max", &c.shadow_depth_max,
+      {.min = 1, .max = 32, .unit = "levels", .doc = "Deepest nesting inside desired or reported"});
+  table.Int(
+      "shadow-loop-rounds", &c.shadow_loop_rounds,
+      {.min = 0,
+       .max = 100'000,
+       .unit = "rounds",
+       .doc = "Contradictions over a leaf of a shadow within a window, after which its updates "
+              "are refused; 0: never"});
+  table.Int("shadow-loop-window-ms", &c.shadow_loop_window_ms,
+            {.min = 100, .max = 3'600'000, .unit = "ms", .doc = "That window"});
+}
+
 }  // namespace
 
 void DeclareSettings(RegistryConfig& config, config::Table& table) {
@@ -106,6 +126,7 @@ void DeclareSettings(RegistryConfig& config, config::Table& table) {
   DeclareSecurity(config, table);
   DeclareConsumption(config, table);
   DeclareDatabase(config, table);
+  DeclareShadows(config, table);
   table.Flag("migrate-only", &config.migrate_only,
              {.doc = "Bring the database's schema up to date and exit"});
 }

@@ -8,8 +8,9 @@ namespace homeport::registry {
 namespace {
 
 constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
-    "unknown",    "connected",     "disconnected",  "properties", "event",   "telemetry",
-    "shadow_get", "shadow_update", "shadow_delete", "watch",      "unwatch", "watch_renew"};
+    "unknown",   "connected",   "disconnected",  "properties",    "event",
+    "telemetry", "shadow_get",  "shadow_update", "shadow_delete", "watch",
+    "unwatch",   "watch_renew", "shadow_listen"};
 
 std::string Name(std::string_view rest) { return fmt::format("homeport_registry_{}", rest); }
 
@@ -43,6 +44,10 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
     : messages_(MessageCounters(r)),
       refusals_(RefusalCounters(r)),
       versions_(r.AddCounter(Name("shadow_versions_total"), "Shadow versions committed")),
+      unchanged_(r.AddCounter(Name("shadow_unchanged_total"),
+                              "Updates that changed nothing and made no version")),
+      shadow_loops_(r.AddCounter(Name("shadow_loops_total"),
+                                 "Shadow leaves over which two writers fought until refused")),
       duplicate_batches_(r.AddCounter(Name("duplicate_batches_total"),
                                       "Batches appended again after they were committed")),
       duplicate_reports_(r.AddCounter(Name("duplicate_reports_total"),
@@ -90,6 +95,8 @@ void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
     refusals_[reason]->Add(tally.refusals[reason]);
   }
   versions_.Add(tally.versions);
+  unchanged_.Add(tally.unchanged);
+  shadow_loops_.Add(tally.shadow_loops);
   duplicate_batches_.Add(tally.duplicate_batches);
   duplicate_reports_.Add(tally.duplicate_reports);
   duplicate_events_.Add(tally.duplicate_events);

@@ -48,6 +48,8 @@ class WorkerProbe {
   std::array<metrics::Counter*, kMessageKinds> messages_;
   std::array<metrics::Counter*, kRefusals> refusals_;
   metrics::Counter& versions_;
+  metrics::Counter& unchanged_;
+  metrics::Counter& shadow_loops_;
   metrics::Counter& duplicate_batches_;
   metrics::Counter& duplicate_reports_;
   metrics::Counter& duplicate_events_;

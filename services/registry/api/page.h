@@ -15,15 +15,19 @@ struct Page {
   std::string after;
 };
 
+struct PageSizes {
+  int64_t size = 50;  // where none is asked for
+  int64_t size_max = 1000;
+};
+
 // AIP-158: 0 means the default, more than the maximum is cut, negative is refused.
-[[nodiscard]] inline absl::StatusOr<Page> ReadPage(int32_t page_size, const std::string& token) {
-  constexpr int64_t kDefault = 50;
-  constexpr int64_t kMax = 1000;
+[[nodiscard]] inline absl::StatusOr<Page> ReadPage(int32_t page_size, const std::string& token,
+                                                   const PageSizes& sizes = {}) {
   if (page_size < 0) {
     return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
                            "page_size: must not be negative");
   }
-  return Page{page_size == 0 ? kDefault : std::min<int64_t>(page_size, kMax), token};
+  return Page{page_size == 0 ? sizes.size : std::min<int64_t>(page_size, sizes.size_max), token};
 }
 
 }  // namespace homeport::registry

@@ -51,6 +51,7 @@ void Fill(const ProductRow& row, product::v1::Product& out) {
   out.set_display_name(row.display_name);
   out.set_model_json(row.model);
   out.set_allow_unregistered(row.allow_unregistered);
+  out.mutable_shadow()->set_skip_unchanged(row.skip_unchanged);
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
   *out.mutable_update_time() = ToTimestamp(row.updated_ms);
   out.set_etag(std::to_string(row.version));
@@ -86,7 +87,8 @@ absl::Status ProductService::Create(const auth::Claims& claims,
                  .display_name = request.product().display_name(),
                  .model = request.product().model_json(),
                  .fleet_key = request.fleet_key().empty() ? MakeSecret() : request.fleet_key(),
-                 .allow_unregistered = request.product().allow_unregistered()};
+                 .allow_unregistered = request.product().allow_unregistered(),
+                 .skip_unchanged = request.product().shadow().skip_unchanged()};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::CreateProduct(*connection, ActorOf(claims), row));
   Fill(row, response);
@@ -169,6 +171,7 @@ absl::Status ProductService::Update(const auth::Claims& claims,
                  .model = product.model_json(),
                  .fleet_key = "",
                  .allow_unregistered = product.allow_unregistered(),
+                 .skip_unchanged = product.shadow().skip_unchanged(),
                  .version = version};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(*connection, ActorOf(claims), row));

@@ -11,6 +11,7 @@
 #include "libs/base/strings.h"
 #include "libs/json/parse.h"
 #include "services/registry/api/convert.h"
+#include "services/registry/api/page.h"
 #include "services/registry/core/shadow_json.h"
 #include "services/registry/store/device_table.h"
 
@@ -21,6 +22,9 @@ using internal::v1::ApiAnswer;
 using internal::v1::UplinkMessage;
 
 const std::initializer_list<std::string_view> kScopes = {"user", "operator"};
+// As AWS's ListNamedShadowsForThing has them.
+constexpr int64_t kPageDefault = 25;
+constexpr int64_t kPageMax = 100;
 constexpr std::string_view kVersionMismatch = "SHADOW_VERSION_MISMATCH";
 
 absl::Status InvalidRequest(std::string_view message) {
@@ -38,6 +42,8 @@ absl::Status StatusOf(const ApiAnswer& answer) {
       return ErrorWithReason(absl::StatusCode::kNotFound, "SHADOW_NOT_FOUND", answer.message());
     case 409:
       return ErrorWithReason(absl::StatusCode::kAborted, kVersionMismatch, answer.message());
+    case 429:
+      return ErrorWithReason(absl::StatusCode::kResourceExhausted, "SHADOW_LOOP", answer.message());
     case 413:
       return ErrorWithReason(absl::StatusCode::kResourceExhausted, "SHADOW_TOO_LARGE",
                              answer.message());
@@ -150,16 +156,58 @@ absl::Status ShadowService::Update(const grpc::ServerContext& context, const aut
 grpc::Status ShadowService::DeleteShadow(grpc::ServerContext* context,
                                          const shadow::v1::DeleteShadowRequest* request,
                                          shadow::v1::DeleteShadowResponse* response) {
-  return Serve(parts_, "DeleteShadow", *context, kScopes,
-               [&](const auth::Claims& claims) -> absl::Status {
-                 HP_ASSIGN_OR_RETURN(const rpc::ShadowName name, ReadName(claims, request->name()));
-                 UplinkMessage message;
-                 message.set_kind(UplinkMessage::KIND_SHADOW_DELETE);
-                 HP_ASSIGN_OR_RETURN(const ApiAnswer answer, Ask(*context, name, message));
-                 HP_RETURN_IF_ERROR(StatusOf(answer));
-                 response->set_version(answer.version());
-                 return absl::OkStatus();
-               });
+  return Serve(parts_, "DeleteShadow", *context, kScopes, [&](const auth::Claims& claims) {
+    return Delete(*context, claims, *request, *response);
+  });
+}
+
+absl::Status ShadowService::Delete(const grpc::ServerContext& context, const auth::Claims& claims,
+                                   const shadow::v1::DeleteShadowRequest& request,
+                                   shadow::v1::DeleteShadowResponse& response) {
+  HP_ASSIGN_OR_RETURN(const rpc::ShadowName name, ReadName(claims, request.name()));
+  HP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(request.etag(), kVersionMismatch));
+  UplinkMessage message;
+  message.set_kind(UplinkMessage::KIND_SHADOW_DELETE);
+  if (version != 0) message.set_payload(fmt::format(R"({{"version":{}}})", version));
+  HP_ASSIGN_OR_RETURN(const ApiAnswer answer, Ask(context, name, std::move(message)));
+  HP_RETURN_IF_ERROR(StatusOf(answer));
+  response.set_version(answer.version());
+  return absl::OkStatus();
+}
+
+grpc::Status ShadowService::ListNamedShadows(grpc::ServerContext* context,
+                                             const shadow::v1::ListNamedShadowsRequest* request,
+                                             shadow::v1::ListNamedShadowsResponse* response) {
+  return Serve(parts_, "ListNamedShadows", *context, kScopes,
+               [&](const auth::Claims& claims) { return List(claims, *request, *response); });
+}
+
+absl::Status ShadowService::List(const auth::Claims& claims,
+                                 const shadow::v1::ListNamedShadowsRequest& request,
+                                 shadow::v1::ListNamedShadowsResponse& response) {
+  HP_ASSIGN_OR_RETURN(const rpc::DeviceName device,
+                      rpc::ParseDeviceName(request.parent(), claims.tenant));
+  const std::string classic = rpc::FormatShadowName(device.tenant.str(), device.device.str(), "");
+  HP_ASSIGN_OR_RETURN(const rpc::ShadowName name, ReadName(claims, classic));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token(),
+                                                {.size = kPageDefault, .size_max = kPageMax}));
+  if (!page.after.empty() && !rpc::IsValidShadowName(page.after)) {
+    return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                           "page_token: not one of ours");
+  }
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  HP_ASSIGN_OR_RETURN(
+      const std::vector<NamedShadow> shadows,
+      registry::ListNamedShadows(*connection, name.device, page.after, page.size + 1));
+  const size_t shown = std::min(shadows.size(), static_cast<size_t>(page.size));
+  for (size_t i = 0; i < shown; ++i) {
+    shadow::v1::Shadow& shadow = *response.add_shadows();
+    shadow.set_name(rpc::FormatShadowName(name.tenant.str(), name.device.str(), shadows[i].name));
+    shadow.set_version(shadows[i].version);
+    shadow.set_etag(std::to_string(shadows[i].version));
+  }
+  if (shown < shadows.size()) response.set_next_page_token(shadows[shown - 1].name);
+  return absl::OkStatus();
 }
 
 }  // namespace homeport::registry

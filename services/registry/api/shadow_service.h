@@ -28,6 +28,9 @@ class ShadowService final : public shadow::v1::ShadowService::Service {
   grpc::Status DeleteShadow(grpc::ServerContext* context,
                             const shadow::v1::DeleteShadowRequest* request,
                             shadow::v1::DeleteShadowResponse* response) override;
+  grpc::Status ListNamedShadows(grpc::ServerContext* context,
+                                const shadow::v1::ListNamedShadowsRequest* request,
+                                shadow::v1::ListNamedShadowsResponse* response) override;
 
  private:
   // The name, when the device is one of the caller's.
@@ -36,6 +39,11 @@ class ShadowService final : public shadow::v1::ShadowService::Service {
                    shadow::v1::Shadow& response);
   absl::Status Update(const grpc::ServerContext& context, const auth::Claims& claims,
                       const shadow::v1::UpdateShadowRequest& request, shadow::v1::Shadow& response);
+  absl::Status Delete(const grpc::ServerContext& context, const auth::Claims& claims,
+                      const shadow::v1::DeleteShadowRequest& request,
+                      shadow::v1::DeleteShadowResponse& response);
+  absl::Status List(const auth::Claims& claims, const shadow::v1::ListNamedShadowsRequest& request,
+                    shadow::v1::ListNamedShadowsResponse& response);
   // Appends the request and waits for its answer, no longer than the call's deadline.
   absl::StatusOr<internal::v1::ApiAnswer> Ask(const grpc::ServerContext& context,
                                               const rpc::ShadowName& name,

@@ -16,9 +16,18 @@ bool IsOvertaken(const ApplyContext& context) {
   return epoch != 0 && epoch < context.device.epoch && context.message.client().empty();
 }
 
+// A request about a shadow that cannot be, which deserves an answer all the same.
+bool IsMisnamedRequest(const UplinkMessage& message) {
+  const std::string_view shadow = ShadowNameOf(message);
+  return !shadow.empty() && !IsShadowName(shadow) && IsPlainText(shadow) &&
+         message.kind() != UplinkMessage::KIND_SHADOW_LISTEN;
+}
+
 bool HasUsableDetail(const UplinkMessage& message) {
   const std::string_view shadow = ShadowNameOf(message);
-  return (shadow.empty() || IsShadowName(shadow)) && IsPlainText(message.detail());
+  return (shadow.empty() || IsShadowName(shadow) ||
+          (message.kind() == UplinkMessage::KIND_SHADOW_LISTEN && shadow == kEveryNamedShadow)) &&
+         IsPlainText(message.detail());
 }
 
 }  // namespace
@@ -37,6 +46,7 @@ void ApplyMessage(const ApplyContext& context) {
       return;
     }
   }
+  if (IsMisnamedRequest(context.message)) return RejectShadowName(context);
   if (!HasUsableDetail(context.message)) {
     return Refuse(context, Refusal::kInvalidName, "not a name for a shadow or a channel");
   }
@@ -57,6 +67,8 @@ void ApplyMessage(const ApplyContext& context) {
       return ApplyShadowUpdate(context);
     case UplinkMessage::KIND_SHADOW_DELETE:
       return ApplyShadowDelete(context);
+    case UplinkMessage::KIND_SHADOW_LISTEN:
+      return ApplyShadowListen(context);
     case UplinkMessage::KIND_WATCH:
       return ApplyWatch(context);
     case UplinkMessage::KIND_UNWATCH:
@@ -83,6 +95,7 @@ std::string_view ShadowNameOf(const UplinkMessage& message) {
     case UplinkMessage::KIND_SHADOW_GET:
     case UplinkMessage::KIND_SHADOW_UPDATE:
     case UplinkMessage::KIND_SHADOW_DELETE:
+    case UplinkMessage::KIND_SHADOW_LISTEN:
       return message.detail();
     default:
       return {};

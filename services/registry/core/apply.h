@@ -5,6 +5,7 @@
 
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/shadow/limits.h"
+#include "libs/shadow/loop_detector.h"
 #include "services/registry/core/device_state.h"
 #include "services/registry/core/downlinks.h"
 #include "services/registry/core/effects.h"
@@ -14,6 +15,8 @@ namespace homeport::registry {
 
 struct ConsumerLimits {
   shadow::Limits shadow;
+  shadow::LoopLimits loops;
+  size_t pushes_max = 100;    // deltas told to a session that listens to every named shadow
   size_t sessions_max = 64;   // of one device
   size_t watchers_max = 256;  // pods that watch one device
   int64_t watch_ms = 90'000;
@@ -47,6 +50,9 @@ void ApplyTelemetry(const ApplyContext& context);
 void ApplyShadowGet(const ApplyContext& context);
 void ApplyShadowUpdate(const ApplyContext& context);
 void ApplyShadowDelete(const ApplyContext& context);
+void ApplyShadowListen(const ApplyContext& context);
+// Answers a shadow request whose shadow has no possible name.
+void RejectShadowName(const ApplyContext& context);
 void ApplyWatch(const ApplyContext& context);
 void ApplyUnwatch(const ApplyContext& context);
 void ApplyWatchRenew(const ApplyContext& context);
@@ -56,6 +62,9 @@ void Refuse(const ApplyContext& context, Refusal reason, std::string_view detail
 
 // The product of the device; null: none, or unknown.
 [[nodiscard]] const Product* ProductOf(const ApplyContext& context);
+
+// In the place of a shadow's name: every shadow that has one.
+inline constexpr std::string_view kEveryNamedShadow = "+";
 
 // Which shadow a message is about: its name, or "" for the classic one and for other messages.
 [[nodiscard]] std::string_view ShadowNameOf(const internal::v1::UplinkMessage& message);

@@ -9,6 +9,7 @@
 #include "services/registry/core/payload.h"
 #include "services/registry/core/publish.h"
 #include "services/registry/core/report.h"
+#include "services/registry/core/shadow_loop.h"
 
 // Typed property reports: the good parameters of one report become one version of the classic
 // shadow; the others are refused one by one.
@@ -50,6 +51,7 @@ void ApplyPatch(const ApplyContext& context, const Report& report) {
   ShadowState& classic = context.device.classic;
   shadow::ApplyOptions options;
   options.want_changes = IsWatched(context);
+  if (const Product* product = ProductOf(context)) options.skip_noop = product->skip_unchanged;
   const shadow::UpdateResult result =
       shadow::ApplyReported(classic.document, report.patch, context.message.received_ms() / 1000,
                             context.limits.shadow, options);
@@ -58,6 +60,12 @@ void ApplyPatch(const ApplyContext& context, const Report& report) {
     return Answer(context, report.id, model::Code::kWrongValue, result.rejected->message, {});
   }
   if (const auto number = report.number()) classic.last_report_id = *number;
+  // What a device reports is always believed; those who fight with it are refused.
+  NoteWrite(context, classic, nullptr, &report.patch);
+  if (result.noop) {
+    ++context.effects.tally.unchanged;
+    return;
+  }
   classic.dirty = true;
   ++context.effects.tally.versions;
   context.effects.Changed(context.device);

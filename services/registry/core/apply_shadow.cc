@@ -5,24 +5,41 @@
 #include "libs/json/print.h"
 #include "libs/shadow/answers.h"
 #include "libs/shadow/apply.h"
+#include "libs/shadow/delta.h"
 #include "libs/shadow/request.h"
 #include "services/registry/core/apply.h"
 #include "services/registry/core/publish.h"
 #include "services/registry/core/shadow_json.h"
+#include "services/registry/core/shadow_loop.h"
 
 // The shadow topics of AWS IoT (aws-iot.md 3.1) and the same requests of gRPC callers. Answers go
 // out in the order delta, documents, accepted, which SDKs that drop old versions rely on.
 namespace homeport::registry {
 namespace {
 
+std::string_view VerbOf(internal::v1::UplinkMessage::Kind kind) {
+  if (kind == internal::v1::UplinkMessage::KIND_SHADOW_GET) return "get";
+  return kind == internal::v1::UplinkMessage::KIND_SHADOW_DELETE ? "delete" : "update";
+}
+
+// Null and absent sections desire and report nothing.
+const json::Object* SectionOf(const json::Value* section) {
+  return section == nullptr ? nullptr : section->IfObject();
+}
+
 int64_t Seconds(const ApplyContext& context) { return context.message.received_ms() / 1000; }
+
+Refusal RefusalOf(const shadow::Rejected& rejected) {
+  if (rejected.code == 413) return Refusal::kShadowTooLarge;
+  if (rejected.code == 429) return Refusal::kShadowLoop;
+  return Refusal::kShadowRejected;
+}
 
 bool FromApi(const ApplyContext& context) { return context.message.correlation() != 0; }
 
 void Reject(const ApplyContext& context, std::string_view verb, const shadow::Rejected& rejected,
             std::string_view client_token) {
-  Refuse(context, rejected.code == 413 ? Refusal::kShadowTooLarge : Refusal::kShadowRejected,
-         rejected.message);
+  Refuse(context, RefusalOf(rejected), rejected.message);
   if (FromApi(context)) {
     internal::v1::ApiAnswer answer;
     answer.set_code(static_cast<uint32_t>(rejected.code));
@@ -60,11 +77,12 @@ void TellReportedChange(const ApplyContext& context, const json::Object& changed
   TellWatchers(context, std::move(change));
 }
 
+// An update that changed nothing is only accepted.
 void PublishUpdate(const ApplyContext& context, const shadow::UpdateRequest& request,
                    const shadow::Document& document, const shadow::UpdateResult& result) {
   const std::string& name = context.message.detail();
   const shadow::AnswerContext answer{Seconds(context), request.client_token};
-  if (!context.device.sessions.empty()) {
+  if (!context.device.sessions.empty() && !result.noop) {
     if (result.has_delta) {
       PublishToDevice(context, ShadowTopic(context.device.id, name, "update/delta"),
                       shadow::UpdateDelta(document, answer));
@@ -72,8 +90,8 @@ void PublishUpdate(const ApplyContext& context, const shadow::UpdateRequest& req
     PublishToDevice(context, ShadowTopic(context.device.id, name, "update/documents"),
                     shadow::UpdateDocuments(document, result.previous, answer));
   }
-  if (FromApi(context)) return AnswerWithDocument(context, document);
   Accept(context, "update", shadow::UpdateAccepted(request, result.version, answer));
+  if (FromApi(context)) AnswerWithDocument(context, document);
 }
 
 ShadowState& Shadow(const ApplyContext& context) {
@@ -91,7 +109,51 @@ void MarkDirty(const ApplyContext& context, ShadowState& shadow) {
   context.effects.Changed(context.device);
 }
 
+bool SkipsUnchanged(const ApplyContext& context) {
+  const Product* product = ProductOf(context);
+  return product != nullptr && product->skip_unchanged;
+}
+
+shadow::UpdateResult Apply(const ApplyContext& context, const shadow::UpdateRequest& request,
+                           ShadowState& shadow) {
+  if (IsFought(context, shadow, SectionOf(request.desired()), SectionOf(request.reported()))) {
+    shadow::UpdateResult result;
+    result.rejected = shadow::TooManyRequests();
+    return result;
+  }
+  shadow::ApplyOptions options;
+  options.skip_noop = SkipsUnchanged(context);
+  options.want_previous = !context.device.sessions.empty();
+  options.want_changes = IsWatched(context);
+  return shadow::ApplyUpdate(shadow.document, request, Seconds(context), context.limits.shadow,
+                             options);
+}
+
+void TellDelta(const ApplyContext& context, std::string_view name,
+               const shadow::Document& document) {
+  if (!document.exists() || !shadow::HasDelta(document)) return;
+  PublishToSender(context, ShadowTopic(context.device.id, name, "update/delta"),
+                  shadow::UpdateDelta(document, {Seconds(context), ""}));
+}
+
 }  // namespace
+
+void RejectShadowName(const ApplyContext& context) {
+  Reject(context, VerbOf(context.message.kind()), shadow::InvalidShadowName(), "");
+}
+
+void ApplyShadowListen(const ApplyContext& context) {
+  const std::string_view wanted = context.message.detail();
+  if (wanted != kEveryNamedShadow) return TellDelta(context, wanted, Shadow(context).document);
+  size_t told = 0;
+  for (const auto& [name, shadow] : context.device.named) {
+    if (told == context.limits.pushes_max) {
+      return Refuse(context, Refusal::kShadowPushes, "more named shadows than are told at once");
+    }
+    if (shadow.document.exists()) ++told;
+    TellDelta(context, name, shadow.document);
+  }
+}
 
 void ApplyShadowGet(const ApplyContext& context) {
   const shadow::ParsedSimple parsed =
@@ -110,24 +172,30 @@ void ApplyShadowUpdate(const ApplyContext& context) {
     return Reject(context, "update", *parsed.rejected, parsed.request.client_token);
   }
   ShadowState& shadow = Shadow(context);
-  shadow::ApplyOptions options;
-  options.want_previous = !context.device.sessions.empty();
-  options.want_changes = IsWatched(context);
-  const shadow::UpdateResult result = shadow::ApplyUpdate(
-      shadow.document, parsed.request, Seconds(context), context.limits.shadow, options);
+  const shadow::UpdateResult result = Apply(context, parsed.request, shadow);
   if (!result.accepted()) {
     return Reject(context, "update", *result.rejected, parsed.request.client_token);
   }
-  MarkDirty(context, shadow);
+  NoteWrite(context, shadow, SectionOf(parsed.request.desired()),
+            SectionOf(parsed.request.reported()));
+  if (result.noop) {
+    ++context.effects.tally.unchanged;
+  } else {
+    MarkDirty(context, shadow);
+  }
   PublishUpdate(context, parsed.request, shadow.document, result);
   TellReportedChange(context, result.changed_reported);
 }
 
 void ApplyShadowDelete(const ApplyContext& context) {
+  // Whatever else a payload holds, or whether it is one at all, changes nothing (aws-iot.md 3.1).
   const shadow::ParsedSimple parsed =
       shadow::ParseSimple(context.message.payload(), context.limits.shadow);
-  if (parsed.rejected) return Reject(context, "delete", *parsed.rejected, parsed.client_token);
   ShadowState& shadow = Shadow(context);
+  if (FromApi(context) && parsed.version && shadow.document.exists() &&
+      *parsed.version != shadow.document.version) {
+    return Reject(context, "delete", shadow::VersionConflict(), parsed.client_token);
+  }
   json::Object removed;
   for (const json::Member& member : shadow.document.reported.state) {
     removed.Append(member.key, nullptr);
@@ -135,14 +203,13 @@ void ApplyShadowDelete(const ApplyContext& context) {
   const shadow::DeleteResult result = shadow::ApplyDelete(shadow.document);
   if (!result.found) return Reject(context, "delete", Missing(context), parsed.client_token);
   MarkDirty(context, shadow);
+  Accept(context, "delete",
+         shadow::DeleteAccepted(result.version, {Seconds(context), parsed.client_token}));
   if (FromApi(context)) {
     internal::v1::ApiAnswer answer;
     answer.set_code(200);
     answer.set_version(result.version);
     AnswerApi(context, std::move(answer));
-  } else {
-    Accept(context, "delete",
-           shadow::DeleteAccepted(result.version, {Seconds(context), parsed.client_token}));
   }
   TellReportedChange(context, removed);
 }

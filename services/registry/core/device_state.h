@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "libs/shadow/document.h"
+#include "libs/shadow/loop_detector.h"
 
 namespace homeport::registry {
 
@@ -31,6 +33,8 @@ struct ShadowState {
   int64_t last_report_id = -1;  // newest integer id of a typed report; classic shadow only
   bool stored = false;          // a row exists
   bool dirty = false;
+  // Only while somebody desires something; never stored.
+  std::unique_ptr<shadow::LoopDetector> loops;
 };
 
 struct DeviceState {

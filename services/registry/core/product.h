@@ -14,6 +14,7 @@ struct Product {
   std::string tenant;
   std::optional<model::Model> model;
   bool allow_unregistered = false;
+  bool skip_unchanged = false;  // an update that changes nothing makes no version and no delta
   int64_t version = 0;
 };
 

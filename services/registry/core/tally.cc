@@ -22,6 +22,10 @@ std::string_view ToText(Refusal refusal) {
       return "shadow_rejected";
     case Refusal::kShadowTooLarge:
       return "shadow_too_large";
+    case Refusal::kShadowLoop:
+      return "shadow_loop";
+    case Refusal::kShadowPushes:
+      return "shadow_pushes_max";
     case Refusal::kTooManySessions:
       return "too_many_sessions";
     case Refusal::kTooManyWatchers:

@@ -18,20 +18,24 @@ enum class Refusal : uint8_t {
   kInvalidName,
   kShadowRejected,
   kShadowTooLarge,
+  kShadowLoop,
+  kShadowPushes,
   kTooManySessions,
   kTooManyWatchers,
   kStorage,
 };
-inline constexpr size_t kRefusals = 12;
+inline constexpr size_t kRefusals = 14;
 [[nodiscard]] std::string_view ToText(Refusal refusal);
 
-inline constexpr size_t kMessageKinds = 12;  // UplinkMessage::Kind, 0 = unknown
+inline constexpr size_t kMessageKinds = 13;  // UplinkMessage::Kind, 0 = unknown
 
 // Counts of one transaction, added to the metrics only when it is committed.
 struct Tally {
   std::array<uint64_t, kMessageKinds> messages{};
   std::array<uint64_t, kRefusals> refusals{};
   uint64_t versions = 0;           // shadow versions made
+  uint64_t unchanged = 0;          // updates that changed nothing and made no version
+  uint64_t shadow_loops = 0;       // fights over a leaf that have used up their rounds
   uint64_t duplicate_batches = 0;  // (pod, sequence) already committed
   uint64_t duplicate_reports = 0;  // DUP with an id already applied
   uint64_t duplicate_events = 0;   // DUP, and stored before

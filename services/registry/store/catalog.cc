@@ -17,7 +17,7 @@ using postgres::Statement;
 // Sends the texts only of products that are not cached in their present version.
 constexpr Statement kChanged{
     "catalog_changed",
-    "SELECT p.id, tenant, model, allow_unregistered, p.version "
+    "SELECT p.id, tenant, model, allow_unregistered, p.version, shadow_skip_unchanged "
     "FROM unnest($1::text[], $2::int8[]) AS u (id, version) JOIN product p ON p.id = u.id "
     "WHERE p.version <> u.version"};
 
@@ -29,6 +29,7 @@ std::shared_ptr<const Product> ReadProduct(const Result& rows, size_t row) {
   product->tenant = rows.Text(row, 1);
   product->allow_unregistered = rows.Bool(row, 3);
   product->version = rows.Int8(row, 4);
+  product->skip_unchanged = rows.Bool(row, 5);
   if (const std::string_view text = rows.Text(row, 2); !text.empty()) {
     absl::StatusOr<model::Model> parsed = model::ParseModel(text);
     if (parsed.ok()) {

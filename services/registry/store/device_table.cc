@@ -54,6 +54,11 @@ constexpr Statement kFindShadow{"shadow_find",
                                 "SELECT version, deleted, state, metadata FROM shadow "
                                 "WHERE device = $1::text AND name = $2::text"};
 
+constexpr Statement kListNamedShadows{
+    "shadow_list_named",
+    "SELECT name, version FROM shadow WHERE device = $1::text AND name > $2::text AND NOT deleted "
+    "ORDER BY name LIMIT $3::int8"};
+
 #undef HP_DEVICE_COLUMNS
 
 DeviceRow ReadRow(const Result& rows, size_t i) {
@@ -176,6 +181,19 @@ absl::StatusOr<shadow::Document> FindShadow(postgres::Connection& connection,
                                  .metadata = rows.Text(0, 3),
                                  .version = rows.Int8(0, 0),
                                  .deleted = rows.Bool(0, 1)});
+}
+
+absl::StatusOr<std::vector<NamedShadow>> ListNamedShadows(postgres::Connection& connection,
+                                                          const DeviceId& device,
+                                                          std::string_view after, int64_t limit) {
+  HP_ASSIGN_OR_RETURN(
+      const Result rows,
+      connection.Execute(kListNamedShadows, Params().Text(device.str()).Text(after).Int8(limit)));
+  std::vector<NamedShadow> shadows;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    shadows.push_back({std::string(rows.Text(i, 0)), rows.Int8(i, 1)});
+  }
+  return shadows;
 }
 
 }  // namespace homeport::registry

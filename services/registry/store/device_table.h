@@ -53,4 +53,13 @@ struct DeviceRow {
                                                           const DeviceId& device,
                                                           std::string_view name);
 
+struct NamedShadow {
+  std::string name;
+  int64_t version = 0;
+};
+// Those that exist, sorted by name, behind `after`; the classic shadow is not among them.
+[[nodiscard]] absl::StatusOr<std::vector<NamedShadow>> ListNamedShadows(
+    postgres::Connection& connection, const DeviceId& device, std::string_view after,
+    int64_t limit);
+
 }  // namespace homeport::registry

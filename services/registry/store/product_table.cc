@@ -14,7 +14,7 @@ using postgres::Statement;
 #define HP_PRODUCT_COLUMNS                                                   \
   "id, tenant, display_name, model, fleet_key, allow_unregistered, version," \
   " (extract(epoch FROM created_at) * 1000)::int8,"                          \
-  " (extract(epoch FROM updated_at) * 1000)::int8"
+  " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged"
 
 constexpr Statement kAudit{"audit",
                            "INSERT INTO audit (tenant, actor, action, resource) "
@@ -23,8 +23,9 @@ constexpr Statement kTenant{"tenant_ensure",
                             "INSERT INTO tenant (id) VALUES ($1::text) ON CONFLICT DO NOTHING"};
 constexpr Statement kCreate{
     "product_create",
-    "INSERT INTO product (id, tenant, display_name, model, fleet_key, allow_unregistered) "
-    "VALUES ($1::text, $2::text, $3::text, $4::text, $5::bytea, $6::bool) "
+    "INSERT INTO product (id, tenant, display_name, model, fleet_key, allow_unregistered,"
+    " shadow_skip_unchanged) "
+    "VALUES ($1::text, $2::text, $3::text, $4::text, $5::bytea, $6::bool, $7::bool) "
     "ON CONFLICT DO NOTHING RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kFind{"product_find",
                           "SELECT " HP_PRODUCT_COLUMNS " FROM product WHERE id = $1::text"};
@@ -32,12 +33,12 @@ constexpr Statement kList{
     "product_list",
     "SELECT id, tenant, display_name, '', ''::bytea, allow_unregistered, version,"
     " (extract(epoch FROM created_at) * 1000)::int8,"
-    " (extract(epoch FROM updated_at) * 1000)::int8 "
+    " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged "
     "FROM product WHERE tenant = $1::text AND id > $2::text ORDER BY id LIMIT $3::int8"};
 constexpr Statement kUpdate{
     "product_update",
     "UPDATE product SET display_name = $3::text, model = $4::text, allow_unregistered = $5::bool,"
-    " version = version + 1, updated_at = now() "
+    " shadow_skip_unchanged = $7::bool, version = version + 1, updated_at = now() "
     "WHERE id = $1::text AND tenant = $2::text AND ($6::int8 = 0 OR version = $6::int8) "
     "RETURNING " HP_PRODUCT_COLUMNS};
 
@@ -50,6 +51,7 @@ ProductRow ReadRow(const Result& rows, size_t i) {
           .model = std::string(rows.Text(i, 3)),
           .fleet_key = rows.Bytes(i, 4),
           .allow_unregistered = rows.Bool(i, 5),
+          .skip_unchanged = rows.Bool(i, 9),
           .version = rows.Int8(i, 6),
           .created_ms = rows.Int8(i, 7),
           .updated_ms = rows.Int8(i, 8)};
@@ -80,7 +82,8 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
                                                        .Text(row.display_name)
                                                        .Text(row.model)
                                                        .Bytes(row.fleet_key)
-                                                       .Bool(row.allow_unregistered)));
+                                                       .Bool(row.allow_unregistered)
+                                                       .Bool(row.skip_unchanged)));
   if (rows.empty()) {
     return ErrorWithReason(absl::StatusCode::kAlreadyExists, "PRODUCT_EXISTS",
                            fmt::format("product {} exists", row.id));
@@ -124,7 +127,8 @@ absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection, const
                                                        .Text(row.display_name)
                                                        .Text(row.model)
                                                        .Bool(row.allow_unregistered)
-                                                       .Int8(row.version)));
+                                                       .Int8(row.version)
+                                                       .Bool(row.skip_unchanged)));
   if (rows.empty()) {
     HP_ASSIGN_OR_RETURN(const Result known, transaction.Execute(kFind, Params().Text(row.id)));
     if (known.empty() || known.Text(0, 1) != row.tenant) return NotFound(row.id);

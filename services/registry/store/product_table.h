@@ -18,6 +18,7 @@ struct ProductRow {
   std::string model;
   std::string fleet_key;
   bool allow_unregistered = false;
+  bool skip_unchanged = false;  // shadow_skip_unchanged
   int64_t version = 0;
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
@@ -44,7 +45,8 @@ struct Actor {
                                                                    const TenantId& tenant,
                                                                    const std::string& after,
                                                                    int64_t limit);
-// Replaces display_name, model and allow_unregistered; row.version 0 means any version.
+// Replaces display_name, model, allow_unregistered and skip_unchanged; row.version 0 means any
+// version.
 [[nodiscard]] absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection,
                                                        const Actor& actor, const ProductRow& row);
 

@@ -32,6 +32,12 @@ constexpr Statement kLoadShadows{
     "FROM unnest($1::text[], $2::text[]) AS u (id, name) "
     "JOIN shadow s ON s.device = u.id AND s.name = u.name"};
 
+constexpr Statement kLoadAllNamedShadows{
+    "load_all_named_shadows",
+    "SELECT s.device, s.name, version, deleted, last_report_id, state, metadata "
+    "FROM unnest($1::text[]) AS u (id) CROSS JOIN LATERAL (SELECT * FROM shadow "
+    "WHERE device = u.id AND name <> '' AND NOT deleted ORDER BY name LIMIT $2::int8) AS s"};
+
 constexpr Statement kUpsertShadows{
     "upsert_shadows",
     "INSERT INTO shadow (device, name, version, last_report_id, deleted, state, metadata) "
@@ -398,6 +404,26 @@ absl::Status LoadEventKeys(postgres::Connection& connection,
       const Result rows,
       connection.Execute(kLoadEventKeys, Params().Add(std::move(ids)).Int8(now_ms - back_ms)));
   for (size_t i = 0; i < rows.size(); ++i) effects.event_keys.emplace(rows.Text(i, 0));
+  return absl::OkStatus();
+}
+
+absl::Status LoadAllNamedShadows(postgres::Connection& connection,
+                                 const std::vector<DeviceState*>& devices, size_t count_max) {
+  if (devices.empty()) return absl::OkStatus();
+  ById by_id;
+  Array ids = Array::OfText();
+  for (DeviceState* device : devices) {
+    if (by_id.emplace(device->id, device).second) ids.Add(device->id);
+  }
+  HP_ASSIGN_OR_RETURN(
+      const Result rows,
+      connection.Execute(kLoadAllNamedShadows,
+                         Params().Add(std::move(ids)).Int8(static_cast<int64_t>(count_max))));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto [shadow, fresh] =
+        by_id.at(rows.Text(i, 0))->named.try_emplace(std::string(rows.Text(i, 1)));
+    if (fresh) HP_RETURN_IF_ERROR(DecodeShadow(rows, i, shadow->second));
+  }
   return absl::OkStatus();
 }
 

@@ -34,6 +34,12 @@ inline constexpr const char* kBatchSettings =
                                          const std::set<std::string_view>& devices, int64_t now_ms,
                                          int64_t back_ms, Effects& effects);
 
+// Adds to each state its named shadows that exist and that it does not hold yet, `count_max` of
+// each device at most, in the order of their names.
+[[nodiscard]] absl::Status LoadAllNamedShadows(postgres::Connection& connection,
+                                               const std::vector<DeviceState*>& devices,
+                                               size_t count_max);
+
 // Writes what is dirty in `effects`, and its telemetry and events.
 [[nodiscard]] absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& effects);
 

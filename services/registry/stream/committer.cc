@@ -47,6 +47,7 @@ struct Committer::Run {
   std::vector<DeviceState*> missing;
   std::vector<std::pair<DeviceState*, std::string>> missing_shadows;
   std::set<std::string_view> repeating;  // devices that say they may have sent an event before
+  std::vector<DeviceState*> every_shadow;  // whose named shadows are all wanted
   std::map<uint32_t, Partition> partitions;
   size_t downlink_bytes = 0;
   size_t applied = 0;
@@ -108,6 +109,7 @@ DeviceState* Committer::StateOf(const UplinkMessage& message, uint32_t partition
   }
   if (message.kind() == UplinkMessage::KIND_EVENT && message.dup()) run.repeating.insert(state->id);
   const std::string_view shadow = ShadowNameOf(message);
+  if (shadow == kEveryNamedShadow) run.every_shadow.push_back(state);
   if (!shadow.empty() && IsShadowName(shadow) && state->named.find(shadow) == state->named.end()) {
     run.missing_shadows.emplace_back(state, shadow);
   }
@@ -121,6 +123,8 @@ absl::Status Committer::Load(postgres::Connection& connection, Batch& batch, Run
     HP_RETURN_IF_ERROR(LoadEventKeys(connection, run.repeating, run.now_ms,
                                      parts_.limits.event_repeat_ms, run.effects));
   }
+  HP_RETURN_IF_ERROR(
+      LoadAllNamedShadows(connection, run.every_shadow, parts_.limits.pushes_max + 1));
   parts_.probe.StatesLoaded(run.missing.size());
   std::vector<std::string> connecting;
   std::vector<std::string_view> ids;
@@ -240,9 +244,11 @@ void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Dow
     known.producers = std::move(partition.producers);
     downlinks->Append(std::move(partition.downlinks));
   }
-  for (const auto& [state, name] : run.missing_shadows) {
-    if (state->named.size() > kNamedShadowsCached && !state->changed) state->named.clear();
-  }
+  const auto trim = [](DeviceState& state) {
+    if (state.named.size() > kNamedShadowsCached && !state.changed) state.named.clear();
+  };
+  for (const auto& [state, name] : run.missing_shadows) trim(*state);
+  for (DeviceState* state : run.every_shadow) trim(*state);
   // A row someone else made first may say something else than what we know of the device.
   std::vector<std::string> unsure;
   for (DeviceState* state : run.effects.changed) {

@@ -263,9 +263,16 @@ TEST_CASE("shadows: updates pass through the stream and are answered when commit
 
   shadow::v1::DeleteShadowRequest remove;
   remove.set_name(update.name());
+  remove.set_etag("1");
   shadow::v1::DeleteShadowResponse removed;
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::DeleteShadow, remove, &removed)) ==
+        "SHADOW_VERSION_MISMATCH");
+  remove.set_etag("2");
   REQUIRE(api.Call("user", *api.shadows, &Shadows::DeleteShadow, remove, &removed).ok());
   CHECK(removed.version() == 2);
+  const std::vector<InboxItem> heard = gateway.AwaitInbox(4);
+  CHECK(heard[2].deliver().topic() == "$aws/things/lamp-1/shadow/update/accepted");
+  CHECK(heard[3].deliver().topic() == "$aws/things/lamp-1/shadow/delete/accepted");
   CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::DeleteShadow, remove, &removed)) ==
         "SHADOW_NOT_FOUND");
 }
@@ -324,6 +331,93 @@ TEST_CASE("a stop does not wait for a channel that nobody uses") {
   const int64_t stop_ms = api.StopMs();
   INFO(stop_ms);
   CHECK(stop_ms < 3'000);  // the drain may take 5 s
+}
+
+TEST_CASE("named shadows are listed by pages") {
+  Api api;
+  Gateway gateway(api.world);
+  gateway.Append({Connected("lamp-1")});
+  CHECK(api.world.Becomes("SELECT count(*) FROM device", "1"));
+  shadow::v1::UpdateShadowRequest update;
+  update.set_state_json(R"({"reported":{"a":1}})");
+  shadow::v1::Shadow shadow;
+  for (const char* name : {"b", "-", "a", "gone", "c"}) {
+    update.set_name(fmt::format("tenants/-/devices/lamp-1/shadows/{}", name));
+    REQUIRE(api.Call("user", *api.shadows, &Shadows::UpdateShadow, update, &shadow).ok());
+  }
+  shadow::v1::DeleteShadowRequest remove;
+  remove.set_name("tenants/-/devices/lamp-1/shadows/gone");
+  shadow::v1::DeleteShadowResponse removed;
+  REQUIRE(api.Call("user", *api.shadows, &Shadows::DeleteShadow, remove, &removed).ok());
+
+  shadow::v1::ListNamedShadowsRequest list;
+  list.set_parent("tenants/-/devices/lamp-1");
+  list.set_page_size(2);
+  shadow::v1::ListNamedShadowsResponse page;
+  REQUIRE(api.Call("user", *api.shadows, &Shadows::ListNamedShadows, list, &page).ok());
+  REQUIRE(page.shadows_size() == 2);
+  CHECK(page.shadows(0).name() == "tenants/default/devices/lamp-1/shadows/a");
+  CHECK(page.shadows(0).version() == 1);
+  CHECK(page.shadows(1).name() == "tenants/default/devices/lamp-1/shadows/b");
+  list.set_page_token(page.next_page_token());
+  page.Clear();
+  REQUIRE(api.Call("user", *api.shadows, &Shadows::ListNamedShadows, list, &page).ok());
+  REQUIRE(page.shadows_size() == 1);
+  CHECK(page.shadows(0).name() == "tenants/default/devices/lamp-1/shadows/c");
+  CHECK(page.next_page_token().empty());
+  list.set_page_size(-1);
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::ListNamedShadows, list, &page)) ==
+        "FIELD_INVALID");
+  list.set_page_size(0);
+  list.set_page_token("not one");
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::ListNamedShadows, list, &page)) ==
+        "FIELD_INVALID");
+  list.clear_page_token();
+  CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::ListNamedShadows, list, &page,
+                           "other")) == "PERMISSION_DENIED");
+}
+
+TEST_CASE("a fight between an app and a device ends in a refusal") {
+  Api api;
+  Gateway gateway(api.world);
+  gateway.Append({Connected("lamp-1")});
+  CHECK(api.world.Becomes("SELECT count(*) FROM device", "1"));
+  shadow::v1::UpdateShadowRequest update;
+  update.set_name("tenants/-/devices/lamp-1/shadows/-");
+  update.set_state_json(R"({"desired":{"light":{"brightness":5}}})");
+  shadow::v1::Shadow shadow;
+  const uint32_t rounds = shadow::LoopLimits().rounds_max;
+  for (uint32_t i = 0; i < rounds; ++i) {
+    REQUIRE(api.Call("user", *api.shadows, &Shadows::UpdateShadow, update, &shadow).ok());
+    gateway.Append({Brightness("lamp-1", 4)});
+    CHECK(api.world.Becomes("SELECT version FROM shadow", std::to_string(2 * i + 2)));
+  }
+  const grpc::Status refused =
+      api.Call("user", *api.shadows, &Shadows::UpdateShadow, update, &shadow);
+  CHECK(refused.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(ReasonFor(refused) == "SHADOW_LOOP");
+}
+
+TEST_CASE("a product may ask that what changes nothing makes no version") {
+  Api api;
+  Gateway gateway(api.world);
+  product::v1::UpdateProductRequest settings;
+  product::v1::GetProductRequest get;
+  get.set_name(fmt::format("tenants/-/products/{}", kProduct));
+  REQUIRE(
+      api.Call("operator", *api.products, &Products::GetProduct, get, settings.mutable_product())
+          .ok());
+  CHECK_FALSE(settings.product().shadow().skip_unchanged());
+  settings.mutable_product()->mutable_shadow()->set_skip_unchanged(true);
+  product::v1::Product product;
+  REQUIRE(api.Call("operator", *api.products, &Products::UpdateProduct, settings, &product).ok());
+  CHECK(product.shadow().skip_unchanged());
+
+  gateway.Append({Connected("lamp-1"), Brightness("lamp-1", 4), Brightness("lamp-1", 4),
+                  ShadowUpdate("lamp-1", R"({"state":{"reported":{"light":{"brightness":4}}}})"),
+                  Brightness("lamp-1", 5)});
+  CHECK(api.world.Becomes("SELECT version FROM shadow", "2"));
+  CHECK(gateway.AwaitInbox(1)[0].deliver().topic() == "$aws/things/lamp-1/shadow/update/accepted");
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ TEST_CASE("UplinkKind mirrors the declared kinds") {
   CHECK(static_cast<int>(UplinkKind::kWatch) == UplinkMessage::KIND_WATCH);
   CHECK(static_cast<int>(UplinkKind::kUnwatch) == UplinkMessage::KIND_UNWATCH);
   CHECK(static_cast<int>(UplinkKind::kWatchRenew) == UplinkMessage::KIND_WATCH_RENEW);
+  CHECK(static_cast<int>(UplinkKind::kShadowListen) == UplinkMessage::KIND_SHADOW_LISTEN);
 }
 
 }  // namespace
