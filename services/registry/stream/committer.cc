@@ -46,7 +46,7 @@ struct Committer::Run {
   std::vector<DeviceState*> states;  // of each message, in order; null: refused
   std::vector<DeviceState*> missing;
   std::vector<std::pair<DeviceState*, std::string>> missing_shadows;
-  std::set<std::string_view> repeating;  // devices that say they may have sent an event before
+  std::set<std::string_view> repeating;    // devices that say they may have sent an event before
   std::vector<DeviceState*> every_shadow;  // whose named shadows are all wanted
   std::map<uint32_t, Partition> partitions;
   size_t downlink_bytes = 0;
