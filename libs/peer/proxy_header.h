@@ -24,7 +24,8 @@ struct ProxyHeader {
 
 inline constexpr size_t kProxyHeaderBytesMax = 2048;
 
-// Reads the header at the front of `bytes`; one of more than kProxyHeaderBytesMax is an error. Pure.
+// Reads the header at the front of `bytes`; one of more than kProxyHeaderBytesMax is an error.
+// Pure.
 [[nodiscard]] ProxyHeader ReadProxyHeader(std::string_view bytes);
 
 }  // namespace homeport::peer

@@ -117,8 +117,7 @@ Arrivals::Result Arrivals::ReadUpgrade(Session& session, Arrival& arrival) {
     if (read.status != net::IoStatus::kOk) return Refuse(session, "upgrade", "connection lost");
     arrival.bytes.append(buffer.data(), read.bytes);
   } while (session.transport.HasPending() && arrival.bytes.size() < options_.head_bytes_max);
-  websocket::UpgradeResult upgrade =
-      websocket::ReadUpgrade(arrival.bytes, options_.head_bytes_max);
+  websocket::UpgradeResult upgrade = websocket::ReadUpgrade(arrival.bytes, options_.head_bytes_max);
   if (upgrade.kind == websocket::UpgradeResult::Kind::kNeedMore) return {};
   if (upgrade.kind == websocket::UpgradeResult::Kind::kRefused) {
     Result refused = Refuse(session, "upgrade", upgrade.why);
@@ -141,8 +140,7 @@ Arrivals::Result Arrivals::Arrived(Session& session) {
 Arrivals::Result Arrivals::Refuse(const Session& session, std::string_view reason,
                                   std::string_view why) {
   probe_.Refuse(reason);
-  log::Refusal("connection_refused",
-               {{"reason", reason}, {"why", why}, {"peer", PeerOf(session)}});
+  log::Refusal("connection_refused", {{"reason", reason}, {"why", why}, {"peer", PeerOf(session)}});
   return {.kind = Kind::kRefused};
 }
 

@@ -26,7 +26,7 @@ struct Door {
 class Arrivals {
  public:
   struct Options {
-    uint32_t handshakes_max = 2000;             // TLS handshakes under way
+    uint32_t handshakes_max = 2000;              // TLS handshakes under way
     uint32_t source_connects_per_second = 1000;  // 0: no limit
     uint32_t head_bytes_max = 8192;              // of a WebSocket upgrade
     peer::IpSet proxy_from;                      // balancers whose PROXY header is believed

@@ -1,7 +1,6 @@
 #include "libs/peer/proxy_header.h"
 
 #include <catch2/catch.hpp>
-
 #include <cstring>
 #include <memory>
 #include <string>
@@ -25,10 +24,14 @@ std::string Version2(const std::string& command_and_family, const std::string& r
   return kSignature + command_and_family + std::string(size, 2) + rest;
 }
 
-const std::string kTcp4Addresses("\xc0\x00\x02\x01" "\xc0\x00\x02\x02" "\xc3\x50" "\x22\xb3", 12);
-const std::string kTcp6Addresses =
-    std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16) + std::string(16, '\0') +
-    std::string("\xc3\x50\x22\xb3", 4);
+const std::string kTcp4Addresses(
+    "\xc0\x00\x02\x01"
+    "\xc0\x00\x02\x02"
+    "\xc3\x50"
+    "\x22\xb3",
+    12);
+const std::string kTcp6Addresses = std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16) +
+                                   std::string(16, '\0') + std::string("\xc3\x50\x22\xb3", 4);
 
 TEST_CASE("Headers of both versions name the client") {
   struct Row {
