@@ -54,11 +54,11 @@ def eventually(probe, what, seconds=10.0):
 
 
 @contextlib.contextmanager
-def stack(bin_folder, fleet=0, gateways=2, profile="bench"):
+def stack(bin_folder, fleet=0, gateways=2, profile="bench", gateway_settings=None):
     """A running stack; its folder is removed when all went well, and named when not."""
     folder = Path(tempfile.mkdtemp(prefix="homeport-e2e-"))
     running = Stack(Options(state=folder, bin=bin_folder, devices=fleet, gateways=gateways,
-                            profile=profile))
+                            profile=profile, gateway_settings=gateway_settings or {}))
     try:
         running.start()
         if fleet:
