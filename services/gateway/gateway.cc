@@ -39,7 +39,9 @@ Gateway::Gateway(const GatewayConfig& config, PodId pod)
     : config_(config),
       pod_(std::move(pod)),
       control_probe_(metrics_),
-      token_(config.service_token_file) {}
+      token_(config.service_token_file) {
+  health_.Expect("serving");
+}
 
 void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
   lifecycle.Add({"metrics", [this] { return StartMetrics(); }, [this] { exposer_.reset(); }});
@@ -49,7 +51,11 @@ void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
                  config_.drain_ms_max + 5000});
   lifecycle.Add({"control", [this] { return StartControl(); }, [this] { StopControl(); },
                  kControlStopMs + 3000});
-  lifecycle.Add({"readiness", [] { return absl::OkStatus(); },
+  lifecycle.Add({"readiness",
+                 [this] {
+                   health_.Met("serving");
+                   return absl::OkStatus();
+                 },
                  [this] {
                    health_.Unmet("serving", "draining");
                    server_->SetNotServing();
