@@ -41,6 +41,11 @@ void PutText(std::string& out, uint32_t field, std::string_view text) {
 
 }  // namespace
 
+void AppendBatchMessage(std::string& batch, size_t size) {
+  batch.push_back(static_cast<char>(4 << 3 | kBytes));
+  PutVarint(batch, size);
+}
+
 void AppendUplink(std::string& batch, const Uplink& message) {
   const auto kind = static_cast<uint64_t>(message.kind);
   const auto received = static_cast<uint64_t>(message.received_ms);
@@ -49,8 +54,7 @@ void AppendUplink(std::string& batch, const Uplink& message) {
                       TextSize(message.payload) + IntSize(message.dup ? 1 : 0) +
                       IntSize(message.correlation) + IntSize(message.cbor ? 1 : 0) +
                       TextSize(message.client);
-  batch.push_back(static_cast<char>(4 << 3 | kBytes));
-  PutVarint(batch, size);
+  AppendBatchMessage(batch, size);
   PutInt(batch, 1, kind);
   PutText(batch, 2, message.device);
   PutInt(batch, 3, message.session);

@@ -42,6 +42,9 @@ struct Uplink {
 // Appends one `messages` field. Allocates only when `batch` must grow.
 void AppendUplink(std::string& batch, const Uplink& message);
 
+// Appends the tag and length of a `messages` field of `size` bytes, which the caller appends next.
+void AppendBatchMessage(std::string& batch, size_t size);
+
 // Appends `version`, `pod` and `sequence`; fields may come in any order, so this closes a batch.
 void AppendBatchTail(std::string& batch, std::string_view pod, uint64_t sequence);
 

@@ -21,6 +21,14 @@ uint32_t PartitionOf(std::string_view device, uint32_t partitions) {
 
 std::string UplinkKey(uint32_t partition) { return fmt::format("hp:{{u:{:02}}}:up", partition); }
 
+uint32_t BusPartitionOf(std::string_view topic, uint32_t partitions) {
+  return static_cast<uint32_t>(Hash64(topic.substr(0, topic.find('/'))) % partitions);
+}
+
+std::string BusKey(uint32_t partition) { return fmt::format("hp:{{t:{:02}}}:bus", partition); }
+
+std::string RetainedKey(uint32_t partition) { return fmt::format("hp:{{t:{:02}}}:ret", partition); }
+
 std::string InboxKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:inbox", pod); }
 
 std::string SessionKey(std::string_view device) { return fmt::format("hp:{{d:{}}}:sess", device); }

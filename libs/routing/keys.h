@@ -23,6 +23,12 @@ namespace homeport::routing {
 // hp:pod:<pod> — the lease of a pod; exists while the pod lives.
 [[nodiscard]] std::string PodKey(std::string_view pod);
 
+// The partition of a topic, or of a filter whose first level is no wildcard: by that level.
+[[nodiscard]] uint32_t BusPartitionOf(std::string_view topic, uint32_t partitions);
+// hp:{t:NN}:bus — messages between clients; hp:{t:NN}:ret — its retained messages, by topic.
+[[nodiscard]] std::string BusKey(uint32_t partition);
+[[nodiscard]] std::string RetainedKey(uint32_t partition);
+
 inline constexpr std::string_view kSessionKeyPattern = "hp:{d:*}:sess";
 inline constexpr std::string_view kInboxKeyPattern = "hp:{g:*}:inbox";
 inline constexpr std::string_view kBlockedField = "x";

@@ -115,6 +115,13 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
 }
 
 void DeclareTuning(config::Table& table, GatewayConfig& c) {
+  table.Int("bus-partitions", &c.bus_partitions,
+            {.min = 1,
+             .max = 1024,
+             .doc = "Streams of messages between clients; the same everywhere, fixed for a "
+                    "deployment's life"});
+  table.Int("bus-keep-s", &c.bus_keep_s,
+            {.min = 10, .max = 3600, .unit = "s", .doc = "How long those streams keep a message"});
   table.Int("partitions", &c.partitions,
             {.min = 1,
              .max = 4096,

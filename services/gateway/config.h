@@ -28,6 +28,8 @@ struct GatewayConfig {
   bool insecure = false;
   bool anonymous = false;
   uint32_t partitions = 64;
+  uint32_t bus_partitions = 16;
+  uint32_t bus_keep_s = 60;
   uint32_t reactors = 0;
   int64_t pod_lease_ms = 10'000;
   int64_t uplink_window_ms = 2;

@@ -9,6 +9,7 @@
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
+#include "services/gateway/publish_flow.h"
 
 namespace homeport::gateway {
 namespace {
@@ -28,6 +29,17 @@ ReasonCode RefusalOf(const absl::Status& status) {
     default:
       return ReasonCode::kServerUnavailable;
   }
+}
+
+// What of a will's properties goes to subscribers, as on the wire.
+std::string ForwardedProperties(mqtt::Properties properties) {
+  properties.will_delay_s.reset();
+  properties.message_expiry_s.reset();
+  std::string bytes;
+  mqtt::EncodeProperties(properties, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
+  size_t length_bytes = 1;
+  while ((static_cast<uint8_t>(bytes[length_bytes - 1]) & 0x80) != 0) ++length_bytes;
+  return bytes.substr(length_bytes);
 }
 
 }  // namespace
@@ -62,6 +74,7 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
     return FrameOutcome::kPause;
   }
   attempt.keep_alive_s = connect.keep_alive_s;
+  attempt.session_expiry_s = connect.properties.session_expiry_s.value_or(0);
   if (connect.will) KeepWill(session, *connect.will);
   if (connect.properties.receive_max) session.Cold().receive_max = *connect.properties.receive_max;
   if (connect.properties.packet_bytes_max) {
@@ -104,8 +117,14 @@ ReasonCode ConnectFlow::Identify(Session& session, const mqtt::Connect& connect,
 
 void ConnectFlow::KeepWill(Session& session, const mqtt::Will& will) const {
   auto stored = std::make_unique<StoredWill>();
-  stored->topic = std::string(will.topic);
-  stored->payload = std::string(will.payload);
+  stored->message.set_topic(std::string(will.topic));
+  stored->message.set_payload(std::string(will.payload));
+  stored->message.set_qos(static_cast<uint32_t>(will.qos));
+  stored->message.set_retain(will.retain);
+  if (will.properties.message_expiry_s) {
+    stored->message.set_expiry_s(*will.properties.message_expiry_s);
+  }
+  stored->message.set_properties(ForwardedProperties(will.properties));
   stored->delay_s = will.properties.will_delay_s.value_or(0);
   session.Cold().will = std::move(stored);
 }
@@ -253,10 +272,8 @@ void ConnectFlow::SendConnack(Session& session, const Attempt& attempt) {
     }
     properties.receive_max = static_cast<uint16_t>(c_.config.inflight_max);
     properties.packet_bytes_max = c_.config.packet_bytes_max;
-    properties.session_expiry_s = 0;
-    properties.retain_available = false;
-    properties.shared_subscription_available = false;
-    properties.subscription_id_available = false;
+    if (attempt.session_expiry_s > 0) properties.session_expiry_s = 0;
+    properties.topic_alias_max = kTopicAliasMax;
   }
   std::string bytes;
   mqtt::EncodeConnack(connack, session.version, &bytes);

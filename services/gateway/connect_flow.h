@@ -32,6 +32,7 @@ class ConnectFlow {
     std::string user_name;
     std::string password;
     uint16_t keep_alive_s = 0;
+    uint32_t session_expiry_s = 0;
     bool client_id_assigned = false;
   };
 

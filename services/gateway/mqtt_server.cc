@@ -30,6 +30,10 @@ FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
       return publish_.OnPublish(session, frame);
     case PacketType::kPuback:
       return delivery_.OnPuback(session, frame);
+    case PacketType::kPubrec:
+      return delivery_.OnPubrec(session, frame);
+    case PacketType::kPubcomp:
+      return delivery_.OnPubcomp(session, frame);
     case PacketType::kPubrel:
       return publish_.OnPubrel(session, frame);
     case PacketType::kPingreq:
@@ -73,6 +77,7 @@ FrameOutcome MqttServer::ProtocolError(Session& session, std::string_view what) 
 
 void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   connect_.Forget(session);
+  pub_sub_.Forget(session);
   if (session.phase == Phase::kClaiming) c_.ownership.Release(*session.identity, session.handle());
   if (session.phase != Phase::kOnline) return;
   c_.probe.sessions.Add(-1);

@@ -3,6 +3,7 @@
 #include "services/gateway/command_table.h"
 #include "services/gateway/connect_flow.h"
 #include "services/gateway/delivery.h"
+#include "services/gateway/pub_sub.h"
 #include "services/gateway/publish_flow.h"
 #include "services/gateway/shard_context.h"
 #include "services/gateway/subscribe_flow.h"
@@ -13,13 +14,14 @@ namespace homeport::gateway {
 // thread only.
 class MqttServer final {
  public:
-  explicit MqttServer(ShardContext& context)
+  MqttServer(ShardContext& context, redis::Client& redis)
       : c_(context),
         delivery_(context),
+        pub_sub_(context, redis, delivery_),
         commands_(context, delivery_),
         connect_(context),
         publish_(context, commands_),
-        subscribe_(context) {}
+        subscribe_(context, pub_sub_) {}
 
   FrameOutcome OnFrame(Session& session, const mqtt::Frame& frame);
   void OnClosed(Session& session, const CloseCause& cause);
@@ -31,6 +33,7 @@ class MqttServer final {
   [[nodiscard]] CommandTable& commands() { return commands_; }
   [[nodiscard]] ConnectFlow& connect() { return connect_; }
   [[nodiscard]] PublishFlow& publish() { return publish_; }
+  [[nodiscard]] PubSub& pub_sub() { return pub_sub_; }
 
   // Checks the ownership of every session after this pod's lease had lapsed, a few at a time.
   void VerifyOwnership();
@@ -45,6 +48,7 @@ class MqttServer final {
 
   ShardContext& c_;
   Delivery delivery_;
+  PubSub pub_sub_;
   CommandTable commands_;
   ConnectFlow connect_;
   PublishFlow publish_;

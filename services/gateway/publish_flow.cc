@@ -1,5 +1,6 @@
 #include "services/gateway/publish_flow.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/log.h"
@@ -42,13 +43,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
     return FrameOutcome::kConsumed;
   }
-  if (publish.topic_alias != 0 || (publish.retain && session.version == mqtt::Version::k5)) {
-    const ReasonCode reason =
-        publish.retain ? ReasonCode::kRetainNotSupported : ReasonCode::kTopicAliasInvalid;
-    c_.probe.Refuse(mqtt::Name(reason));
-    c_.io.Close(session, {"CLIENT_ERROR", reason, "not offered in CONNACK"});
-    return FrameOutcome::kConsumed;
-  }
+  if (!ResolveAlias(session, publish)) return FrameOutcome::kConsumed;
   if (publish.qos != Qos::kAtMostOnce) {
     if (const FrameOutcome outcome = CheckWindow(session); outcome != FrameOutcome::kConsumed) {
       return outcome;
@@ -56,17 +51,20 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     if (!session.is_open()) return FrameOutcome::kConsumed;
   }
   const auth::Topic topic = auth::Classify(publish.topic, session.identity->device);
-  if (!auth::MayPublish(topic.topic_class)) {
+  const bool broadcast = MayBroadcast(topic.topic_class);
+  if (!broadcast && !auth::MayPublish(topic.topic_class)) {
     RefuseTopic(session, publish);
   } else if (topic.topic_class == auth::TopicClass::kUpReply) {
     commands_.OnReply(session.identity->device, topic.detail, publish.payload);
     Acknowledge(session, publish, ReasonCode::kSuccess);
-  } else if (c_.uplink.Full() && publish.qos == Qos::kAtMostOnce) {
+  } else if (Full() && publish.qos == Qos::kAtMostOnce) {
     c_.probe.Refuse("uplink_full_qos0");
-  } else if (c_.uplink.Full()) {
+  } else if (Full()) {
     c_.probe.backpressure_pauses.Increment();
     blocked_.push_back(session.handle());
     return FrameOutcome::kRetry;
+  } else if (broadcast) {
+    Broadcast(session, publish);
   } else {
     Append(session, publish, topic);
   }
@@ -88,24 +86,9 @@ FrameOutcome PublishFlow::CheckWindow(Session& session) {
 
 void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
                          const auth::Topic& topic) {
-  OwedAck ack;
-  ack.session = session.handle();
-  ack.packet_id = publish.packet_id;
-  if (publish.qos == Qos::kExactlyOnce) {
-    ack.type = PacketType::kPubrec;
-    const auto insertion =
-        session.Cold().from_device_qos2.Insert(publish.packet_id, c_.config.inflight_max);
-    if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
-      ++session.unacked_up;
-      return c_.uplink.AppendAck(session.identity->device, ack);
-    }
-    if (insertion == mqtt::InboundQos2Ids::Insertion::kFull) {
-      c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
-      return c_.io.Close(session,
-                         {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
-    }
-  }
-  if (publish.qos != Qos::kAtMostOnce) ++session.unacked_up;
+  const std::optional<OwedAck> ack = Owe(session, publish);
+  if (!ack) return;
+  if (session.cold && !session.cold->acks.empty()) KeepOrder(session, *ack, false);
   routing::Uplink message;
   message.kind = KindOf(topic.topic_class);
   message.device = session.identity->device;
@@ -119,8 +102,88 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   if (session.identity->client != session.identity->device) {
     message.client = session.identity->client;
   }
-  c_.uplink.Append(message, ack);
+  c_.uplink.Append(message, *ack);
   c_.probe.publishes.Increment();
+}
+
+std::optional<OwedAck> PublishFlow::Owe(Session& session, const mqtt::PublishView& publish) {
+  OwedAck ack;
+  ack.session = session.handle();
+  ack.packet_id = publish.packet_id;
+  if (publish.qos == Qos::kExactlyOnce) {
+    ack.type = PacketType::kPubrec;
+    const auto insertion =
+        session.Cold().from_device_qos2.Insert(publish.packet_id, c_.config.inflight_max);
+    if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
+      Acknowledge(session, publish, ReasonCode::kSuccess);
+      return std::nullopt;
+    }
+    if (insertion == mqtt::InboundQos2Ids::Insertion::kFull) {
+      c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
+      c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
+      return std::nullopt;
+    }
+  }
+  if (publish.qos != Qos::kAtMostOnce) ++session.unacked_up;
+  return ack;
+}
+
+bool PublishFlow::Full() const { return c_.uplink.Full() || c_.bus.Full(); }
+
+bool PublishFlow::MayBroadcast(auth::TopicClass topic_class) const {
+  if (!c_.config.anonymous) return false;
+  switch (topic_class) {
+    case auth::TopicClass::kGeneral:
+    case auth::TopicClass::kReserved:
+    case auth::TopicClass::kForeign:
+    case auth::TopicClass::kOwnUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool PublishFlow::ResolveAlias(Session& session, mqtt::PublishView& publish) {
+  if (publish.topic_alias == 0) return true;
+  std::vector<std::string>& aliases = session.Cold().topic_aliases;
+  const size_t index = publish.topic_alias - 1u;
+  const bool known = index < aliases.size() && !aliases[index].empty();
+  if (index >= kTopicAliasMax || (publish.topic.empty() && !known)) {
+    const auto reason = index >= kTopicAliasMax ? ReasonCode::kTopicAliasInvalid
+                                                : ReasonCode::kProtocolError;
+    c_.probe.Refuse(mqtt::Name(reason));
+    c_.io.Close(session, {"CLIENT_ERROR", reason, "topic alias"});
+    return false;
+  }
+  if (publish.topic.empty()) {
+    publish.topic = aliases[index];
+    return true;
+  }
+  if (aliases.size() <= index) aliases.resize(index + 1);
+  aliases[index] = std::string(publish.topic);
+  return true;
+}
+
+void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) {
+  const std::optional<OwedAck> ack = Owe(session, publish);
+  if (!ack) return;
+  if (ack->packet_id != 0) KeepOrder(session, *ack, false);
+  BusMessage message;
+  message.set_topic(std::string(publish.topic));
+  message.set_payload(std::string(publish.payload));
+  message.set_qos(static_cast<uint32_t>(publish.qos));
+  message.set_retain(publish.retain);
+  mqtt::AppendForwardedProperties(publish.property_bytes, message.mutable_properties());
+  if (publish.message_expiry_s) message.set_expiry_s(*publish.message_expiry_s);
+  message.set_received_ms(c_.reactor.wall().value);
+  message.set_device(session.identity->device);
+  message.set_client(session.identity->client);
+  c_.bus.Publish(message, *ack);
+  c_.probe.publishes.Increment();
+}
+
+void PublishFlow::KeepOrder(Session& session, const OwedAck& ack, bool due) {
+  if (ack.packet_id != 0) session.Cold().acks.push_back({ack, due});
 }
 
 void PublishFlow::RefuseTopic(Session& session, const mqtt::PublishView& publish) {
@@ -147,6 +210,7 @@ void PublishFlow::Acknowledge(Session& session, const mqtt::PublishView& publish
     }
   }
   ++session.unacked_up;
+  if (session.cold && !session.cold->acks.empty()) return KeepOrder(session, ack, true);
   c_.uplink.AppendAck(session.identity->device, ack);
 }
 
@@ -176,11 +240,33 @@ void PublishFlow::OnAppended(std::span<const OwedAck> acks) {
     size_t end = i + 1;
     while (end < acks.size() && acks[end].session.packed() == acks[i].session.packed()) ++end;
     if (Session* session = c_.io.sessions().Find(acks[i].session)) {
-      SendAcks(*session, acks.subspan(i, end - i));
+      if (session->cold && !session->cold->acks.empty()) {
+        SendOrdered(*session, acks.subspan(i, end - i));
+      } else {
+        SendAcks(*session, acks.subspan(i, end - i));
+      }
     }
     i = end;
   }
-  if (!blocked_.empty() && !c_.uplink.Full()) ResumeBlocked();
+  if (!blocked_.empty() && !Full()) ResumeBlocked();
+}
+
+// Those that are due and have only due ones before them.
+void PublishFlow::SendOrdered(Session& session, std::span<const OwedAck> acks) {
+  std::deque<OrderedAck>& order = session.cold->acks;
+  for (const OwedAck& ack : acks) {
+    const auto at = std::find_if(order.begin(), order.end(), [&](const OrderedAck& kept) {
+      return !kept.due && kept.ack.packet_id == ack.packet_id && kept.ack.type == ack.type;
+    });
+    if (at != order.end()) at->due = true;
+  }
+  std::vector<OwedAck> due;
+  while (!order.empty() && order.front().due) {
+    due.push_back(order.front().ack);
+    order.pop_front();
+  }
+  if (!due.empty()) SendAcks(session, due);
+  if (session.is_open()) session.TrimCold();
 }
 
 // All acknowledgements of one session in one write.
@@ -221,7 +307,7 @@ void PublishFlow::ResumeBlocked() {
   while (!blocked.empty()) {
     const SessionHandle handle = blocked.front();
     blocked.pop_front();
-    if (c_.uplink.Full()) {
+    if (Full()) {
       blocked_.push_back(handle);
     } else if (Session* session = c_.io.sessions().Find(handle)) {
       c_.io.Resume(*session);
@@ -231,13 +317,21 @@ void PublishFlow::ResumeBlocked() {
 
 void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, uint64_t epoch,
                               const StoredWill& will) {
-  const auth::Topic topic = auth::Classify(will.topic, identity.device);
+  const std::string& name = will.message.topic();
+  const auth::Topic topic = auth::Classify(name, identity.device);
+  if (MayBroadcast(topic.topic_class)) {
+    BusMessage message = will.message;
+    message.set_received_ms(c_.reactor.wall().value);
+    message.set_device(identity.device);
+    message.set_client(identity.client);
+    return c_.bus.Publish(message, {});
+  }
   // As AWS has it, the shadow service takes nothing from the dead (aws-iot.md 3.1).
-  const bool reserved = !will.topic.empty() && will.topic.front() == '$';
+  const bool reserved = !name.empty() && name.front() == '$';
   if (reserved || !auth::MayPublish(topic.topic_class) ||
       topic.topic_class == auth::TopicClass::kUpReply) {
     c_.probe.Refuse("will_topic_not_authorized");
-    log::Refusal("will_refused", {{"device", identity.device}, {"topic", will.topic}});
+    log::Refusal("will_refused", {{"device", identity.device}, {"topic", will.message.topic()}});
     return;
   }
   routing::Uplink message;
@@ -247,7 +341,7 @@ void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, u
   message.epoch = epoch;
   message.received_ms = c_.reactor.wall().value;
   message.detail = topic.detail;
-  message.payload = will.payload;
+  message.payload = will.message.payload();
   message.cbor = topic.cbor;
   if (identity.client != identity.device) message.client = identity.client;
   c_.uplink.Append(message, {});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -11,6 +12,8 @@
 namespace homeport::gateway {
 
 class CommandTable;
+
+inline constexpr uint16_t kTopicAliasMax = 10;  // as CONNACK says
 
 // PUBLISH from a device: classify → append to the uplink → acknowledge when Redis has answered.
 // This is the data path: no lock, no log line and no allocation but the batch's own growth, unless
@@ -33,13 +36,25 @@ class PublishFlow {
   void RefuseTopic(Session& session, const mqtt::PublishView& publish);
   void Acknowledge(Session& session, const mqtt::PublishView& publish, mqtt::ReasonCode reason);
   void Append(Session& session, const mqtt::PublishView& publish, const auth::Topic& topic);
+  // To other clients. The packet's topic may be an alias: `topic` is what it stands for.
+  void Broadcast(Session& session, const mqtt::PublishView& publish);
+  // Fills in or learns the topic of an alias; false when the session was closed for it.
+  [[nodiscard]] bool ResolveAlias(Session& session, mqtt::PublishView& publish);
+  [[nodiscard]] bool MayBroadcast(auth::TopicClass topic_class) const;
+  // The acknowledgement of a publish that was taken; nothing where it repeats a QoS 2 packet that
+  // was: that is acknowledged and done with.
+  [[nodiscard]] std::optional<OwedAck> Owe(Session& session, const mqtt::PublishView& publish);
+  // Remembers the order of acknowledgements once a session publishes to more than one stream.
+  void KeepOrder(Session& session, const OwedAck& ack, bool due);
+  void SendOrdered(Session& session, std::span<const OwedAck> acks);
   void SendAcks(Session& session, std::span<const OwedAck> acks);
   void ResumeBlocked();
+  [[nodiscard]] bool Full() const;
   [[nodiscard]] FrameOutcome CheckWindow(Session& session);
 
   ShardContext& c_;
   CommandTable& commands_;
-  std::deque<SessionHandle> blocked_;  // paused because the uplink was full
+  std::deque<SessionHandle> blocked_;  // paused because the uplink or the bus was full
 };
 
 }  // namespace homeport::gateway

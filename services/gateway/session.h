@@ -11,6 +11,10 @@
 #include "libs/mqtt/types.h"
 #include "libs/net/reactor.h"
 #include "libs/net/transport.h"
+#include "services/gateway/outbound.h"
+#include "services/gateway/owed_ack.h"
+#include "services/gateway/session_handle.h"
+#include "services/gateway/subscriber.h"
 
 namespace homeport::gateway {
 
@@ -30,17 +34,6 @@ enum class Phase : uint8_t {
   kClosed,  // until the end of the loop iteration
 };
 
-// Names a session on its shard, also in Redis and in envelopes: a stale handle finds nothing.
-struct SessionHandle {
-  uint32_t index = 0;
-  uint32_t generation = 0;
-
-  [[nodiscard]] uint64_t packed() const { return uint64_t{generation} << 32 | index; }
-  [[nodiscard]] static SessionHandle FromPacked(uint64_t packed) {
-    return {static_cast<uint32_t>(packed), static_cast<uint32_t>(packed >> 32)};
-  }
-};
-
 // Who is connected. Set once, when CONNECT is read.
 struct Identity {
   std::string device;
@@ -53,16 +46,16 @@ struct StoredFilter {
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
 };
 
-// A QoS 1 message that waits until the client has acknowledged earlier ones.
-struct WaitingMessage {
-  std::string topic;
-  std::string payload;
+struct StoredWill {
+  BusMessage message;
+  uint32_t delay_s = 0;
 };
 
-struct StoredWill {
-  std::string topic;
-  std::string payload;
-  uint32_t delay_s = 0;
+// An acknowledgement of a client that publishes to several streams: they answer in any order, the
+// client is told in the order of its packets [MQTT-4.6.0-2].
+struct OrderedAck {
+  OwedAck ack;
+  bool due = false;
 };
 
 // What a session needs only at times; freed when it holds nothing.
@@ -71,17 +64,19 @@ struct ColdState {
   std::string output;  // bytes to write once the socket takes them
   size_t output_sent = 0;  // of `output`
   std::unique_ptr<StoredWill> will;
-  std::vector<StoredFilter> filters;  // subscriptions that are no row of OwnFilters
-  std::deque<WaitingMessage> waiting;
+  std::vector<StoredFilter> filters;  // own topics, where they are no row of OwnFilters
+  std::unique_ptr<Subscriber> subscriber;  // topics that are not the device's own
+  std::vector<std::string> topic_aliases;  // of the client; alias n is element n - 1
+  std::deque<OrderedAck> acks;
   mqtt::InboundQos2Ids from_device_qos2;
-  mqtt::OutboundInflight<char> to_device;  // QoS 1 deliveries awaiting PUBACK
+  Outbound outbound;
   uint16_t receive_max = 65'535;           // the client's
   uint32_t packet_bytes_max = 0;           // the client's; 0: no limit
 
   [[nodiscard]] bool IsIdle() const {
-    return input.empty() && output.empty() && !will && filters.empty() && waiting.empty() &&
-           from_device_qos2.size() == 0 && to_device.empty() && receive_max == 65'535 &&
-           packet_bytes_max == 0;
+    return input.empty() && output.empty() && !will && filters.empty() && !subscriber &&
+           topic_aliases.empty() && acks.empty() && from_device_qos2.size() == 0 &&
+           outbound.empty() && receive_max == 65'535 && packet_bytes_max == 0;
   }
 };
 

@@ -12,12 +12,17 @@ namespace {
 constexpr int64_t kDrainStepMs = 100;
 constexpr int kWatchTickSeconds = 5;
 
-Uplink::Options UplinkOptions(const GatewayConfig& config, const PodId& pod) {
-  Uplink::Options options;
+BatchAppender::Options AppendOptions(const GatewayConfig& config, const PodId& pod) {
+  BatchAppender::Options options;
   options.pod = pod;
-  options.partitions = config.partitions;
   options.bytes_max = config.uplink_buffer_bytes;
   options.window_ms = config.uplink_window_ms;
+  return options;
+}
+
+BatchAppender::Options BusOptions(const GatewayConfig& config, const PodId& pod) {
+  BatchAppender::Options options = AppendOptions(config, pod);
+  options.keep_ms = int64_t{config.bus_keep_s} * 1000;
   return options;
 }
 
@@ -47,13 +52,18 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       reactor_(SystemClock()),
       probe_(registry),
       redis_(reactor_, {config.redis, "uplink"}, [this](bool connected) { OnRedis(connected); }),
-      uplink_(reactor_, redis_, probe_, UplinkOptions(config, pod_),
+      uplink_(reactor_, redis_, probe_, config.partitions, AppendOptions(config, pod_),
               [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); }),
+      bus_(reactor_, redis_, config.redis, probe_, BusOptions(config, pod_), config.bus_partitions,
+           [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); },
+           [this](uint32_t partition, StreamPos pos, const SharedMessage& message) {
+             server_.pub_sub().OnMessage(partition, pos, message);
+           }),
       io_(reactor_, probe_, IoOptions(config), *this),
       ownership_(redis_, probe_, pod_),
       outbox_(reactor_, redis_, probe_),
-      context_{reactor_, config_, pod_, probe_, io_, uplink_, ownership_, outbox_, directory},
-      server_(context_),
+      context_{reactor_, config_, pod_, probe_, io_, uplink_, bus_, ownership_, outbox_, directory},
+      server_(context_, redis_),
       watches_(context_),
       lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
              [this] { server_.VerifyOwnership(); }),
@@ -87,9 +97,11 @@ void Shard::StartThread() {
     redis_.Start();
     lease_.Start();
     inbox_.Start();
+    bus_.Start();
     reactor_.After(1000, [this] { Tick(); });
     reactor_.Run();
     inbox_.Stop();
+    bus_.Stop();
     redis_.Stop();
   });
 }
@@ -116,6 +128,7 @@ void Shard::OnRedis(bool connected) {
   health_.Met(condition);
   lease_.OnConnected();
   uplink_.OnConnected();
+  bus_.OnConnected();
   ownership_.OnConnected();
 }
 
@@ -172,7 +185,7 @@ void Shard::DrainStep(int64_t per_step, uint32_t index) {
 
 // The last DISCONNECTED events and releases must reach Redis before the lease goes.
 void Shard::FinishDrain() {
-  if (!uplink_.idle()) {
+  if (!uplink_.idle() || !bus_.idle()) {
     reactor_.After(10, [this] { FinishDrain(); });
     return;
   }

@@ -69,6 +69,7 @@ class Shard final : private SessionHandler {
   ShardProbe probe_;
   redis::Client redis_;
   Uplink uplink_;
+  Bus bus_;
   SessionIo io_;
   Ownership ownership_;
   Outbox outbox_;

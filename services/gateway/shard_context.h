@@ -2,6 +2,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/net/reactor.h"
+#include "services/gateway/bus.h"
 #include "services/gateway/config.h"
 #include "services/gateway/directory.h"
 #include "services/gateway/outbox.h"
@@ -20,6 +21,7 @@ struct ShardContext {
   ShardProbe& probe;
   SessionIo& io;
   Uplink& uplink;
+  Bus& bus;
   Ownership& ownership;
   Outbox& outbox;
   Directory& directory;

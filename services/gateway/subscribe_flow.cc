@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 #include "libs/auth/topic_policy.h"
 #include "libs/base/log.h"
@@ -9,6 +10,7 @@
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
 #include "services/gateway/own_filters.h"
+#include "services/gateway/pub_sub.h"
 
 namespace homeport::gateway {
 namespace {
@@ -21,6 +23,22 @@ Qos Grant(Qos wanted) { return std::min(wanted, Qos::kAtLeastOnce); }
 
 }  // namespace
 
+// One SUBACK in the making.
+struct SubscribeFlow::Answer {
+  SessionHandle session;
+  mqtt::Suback suback;
+  size_t open = 0;  // subscriptions whose reason is not known yet
+  bool waited = false;
+  std::vector<absl::AnyInvocable<void()>> after;
+  std::set<std::string> deltas;  // shadows whose deltas the client now listens for
+
+  void AddDeltas(std::string_view filter, const Session& listener) {
+    const auth::DeltaFilter delta = auth::DeltaTopicsOf(filter, listener.identity->device);
+    if (delta.classic) deltas.emplace();
+    if (!delta.named.empty()) deltas.emplace(delta.named);
+  }
+};
+
 FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& frame) {
   mqtt::DecodeOptions options;
   options.version = session.version;
@@ -31,64 +49,93 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
     return FrameOutcome::kConsumed;
   }
   const auto& subscribe = std::get<mqtt::Subscribe>(packet);
-  mqtt::Suback suback;
-  suback.packet_id = subscribe.packet_id;
-  for (const mqtt::Subscription& subscription : subscribe.subscriptions) {
-    const ReasonCode reason = Add(session, subscription);
-    suback.reasons.push_back(reason);
-    if (!mqtt::IsFailure(reason)) continue;
-    c_.probe.Refuse(mqtt::Name(reason));
-    log::Refusal("subscribe_refused", {{"device", session.identity->device},
-                                       {"filter", subscription.filter},
-                                       {"reason", mqtt::Name(reason)}});
+  auto answer = std::make_shared<Answer>();  // shared by the subscriptions that wait for Redis
+  answer->session = session.handle();
+  answer->suback.packet_id = subscribe.packet_id;
+  answer->suback.reasons.resize(subscribe.subscriptions.size());
+  answer->open = subscribe.subscriptions.size();
+  std::optional<uint32_t> id;
+  if (!subscribe.properties.subscription_ids.empty()) {
+    id = subscribe.properties.subscription_ids.front();
   }
-  std::string bytes;
-  mqtt::EncodeSuback(suback, session.version, &bytes);
-  c_.io.Send(session, bytes);
-  if (session.is_open()) TellDeltaFilters(session, subscribe.subscriptions, suback.reasons);
-  return FrameOutcome::kConsumed;
-}
-
-// Whoever listens for deltas anew is told by the registry what is pending. Behind the SUBACK, since
-// the answer may not overtake it.
-void SubscribeFlow::TellDeltaFilters(const Session& session,
-                                     const std::vector<mqtt::Subscription>& subscriptions,
-                                     const std::vector<ReasonCode>& reasons) {
-  std::vector<std::string_view> shadows;
-  for (size_t i = 0; i < subscriptions.size(); ++i) {
-    if (mqtt::IsFailure(reasons[i])) continue;
-    const auth::DeltaFilter delta =
-        auth::DeltaTopicsOf(subscriptions[i].filter, session.identity->device);
-    if (delta.classic) shadows.emplace_back();
-    if (!delta.named.empty()) shadows.push_back(delta.named);
-  }
-  std::sort(shadows.begin(), shadows.end());
-  shadows.erase(std::unique(shadows.begin(), shadows.end()), shadows.end());
-  for (const std::string_view shadow : shadows) {
-    routing::Uplink message;
-    message.kind = routing::UplinkKind::kShadowListen;
-    message.device = session.identity->device;
-    message.session = session.handle().packed();
-    message.epoch = session.epoch;
-    message.received_ms = c_.reactor.wall().value;
-    message.detail = shadow;
-    if (session.identity->client != session.identity->device) {
-      message.client = session.identity->client;
+  for (size_t i = 0; i < subscribe.subscriptions.size(); ++i) {
+    const mqtt::Subscription& subscription = subscribe.subscriptions[i];
+    const ReasonCode reason = Check(session, subscription);
+    if (mqtt::IsFailure(reason)) {
+      c_.probe.Refuse(mqtt::Name(reason));
+      log::Refusal("subscribe_refused", {{"device", session.identity->device},
+                                         {"filter", subscription.filter},
+                                         {"reason", mqtt::Name(reason)}});
+      Granted(answer, i, reason);
+    } else if (auth::MaySubscribe(subscription.filter, session.identity->device)) {
+      const ReasonCode granted = AddOwn(session, subscription);
+      if (!mqtt::IsFailure(granted)) answer->AddDeltas(subscription.filter, session);
+      Granted(answer, i, granted);
+    } else {
+      pub_sub_.Subscribe(session, subscription, id,
+                         [this, answer, i](ReasonCode granted, auto after_suback) {
+                           answer->after.push_back(std::move(after_suback));
+                           Granted(answer, i, granted);
+                         });
     }
-    c_.uplink.Append(message, {});
   }
+  answer->waited = answer->open > 0;
+  return answer->waited ? FrameOutcome::kPause : FrameOutcome::kConsumed;
 }
 
-ReasonCode SubscribeFlow::Add(Session& session, const mqtt::Subscription& subscription) {
-  const std::string& device = session.identity->device;
-  if (mqtt::IsSharedFilter(subscription.filter)) {
-    return ReasonCode::kSharedSubscriptionsNotSupported;
+void SubscribeFlow::Granted(const std::shared_ptr<Answer>& answer, size_t index,
+                            ReasonCode reason) {
+  answer->suback.reasons[index] = reason;
+  if (--answer->open == 0) Finish(*answer);
+}
+
+void SubscribeFlow::Finish(Answer& answer) {
+  Session* session = c_.io.sessions().Find(answer.session);
+  if (session == nullptr) return;
+  std::string bytes;
+  mqtt::EncodeSuback(answer.suback, session->version, &bytes);
+  c_.io.Send(*session, bytes);
+  // Behind the SUBACK, which no answer may overtake.
+  for (auto& after : answer.after) after();
+  if (session->is_open()) {
+    for (const std::string& shadow : answer.deltas) TellDeltaFilter(*session, shadow);
+  }
+  if (session->is_open() && answer.waited) c_.io.Resume(*session);
+}
+
+void SubscribeFlow::TellDeltaFilter(const Session& session, std::string_view shadow) {
+  routing::Uplink message;
+  message.kind = routing::UplinkKind::kShadowListen;
+  message.device = session.identity->device;
+  message.session = session.handle().packed();
+  message.epoch = session.epoch;
+  message.received_ms = c_.reactor.wall().value;
+  message.detail = shadow;
+  if (session.identity->client != session.identity->device) {
+    message.client = session.identity->client;
+  }
+  c_.uplink.Append(message, {});
+}
+
+ReasonCode SubscribeFlow::Check(const Session& session,
+                                const mqtt::Subscription& subscription) const {
+  const bool shared = mqtt::IsSharedFilter(subscription.filter);
+  if (shared && !mqtt::ParseSharedFilter(subscription.filter)) {
+    return ReasonCode::kTopicFilterInvalid;
   }
   if (subscription.filter.size() > mqtt::Limits().topic_bytes_max ||
       mqtt::LevelCount(subscription.filter) > mqtt::Limits().topic_levels_max) {
     return ReasonCode::kTopicFilterInvalid;
   }
-  if (!auth::MaySubscribe(subscription.filter, device)) return ReasonCode::kNotAuthorized;
+  if (c_.config.anonymous) return ReasonCode::kSuccess;
+  if (shared) return ReasonCode::kSharedSubscriptionsNotSupported;
+  return auth::MaySubscribe(subscription.filter, session.identity->device)
+             ? ReasonCode::kSuccess
+             : ReasonCode::kNotAuthorized;
+}
+
+ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription) {
+  const std::string& device = session.identity->device;
   const Qos qos = Grant(subscription.qos);
   if (const auto row = RowOfFilter(subscription.filter, device)) {
     const uint32_t bit = 1u << *row;
@@ -145,6 +192,7 @@ ReasonCode SubscribeFlow::Remove(Session& session, std::string_view filter) {
     return had ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
   }
   if (!session.cold) return ReasonCode::kNoSubscriptionExisted;
+  if (pub_sub_.Unsubscribe(session, filter)) return ReasonCode::kSuccess;
   const size_t removed = std::erase_if(
       session.cold->filters, [&](const StoredFilter& stored) { return stored.filter == filter; });
   return removed > 0 ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
@@ -155,6 +203,12 @@ int GrantedQos(const Session& session, std::string_view topic) {
   const FilterRows rows = RowsMatching(topic, session.identity->device) & session.own_filters;
   if (rows != 0) granted = (rows & session.own_filters_qos1) != 0 ? 1 : 0;
   if (session.cold == nullptr || granted == 1) return granted;
+  if (session.cold->subscriber) {
+    for (const auto& filter : session.cold->subscriber->filters) {
+      if (filter->group != nullptr || !mqtt::Matches(filter->filter, topic)) continue;
+      granted = std::max(granted, std::min(1, static_cast<int>(filter->qos)));
+    }
+  }
   for (const StoredFilter& stored : session.cold->filters) {
     if (mqtt::Matches(stored.filter, topic))
       granted = std::max(granted, static_cast<int>(stored.qos));

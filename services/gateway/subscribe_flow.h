@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -8,22 +9,31 @@
 
 namespace homeport::gateway {
 
-// SUBSCRIBE and UNSUBSCRIBE: a device may listen to its own topics. Shard's thread only.
+class PubSub;
+
+// SUBSCRIBE and UNSUBSCRIBE: a device's own topics are granted at once; for others the session is
+// read no further until their place in the streams is known. Shard's thread only.
 class SubscribeFlow {
  public:
-  explicit SubscribeFlow(ShardContext& context) : c_(context) {}
+  SubscribeFlow(ShardContext& context, PubSub& pub_sub) : c_(context), pub_sub_(pub_sub) {}
 
   FrameOutcome OnSubscribe(Session& session, const mqtt::Frame& frame);
   FrameOutcome OnUnsubscribe(Session& session, const mqtt::Frame& frame);
 
  private:
-  void TellDeltaFilters(const Session& session,
-                        const std::vector<mqtt::Subscription>& subscriptions,
-                        const std::vector<mqtt::ReasonCode>& reasons);
-  [[nodiscard]] mqtt::ReasonCode Add(Session& session, const mqtt::Subscription& subscription);
-  [[nodiscard]] static mqtt::ReasonCode Remove(Session& session, std::string_view filter);
+  struct Answer;
+  // What is wrong with the filter; kSuccess when nothing is.
+  [[nodiscard]] mqtt::ReasonCode Check(const Session& session,
+                                       const mqtt::Subscription& subscription) const;
+  [[nodiscard]] mqtt::ReasonCode AddOwn(Session& session, const mqtt::Subscription& subscription);
+  [[nodiscard]] mqtt::ReasonCode Remove(Session& session, std::string_view filter);
+  void Granted(const std::shared_ptr<Answer>& answer, size_t index, mqtt::ReasonCode reason);
+  void Finish(Answer& answer);
+  // Whoever listens for deltas anew is told by the registry what is pending.
+  void TellDeltaFilter(const Session& session, std::string_view shadow);
 
   ShardContext& c_;
+  PubSub& pub_sub_;
 };
 
 // The QoS at which `session` gets messages on one of its own topics; -1: it has not subscribed.

@@ -1,10 +1,12 @@
-#include "services/gateway/uplink.h"
+#include "services/gateway/batch_appender.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/clock.h"
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
+#include "libs/routing/envelope.h"
 #include "libs/routing/keys.h"
 
 namespace homeport::gateway {
@@ -12,36 +14,52 @@ namespace {
 
 constexpr int64_t kRefusedRetryMs = 100;
 
+// KEYS: stream, hash. ARGV: oldest id to keep, name and bytes of the batch, then field and value in
+// turn. Sent again after a lost answer it has the same effect on the hash.
+constexpr std::string_view kAppendSource = R"lua(
+for i = 4, #ARGV, 2 do
+  if ARGV[i + 1] == '' then
+    redis.call('HDEL', KEYS[2], ARGV[i])
+  else
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+  end
+end
+return redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[1], '*', ARGV[2], ARGV[3])
+)lua";
+
+const redis::Script& AppendScript() {
+  static const redis::Script script(kAppendSource);
+  return script;
+}
+
 }  // namespace
 
-Uplink::Uplink(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, Options options,
-               OnAppended on_appended)
+BatchAppender::BatchAppender(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe,
+                             Options options, OnAppended on_appended)
     : reactor_(reactor),
       redis_(redis),
       probe_(probe),
       options_(std::move(options)),
       on_appended_(std::move(on_appended)),
-      partitions_(options_.partitions) {
-  for (uint32_t i = 0; i < options_.partitions; ++i) partitions_[i].key = routing::UplinkKey(i);
+      partitions_(options_.streams.size()) {
+  for (size_t i = 0; i < partitions_.size(); ++i) partitions_[i].key = options_.streams[i];
 }
 
-Uplink::Partition& Uplink::Of(std::string_view device) {
-  return partitions_[routing::PartitionOf(device, options_.partitions)];
-}
-
-void Uplink::Append(const routing::Uplink& message, OwedAck ack) {
-  Partition& partition = Of(message.device);
-  const size_t before = partition.open.size();
+void BatchAppender::Appended(Partition& partition, size_t before, OwedAck ack) {
   if (before == 0) partition.opened_us = MonotonicMicros();
-  routing::AppendUplink(partition.open, message);
   buffered_bytes_ += partition.open.size() - before;
   ++partition.open_messages;
   if (ack.packet_id != 0) partition.open_acks.push_back(ack);
   Touch(partition);
 }
 
-void Uplink::AppendAck(std::string_view device, OwedAck ack) {
-  Partition& partition = Of(device);
+void BatchAppender::SetWithBatch(uint32_t partition, std::string_view field, std::string value) {
+  partitions_[partition].open_fields.emplace_back(field);
+  partitions_[partition].open_fields.push_back(std::move(value));
+}
+
+void BatchAppender::AppendAck(uint32_t index, OwedAck ack) {
+  Partition& partition = partitions_[index];
   if (partition.open.empty() && !partition.on_its_way) return on_appended_({&ack, 1});
   if (partition.open.empty()) {
     partition.sent_acks.push_back(ack);
@@ -52,7 +70,7 @@ void Uplink::AppendAck(std::string_view device, OwedAck ack) {
 
 // The first message after a quiet window leaves at the end of this loop iteration; those behind it
 // wait for company until the window is over.
-void Uplink::Touch(Partition& partition) {
+void BatchAppender::Touch(Partition& partition) {
   if (!partition.dirty) {
     partition.dirty = true;
     dirty_.push_back(static_cast<uint32_t>(&partition - partitions_.data()));
@@ -76,7 +94,7 @@ void Uplink::Touch(Partition& partition) {
   }
 }
 
-void Uplink::Flush() {
+void BatchAppender::Flush() {
   last_flush_ = reactor_.now();
   std::vector<uint32_t> dirty;
   dirty.swap(dirty_);
@@ -90,28 +108,47 @@ void Uplink::Flush() {
 }
 
 // Turns the open batch into the one to send. REQUIRES: none is on its way.
-void Uplink::Close(Partition& partition) {
+void BatchAppender::Close(Partition& partition) {
   const size_t before = partition.open.size();
   routing::AppendBatchTail(partition.open, options_.pod.str(), ++partition.sequence);
   buffered_bytes_ += partition.open.size() - before;
   probe_.batch_messages.Observe(static_cast<int64_t>(std::exchange(partition.open_messages, 0)));
   partition.sent.swap(partition.open);
   partition.sent_acks.swap(partition.open_acks);
+  partition.sent_fields.swap(partition.open_fields);
+  partition.open_fields.clear();
   partition.open.clear();
   partition.first_us = partition.opened_us;
   partition.on_its_way = true;
 }
 
-void Uplink::SendBatch(Partition& partition) {
+void BatchAppender::SendBatch(Partition& partition) {
   partition.sent_us = MonotonicMicros();
   const uint32_t attempt = ++partition.attempt;
-  redis_.Send({"XADD", partition.key, "*", routing::kBatchField, partition.sent},
-              [this, &partition, attempt](const redis::Reply& reply) {
-                if (attempt == partition.attempt) OnAnswer(partition, reply);
-              });
+  auto on_reply = [this, &partition, attempt](const redis::Reply& reply) {
+    if (attempt == partition.attempt) OnAnswer(partition, reply);
+  };
+  if (!partition.sent_fields.empty()) return SendWithFields(partition, std::move(on_reply));
+  if (options_.keep_ms == 0) {
+    return redis_.Send({"XADD", partition.key, "*", routing::kBatchField, partition.sent},
+                       std::move(on_reply));
+  }
+  const std::string oldest = std::to_string(reactor_.wall().value - options_.keep_ms);
+  redis_.Send({"XADD", partition.key, "MINID", "~", oldest, "*", routing::kBatchField,
+               partition.sent},
+              std::move(on_reply));
 }
 
-void Uplink::OnAnswer(Partition& partition, const redis::Reply& reply) {
+void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply on_reply) {
+  const auto index = static_cast<size_t>(&partition - partitions_.data());
+  std::vector<std::string> arguments = {"2", partition.key, options_.hashes[index],
+                                        std::to_string(reactor_.wall().value - options_.keep_ms),
+                                        std::string(routing::kBatchField), partition.sent};
+  arguments.insert(arguments.end(), partition.sent_fields.begin(), partition.sent_fields.end());
+  redis_.Eval(AppendScript(), std::move(arguments), std::move(on_reply));
+}
+
+void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
   if (!reply.ok()) {
     probe_.uplink_retries.Increment();
     if (!reply.lost()) {
@@ -137,19 +174,19 @@ void Uplink::OnAnswer(Partition& partition, const redis::Reply& reply) {
   if (partition.sent_acks.empty()) partition.sent_acks.swap(acks);  // keeps the capacity
 }
 
-void Uplink::RetryLater(Partition& partition) {
+void BatchAppender::RetryLater(Partition& partition) {
   reactor_.After(kRefusedRetryMs, [this, &partition] {
     if (redis_.connected()) SendBatch(partition);
   });
 }
 
-bool Uplink::idle() const {
+bool BatchAppender::idle() const {
   return std::all_of(partitions_.begin(), partitions_.end(), [](const Partition& partition) {
     return partition.open.empty() && !partition.on_its_way;
   });
 }
 
-void Uplink::OnConnected() {
+void BatchAppender::OnConnected() {
   for (Partition& partition : partitions_) {
     if (partition.on_its_way) SendBatch(partition);
   }

@@ -1,0 +1,163 @@
+#include "services/gateway/bus.h"
+
+#include <charconv>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/routing/envelope.h"
+#include "libs/routing/keys.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr int64_t kErrorPauseMs = 100;
+constexpr std::string_view kEmpty = "0-0";
+
+BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t partitions) {
+  for (uint32_t i = 0; i < partitions; ++i) {
+    options.streams.push_back(routing::BusKey(i));
+    options.hashes.push_back(routing::RetainedKey(i));
+  }
+  return options;
+}
+
+StreamPos ParsePos(std::string_view id) {
+  StreamPos pos;
+  const size_t dash = id.find('-');
+  std::from_chars(id.data(), id.data() + std::min(dash, id.size()), pos.ms);
+  if (dash != std::string_view::npos) {
+    std::from_chars(id.data() + dash + 1, id.data() + id.size(), pos.seq);
+  }
+  return pos;
+}
+
+}  // namespace
+
+Bus::Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_address,
+         ShardProbe& probe, Options options, uint32_t partitions, OnAppended on_appended,
+         OnMessage on_message)
+    : BatchAppender(reactor, redis, probe, WithStreams(std::move(options), partitions),
+                    std::move(on_appended)),
+      reactor_(reactor),
+      redis_(redis),
+      probe_(probe),
+      on_message_(std::move(on_message)),
+      partitions_(partitions),
+      streams_(partitions),
+      reader_(reactor, {redis_address, "bus"}, [this](bool connected) { OnReader(connected); }) {
+  for (uint32_t i = 0; i < partitions; ++i) partition_of_key_[routing::BusKey(i)] = i;
+}
+
+uint32_t Bus::PartitionOf(std::string_view topic) const {
+  return routing::BusPartitionOf(topic, partitions_);
+}
+
+void Bus::Publish(const BusMessage& message, OwedAck ack) {
+  const uint32_t partition = PartitionOf(message.topic());
+  if (message.retain()) {
+    SetWithBatch(partition, message.topic(),
+                 message.payload().empty() ? std::string() : message.SerializeAsString());
+  }
+  Append(partition, ack, [&](std::string& batch) {
+    routing::AppendBatchMessage(batch, message.ByteSizeLong());
+    message.AppendToString(&batch);
+  });
+}
+
+void Bus::Follow(uint32_t partition, OnFollowed on_followed) {
+  const std::string key = routing::BusKey(partition);
+  redis_.Send(
+      {"XREVRANGE", key, "+", "-", "COUNT", "1"},
+      [this, partition, on_followed = std::move(on_followed)](const redis::Reply& reply) mutable {
+        OnTail(partition, reply, std::move(on_followed));
+      });
+}
+
+void Bus::OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed) {
+  if (!reply.ok()) return on_followed(absl::UnavailableError(std::string(reply.error())));
+  const std::string_view tail = reply.size() > 0 ? reply[0][0].text() : kEmpty;
+  Stream& stream = streams_[partition];
+  if (!std::exchange(stream.followed, true)) {
+    stream.last_id = std::string(tail);
+    Wake();
+  }
+  on_followed(ParsePos(tail));
+}
+
+void Bus::OnReader(bool connected) {
+  reading_ = false;
+  reader_id_ = 0;
+  if (!connected) return;
+  reader_.Send({"CLIENT", "ID"}, [this](const redis::Reply& reply) {
+    if (!reply.ok()) return;
+    reader_id_ = reply.integer();
+    Read();
+  });
+}
+
+// The blocked reader does not know of a stream that is followed from now on.
+void Bus::Wake() {
+  if (!reading_) return Read();
+  const std::string id = std::to_string(reader_id_);
+  redis_.Send({"CLIENT", "UNBLOCK", id}, [](const redis::Reply&) {});
+}
+
+void Bus::Read() {
+  if (reading_ || reader_id_ == 0) return;
+  std::vector<std::string> keys, ids;
+  for (uint32_t i = 0; i < partitions_; ++i) {
+    if (!streams_[i].followed) continue;
+    keys.push_back(routing::BusKey(i));
+    ids.push_back(streams_[i].last_id);
+  }
+  if (keys.empty()) return;
+  std::vector<std::string_view> arguments = {"XREAD", "COUNT", "128", "BLOCK", "1000", "STREAMS"};
+  arguments.insert(arguments.end(), keys.begin(), keys.end());
+  arguments.insert(arguments.end(), ids.begin(), ids.end());
+  reading_ = true;
+  reader_.Send(arguments, [this](const redis::Reply& reply) {
+    if (reply.lost()) return;  // the next connection reads on
+    reading_ = false;
+    if (!reply.ok()) {
+      log::Refusal("bus_read_failed", {{"reason", reply.error()}});
+      reactor_.After(kErrorPauseMs, [this] { Read(); });
+      return;
+    }
+    OnEntries(reply);
+    Read();
+  });
+}
+
+// [[stream, [[id, [field, value]], …]], …], or nil when the wait was in vain.
+void Bus::OnEntries(const redis::Reply& reply) {
+  for (size_t i = 0; i < reply.size(); ++i) {
+    const auto partition = partition_of_key_.find(reply[i][0].text());
+    if (partition == partition_of_key_.end()) continue;
+    const redis::Reply entries = reply[i][1];
+    for (size_t k = 0; k < entries.size(); ++k) OnEntry(partition->second, entries[k]);
+  }
+}
+
+void Bus::OnEntry(uint32_t partition, const redis::Reply& entry) {
+  Stream& stream = streams_[partition];
+  stream.last_id = std::string(entry[0].text());
+  auto batch = std::make_shared<internal::v1::BusBatch>();
+  const std::string_view bytes = entry[1].size() == 2 ? entry[1][1].text() : std::string_view();
+  if (!batch->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) ||
+      batch->version() != 1) {
+    probe_.Refuse("bus_entry_malformed");
+    log::Refusal("bus_entry_malformed",
+                 {{"partition", partition}, {"id", stream.last_id}, {"next", "skipped"}});
+    return;
+  }
+  // Appended again because an answer was lost.
+  uint64_t& last = stream.sequences[batch->pod()];
+  if (batch->sequence() <= last) return;
+  last = batch->sequence();
+  const StreamPos pos = ParsePos(stream.last_id);
+  for (const BusMessage& message : batch->messages()) {
+    on_message_(partition, pos, SharedMessage(batch, &message));
+  }
+}
+
+}  // namespace homeport::gateway

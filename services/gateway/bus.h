@@ -1,0 +1,80 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/base/strings.h"
+#include "services/gateway/batch_appender.h"
+
+namespace homeport::gateway {
+
+using BusMessage = internal::v1::BusMessage;
+using SharedMessage = std::shared_ptr<const BusMessage>;  // shared by the sessions it goes to
+
+// An entry's place in a stream of Redis: "<ms>-<seq>".
+struct StreamPos {
+  uint64_t ms = 0;
+  uint64_t seq = 0;
+  friend auto operator<=>(const StreamPos&, const StreamPos&) = default;
+};
+
+// Messages between clients, across pods: partitioned streams that every pod reads as far as its
+// subscriptions need. A pod appends what its clients publish and delivers what it reads, its own
+// messages included, so all see the messages of a topic in one order. Shard's thread only.
+class Bus : public BatchAppender {
+ public:
+  using OnMessage = absl::AnyInvocable<void(uint32_t partition, StreamPos, const SharedMessage&)>;
+  using OnFollowed = absl::AnyInvocable<void(absl::StatusOr<StreamPos>)>;
+
+  // Reading has its own connection, which it blocks.
+  Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_address,
+      ShardProbe& probe, Options options, uint32_t partitions, OnAppended on_appended,
+      OnMessage on_message);
+
+  void Start() { reader_.Start(); }
+  void Stop() { reader_.Stop(); }
+
+  // A retained message becomes, or with an empty payload ends, the topic's retained message
+  // [MQTT-3.3.1-5, -6].
+  void Publish(const BusMessage& message, OwedAck ack);
+
+  // Yields the end of the partition at a moment after the call; what is appended behind it will be
+  // read. Error: Unavailable.
+  void Follow(uint32_t partition, OnFollowed on_followed);
+
+  [[nodiscard]] uint32_t partitions() const { return partitions_; }
+  [[nodiscard]] uint32_t PartitionOf(std::string_view topic) const;
+
+ private:
+  struct Stream {
+    bool followed = false;
+    std::string last_id;
+    absl::flat_hash_map<std::string, uint64_t> sequences;  // the last one read, of each pod
+  };
+  void OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed);
+  void OnReader(bool connected);
+  void Wake();
+  void Read();
+  void OnEntries(const redis::Reply& reply);
+  void OnEntry(uint32_t partition, const redis::Reply& entry);
+
+  net::Reactor& reactor_;
+  redis::Client& redis_;
+  ShardProbe& probe_;
+  OnMessage on_message_;
+  const uint32_t partitions_;
+  std::vector<Stream> streams_;
+  absl::flat_hash_map<std::string, uint32_t, StringHash, StringEqual> partition_of_key_;
+  redis::Client reader_;
+  int64_t reader_id_ = 0;  // Redis's number of the reading connection
+  bool reading_ = false;
+};
+
+}  // namespace homeport::gateway
