@@ -134,16 +134,19 @@ void BatchAppender::SendBatch(Partition& partition) {
                        std::move(on_reply));
   }
   const std::string oldest = std::to_string(reactor_.wall().value - options_.keep_ms);
-  redis_.Send({"XADD", partition.key, "MINID", "~", oldest, "*", routing::kBatchField,
-               partition.sent},
-              std::move(on_reply));
+  redis_.Send(
+      {"XADD", partition.key, "MINID", "~", oldest, "*", routing::kBatchField, partition.sent},
+      std::move(on_reply));
 }
 
 void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply on_reply) {
   const auto index = static_cast<size_t>(&partition - partitions_.data());
-  std::vector<std::string> arguments = {"2", partition.key, options_.hashes[index],
+  std::vector<std::string> arguments = {"2",
+                                        partition.key,
+                                        options_.hashes[index],
                                         std::to_string(reactor_.wall().value - options_.keep_ms),
-                                        std::string(routing::kBatchField), partition.sent};
+                                        std::string(routing::kBatchField),
+                                        partition.sent};
   arguments.insert(arguments.end(), partition.sent_fields.begin(), partition.sent_fields.end());
   redis_.Eval(AppendScript(), std::move(arguments), std::move(on_reply));
 }

@@ -10,8 +10,8 @@
 #include "libs/base/ids.h"
 #include "libs/net/reactor.h"
 #include "libs/redis/client.h"
-#include "services/gateway/probe.h"
 #include "services/gateway/owed_ack.h"
+#include "services/gateway/probe.h"
 
 namespace homeport::gateway {
 
@@ -29,7 +29,7 @@ class BatchAppender {
     std::vector<std::string> streams;  // the key of each partition
     std::vector<std::string> hashes;   // the hash beside each, for SetWithBatch; may be empty
     int64_t keep_ms = 0;               // older entries are trimmed; 0: by whoever has read them
-    size_t bytes_max = 64 << 20;  // buffered: open and unanswered batches together
+    size_t bytes_max = 64 << 20;       // buffered: open and unanswered batches together
     size_t batch_bytes_max = 64 << 10;
     int64_t window_ms = 2;  // how long a batch may wait for company
   };

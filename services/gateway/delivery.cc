@@ -85,8 +85,8 @@ bool Delivery::Write(Session& session, const OutMessage& out, uint16_t packet_id
   const BusMessage& message = *out.message;
   int64_t expires_in_s = 0;
   if (message.has_expiry_s()) {
-    expires_in_s = int64_t{message.expiry_s()} -
-                   (c_.reactor.wall().value - message.received_ms()) / 1000;
+    expires_in_s =
+        int64_t{message.expiry_s()} - (c_.reactor.wall().value - message.received_ms()) / 1000;
     if (expires_in_s <= 0) {
       Drop(session, message.topic(), "message_expired", "its expiry interval has passed");
       return false;

@@ -43,8 +43,7 @@ class Delivery {
             std::string_view text);
   [[nodiscard]] size_t Window(const Session& session) const;
   // The packet, unless the session was closed for it.
-  [[nodiscard]] bool DecodeAnswer(Session& session, const mqtt::Frame& frame,
-                                  mqtt::Packet* packet);
+  [[nodiscard]] bool DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Packet* packet);
 
   ShardContext& c_;
 };

@@ -6,7 +6,6 @@
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/base/log.h"
 #include "libs/mqtt/decode.h"
-#include "libs/net/address.h"
 
 namespace homeport::gateway {
 namespace {
@@ -69,7 +68,7 @@ FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame
 FrameOutcome MqttServer::ProtocolError(Session& session, std::string_view what) {
   c_.probe.Refuse(mqtt::Name(ReasonCode::kProtocolError));
   log::Refusal("protocol_error", {{"device", session.identity ? session.identity->device : ""},
-                                  {"peer", net::PeerOf(session.transport.fd())},
+                                  {"peer", c_.io.PeerOf(session)},
                                   {"why", what}});
   c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kProtocolError, what});
   return FrameOutcome::kConsumed;

@@ -19,8 +19,7 @@ Outbound::Entry* Outbound::Next(size_t window) {
   } while (Find(last_id_) != nullptr);
   Entry& entry = entries_[sent_++];
   entry.packet_id = last_id_;
-  entry.awaiting =
-      entry.out.qos == Qos::kExactlyOnce ? Awaiting::kPubrec : Awaiting::kPuback;
+  entry.awaiting = entry.out.qos == Qos::kExactlyOnce ? Awaiting::kPubrec : Awaiting::kPuback;
   return &entry;
 }
 

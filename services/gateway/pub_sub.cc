@@ -18,8 +18,8 @@ constexpr std::string_view kScanCount = "500";
 
 // The full filter, as the client said it, of one that is kept.
 bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
-  return kept.filter == filter && (kept.group == nullptr ? group.empty()
-                                                         : kept.group->name == group);
+  return kept.filter == filter &&
+         (kept.group == nullptr ? group.empty() : kept.group->name == group);
 }
 
 bool IsAnyPartition(std::string_view filter) {
@@ -63,14 +63,15 @@ void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
   if (!session.Cold().subscriber) session.cold->subscriber = std::make_unique<Subscriber>();
   Subscriber& subscriber = *session.cold->subscriber;
   const auto [group, filter] = Split(subscription.filter);
-  const auto same = std::find_if(
-      subscriber.filters.begin(), subscriber.filters.end(),
-      [&, g = group, f = filter](const auto& kept) { return IsSame(*kept, f, g); });
+  const auto same =
+      std::find_if(subscriber.filters.begin(), subscriber.filters.end(),
+                   [&, g = group, f = filter](const auto& kept) { return IsSame(*kept, f, g); });
   const bool fresh = same == subscriber.filters.end();
   if (fresh && subscriber.filters.size() >= c_.config.subscriptions_max) {
     return on_settled(ReasonCode::kQuotaExceeded, [] {});
   }
-  BusFilter& kept = fresh ? *subscriber.filters.emplace_back(std::make_unique<BusFilter>()) : **same;
+  BusFilter& kept =
+      fresh ? *subscriber.filters.emplace_back(std::make_unique<BusFilter>()) : **same;
   kept.qos = subscription.qos;
   kept.no_local = subscription.no_local;
   kept.retain_as_published = subscription.retain_as_published;
@@ -104,14 +105,14 @@ void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
 
 void PubSub::AskPlaces(std::shared_ptr<Settling> settling) {
   for (uint32_t i = 0; i < settling->partitions; ++i) {
-    c_.bus.Follow(settling->first_partition + i, [this, settling, i](
-                                                     absl::StatusOr<StreamPos> tail) mutable {
-      if (tail.ok()) settling->since[i] = *tail;
-      settling->failed |= !tail.ok();
-      if (++settling->answers < settling->partitions) return;
-      const auto granted = static_cast<ReasonCode>(settling->qos);
-      Settle(settling, settling->failed ? ReasonCode::kUnspecifiedError : granted);
-    });
+    c_.bus.Follow(settling->first_partition + i,
+                  [this, settling, i](absl::StatusOr<StreamPos> tail) mutable {
+                    if (tail.ok()) settling->since[i] = *tail;
+                    settling->failed |= !tail.ok();
+                    if (++settling->answers < settling->partitions) return;
+                    const auto granted = static_cast<ReasonCode>(settling->qos);
+                    Settle(settling, settling->failed ? ReasonCode::kUnspecifiedError : granted);
+                  });
   }
 }
 
@@ -164,8 +165,7 @@ void PubSub::OnRetained(const Settling& settling, std::string_view bytes) {
   Session* session = nullptr;
   const BusFilter* filter = FilterOf(settling, &session);
   auto message = std::make_shared<BusMessage>();
-  if (filter == nullptr ||
-      !message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  if (filter == nullptr || !message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return;
   }
   OutMessage out;
@@ -300,8 +300,8 @@ void PubSub::DeliverTo(Session& session, uint32_t partition, StreamPos pos,
 // Every shard with members reads the message; the one that sets the key first delivers it.
 void PubSub::ClaimFor(SharedGroup& group, StreamPos pos, const SharedMessage& message) {
   const std::string id = fmt::format("{}/{}", group.name, group.filter);
-  const std::string key = fmt::format("hp:share:{}-{}.{}:{:x}", pos.ms, pos.seq, index_in_entry_,
-                                      Hash64(id));
+  const std::string key =
+      fmt::format("hp:share:{}-{}.{}:{:x}", pos.ms, pos.seq, index_in_entry_, Hash64(id));
   redis_.Send({"SET", key, c_.pod.str(), "NX", "EX", "60"},
               [this, id, message](const redis::Reply& reply) {
                 if (!reply.ok()) return c_.probe.Refuse("shared_claim_failed");

@@ -68,7 +68,8 @@ class PubSub {
   Delivery& delivery_;
   mqtt::TopicTree<uint64_t> sessions_;  // packed handles
   mqtt::TopicTree<SharedGroup*> shared_;
-  std::map<std::string, std::unique_ptr<SharedGroup>, std::less<>> groups_;  // by "<group>/<filter>"
+  std::map<std::string, std::unique_ptr<SharedGroup>, std::less<>>
+      groups_;  // by "<group>/<filter>"
   StreamPos last_pos_;
   uint32_t index_in_entry_ = 0;
   uint64_t visit_ = 0;

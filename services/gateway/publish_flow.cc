@@ -149,8 +149,8 @@ bool PublishFlow::ResolveAlias(Session& session, mqtt::PublishView& publish) {
   const size_t index = publish.topic_alias - 1u;
   const bool known = index < aliases.size() && !aliases[index].empty();
   if (index >= kTopicAliasMax || (publish.topic.empty() && !known)) {
-    const auto reason = index >= kTopicAliasMax ? ReasonCode::kTopicAliasInvalid
-                                                : ReasonCode::kProtocolError;
+    const auto reason =
+        index >= kTopicAliasMax ? ReasonCode::kTopicAliasInvalid : ReasonCode::kProtocolError;
     c_.probe.Refuse(mqtt::Name(reason));
     c_.io.Close(session, {"CLIENT_ERROR", reason, "topic alias"});
     return false;

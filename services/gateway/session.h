@@ -64,14 +64,14 @@ struct ColdState {
   std::string output;  // bytes to write once the socket takes them
   size_t output_sent = 0;  // of `output`
   std::unique_ptr<StoredWill> will;
-  std::vector<StoredFilter> filters;  // own topics, where they are no row of OwnFilters
+  std::vector<StoredFilter> filters;       // own topics, where they are no row of OwnFilters
   std::unique_ptr<Subscriber> subscriber;  // topics that are not the device's own
   std::vector<std::string> topic_aliases;  // of the client; alias n is element n - 1
   std::deque<OrderedAck> acks;
   mqtt::InboundQos2Ids from_device_qos2;
   Outbound outbound;
-  uint16_t receive_max = 65'535;           // the client's
-  uint32_t packet_bytes_max = 0;           // the client's; 0: no limit
+  uint16_t receive_max = 65'535;  // the client's
+  uint32_t packet_bytes_max = 0;  // the client's; 0: no limit
 
   [[nodiscard]] bool IsIdle() const {
     return input.empty() && output.empty() && !will && filters.empty() && !subscriber &&

@@ -54,11 +54,12 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       redis_(reactor_, {config.redis, "uplink"}, [this](bool connected) { OnRedis(connected); }),
       uplink_(reactor_, redis_, probe_, config.partitions, AppendOptions(config, pod_),
               [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); }),
-      bus_(reactor_, redis_, config.redis, probe_, BusOptions(config, pod_), config.bus_partitions,
-           [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); },
-           [this](uint32_t partition, StreamPos pos, const SharedMessage& message) {
-             server_.pub_sub().OnMessage(partition, pos, message);
-           }),
+      bus_(
+          reactor_, redis_, config.redis, probe_, BusOptions(config, pod_), config.bus_partitions,
+          [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); },
+          [this](uint32_t partition, StreamPos pos, const SharedMessage& message) {
+            server_.pub_sub().OnMessage(partition, pos, message);
+          }),
       io_(reactor_, probe_, IoOptions(config), *this),
       ownership_(redis_, probe_, pod_),
       outbox_(reactor_, redis_, probe_),
