@@ -1,0 +1,96 @@
+"""Clients of two gateways talk to each other through mosquitto's own clients: every QoS, retained
+messages, shared subscriptions, both versions. Each subscriber listens before anyone publishes:
+`mosquitto_sub -d` says when its SUBACK is there."""
+
+import shutil
+import subprocess
+import threading
+
+import harness
+
+MESSAGES = 20
+
+
+def run(context):
+    if not shutil.which("mosquitto_sub"):
+        raise harness.Skipped("mosquitto-clients is not installed")
+    with harness.stack(context.bin, profile="conformance") as running:
+        for version in ("311", "5"):
+            for qos in (0, 1, 2):
+                every_message_once(running, version, qos)
+            retained(running, version)
+        shared(running)
+
+
+def every_message_once(running, version, qos):
+    topic = f"room/{version}/{qos}"
+    listeners = [Listener(gateway, version, qos, filter)
+                 for gateway, filter in zip(running.gateways, (f"{topic}/+/up", "room/#"))]
+    sent = [f"{topic}/{i}/up" for i in range(MESSAGES)]
+    for number, name in enumerate(sent):
+        publish(running.gateways[number % 2], version, qos, name, f"m{number}")
+    wanted = [f"{name} m{number}" for number, name in enumerate(sent)]
+    for listener in listeners:
+        found = listener.lines(MESSAGES)
+        harness.check_equal(sorted(found), sorted(wanted), f"QoS {qos}, MQTT {version}")
+
+
+def retained(running, version):
+    topic = f"kept/{version}"
+    publish(running.gateways[0], version, 1, topic, "stays", "-r")
+    for filter in (topic, "kept/#"):
+        found = Listener(running.gateways[1], version, 1, filter, "%r %t %p").lines(1)
+        harness.check_equal(found, [f"1 {topic} stays"], "a retained message")
+    publish(running.gateways[1], version, 1, topic, "", "-r", "-n")
+    last = Listener(running.gateways[0], version, 1, "kept/#", "%r %t %p")
+    publish(running.gateways[0], version, 1, f"{topic}/end", "end")
+    harness.check_equal(last.lines(1), [f"0 {topic}/end end"], "an ended retained message")
+
+
+def shared(running):
+    members = [Listener(gateway, "5", 1, "$share/crew/job/#") for gateway in running.gateways]
+    for number in range(MESSAGES):
+        publish(running.gateways[0], "5", 1, "job/x", f"m{number}")
+    harness.eventually(lambda: sum(len(member.read) for member in members) >= MESSAGES,
+                       "every shared message delivered")
+    found = sorted(line for member in members for line in member.stop())
+    harness.check_equal(found, sorted(f"job/x m{i}" for i in range(MESSAGES)), "shared messages")
+
+
+def publish(gateway, version, qos, topic, payload, *more):
+    host, port = gateway.listen["mqtt"].rsplit(":", 1)
+    body = [] if "-n" in more else ["-m", payload]
+    subprocess.run(["mosquitto_pub", "-h", host, "-p", port, "-V", version, "-q", str(qos),
+                    "-t", topic, *body, *more], check=True, timeout=20)
+
+
+class Listener:
+    """A mosquitto_sub whose subscription is in force."""
+
+    def __init__(self, gateway, version, qos, filter, form="%t %p"):
+        host, port = gateway.listen["mqtt"].rsplit(":", 1)
+        self.read = []
+        self._process = subprocess.Popen(
+            ["stdbuf", "-oL", "mosquitto_sub", "-d", "-h", host, "-p", port, "-V", version,
+             "-q", str(qos), "-t", filter, "-F", f"> {form}"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in self._process.stdout:
+            if line.startswith("Subscribed"):
+                break
+        self._reader = threading.Thread(target=self._collect)
+        self._reader.start()
+
+    def _collect(self):
+        for line in self._process.stdout:
+            if line.startswith("> "):
+                self.read.append(line[2:].strip())
+
+    def lines(self, count):
+        harness.eventually(lambda: len(self.read) >= count, f"{count} messages")
+        return self.stop()
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait()
+        self._reader.join()
+        return self.read
