@@ -1,5 +1,8 @@
 #include "libs/postgres/migrate.h"
 
+#include <cstdint>
+#include <set>
+
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
@@ -12,8 +15,8 @@ constexpr int64_t kAdvisoryKey = 0x686f6d65706f7274;
 
 constexpr Statement kLock{"migrate_lock", "SELECT pg_advisory_lock($1::int8)"};
 constexpr Statement kUnlock{"migrate_unlock", "SELECT pg_advisory_unlock($1::int8)"};
-constexpr Statement kCurrent{"migrate_current",
-                             "SELECT coalesce(max(version), 0) FROM schema_migration"};
+constexpr Statement kApplied{"migrate_applied",
+                             "SELECT version FROM schema_migration ORDER BY version"};
 constexpr Statement kNote{"migrate_note",
                           "INSERT INTO schema_migration (version, name) "
                           "VALUES ($1::int8, $2::text)"};
@@ -32,16 +35,24 @@ absl::Status Apply(Connection& connection, const Migration& migration) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::set<int64_t>> Applied(Connection& connection) {
+  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kApplied));
+  std::set<int64_t> versions;
+  for (size_t i = 0; i < rows.size(); ++i) versions.insert(rows.Int8(i, 0));
+  return versions;
+}
+
 absl::Status ApplyMissing(Connection& connection, std::span<const Migration> migrations) {
   HP_RETURN_IF_ERROR(connection.ExecuteScript(kTable));
-  HP_ASSIGN_OR_RETURN(const Result current, connection.Execute(kCurrent));
-  const int64_t version = current.Int8(0, 0);
-  if (version > static_cast<int64_t>(migrations.size())) {
+  HP_ASSIGN_OR_RETURN(const std::set<int64_t> applied, Applied(connection));
+  std::set<int64_t> unknown = applied;
+  for (const Migration& migration : migrations) unknown.erase(migration.version);
+  if (!unknown.empty()) {
     return absl::FailedPreconditionError(fmt::format(
-        "the schema has version {}, this program knows {}", version, migrations.size()));
+        "the schema has migration {}, which this program does not know", *unknown.begin()));
   }
-  for (const Migration& migration : migrations.subspan(static_cast<size_t>(version))) {
-    HP_RETURN_IF_ERROR(Apply(connection, migration));
+  for (const Migration& migration : migrations) {
+    if (!applied.contains(migration.version)) HP_RETURN_IF_ERROR(Apply(connection, migration));
   }
   return absl::OkStatus();
 }

@@ -8,16 +8,16 @@
 
 namespace homeport::postgres {
 
-// One numbered step of the schema. `version` counts 1, 2, 3 … without a gap.
+// One numbered step of the schema. Versions ascend; numbers may be left out.
 struct Migration {
   int version;
   std::string_view name;
   std::string_view sql;
 };
 
-// Brings the schema to the last of `migrations`, each in its own transaction, forward only, noted
-// in the table schema_migration. An advisory lock lets any number of processes start at once.
-// kFailedPrecondition: the database is newer than this program.
+// Applies those of `migrations` that the table schema_migration does not note, in order, each in
+// its own transaction, forward only. An advisory lock lets any number of processes start at once.
+// kFailedPrecondition: the database notes one that this program does not know.
 [[nodiscard]] absl::Status Migrate(Connection& connection, std::span<const Migration> migrations);
 
 }  // namespace homeport::postgres

@@ -1,13 +1,14 @@
 # cmake -DOUTPUT=<file.cc> "-DFILES=<a.sql>;<b.sql>" -P embed_migrations.cmake
 # Writes the numbered .sql files into a C++ source that defines Migrations() of schema.h.
 set(entries "")
-set(version 0)
+set(last 0)
 foreach(file IN LISTS FILES)
-  math(EXPR version "${version} + 1")
   get_filename_component(name "${file}" NAME_WE)
-  if(NOT name MATCHES "^0*${version}_")
-    message(FATAL_ERROR "${file}: migrations are numbered without a gap; ${version} was expected")
+  if(NOT name MATCHES "^0*([1-9][0-9]*)_" OR NOT CMAKE_MATCH_1 GREATER last)
+    message(FATAL_ERROR "${file}: the numbers of migrations ascend; more than ${last} was expected")
   endif()
+  set(version ${CMAKE_MATCH_1})
+  set(last ${version})
   file(READ "${file}" sql)
   string(APPEND entries "    {${version}, \"${name}\", R\"migration(${sql})migration\"},\n")
 endforeach()

@@ -48,6 +48,18 @@ TEST_CASE("a failing migration leaves no trace, and a newer schema is refused") 
         absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_CASE("numbers of migrations may have gaps, and a gap may be filled later") {
+  const auto connection = Open(SharedServers().postgres.NewDatabase());
+  const postgres::Migration all[] = {{1, "0001_a", "CREATE TABLE a (x int)"},
+                                     {5, "0005_b", "CREATE TABLE b (x int)"},
+                                     {9, "0009_c", "CREATE TABLE c (x int)"}};
+  const postgres::Migration first[] = {all[0], all[2]};
+  CHECK(postgres::Migrate(*connection, first).ok());
+  CHECK(postgres::Migrate(*connection, all).ok());
+  CHECK(postgres::Migrate(*connection, all).ok());
+  CHECK(connection->ExecuteScript("INSERT INTO b SELECT x FROM a NATURAL JOIN c").ok());
+}
+
 TEST_CASE("the number of partitions is fixed") {
   World world;
   CHECK(PartitionTable::Ensure(world.db(), kPartitions).ok());
