@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -23,10 +24,23 @@ Verdict CheckIntRange(const IntRange& range, int64_t value) {
   return distance % static_cast<uint64_t>(range.step) == 0 ? Verdict::kOk : Verdict::kOffStep;
 }
 
-// Devices compute in single precision: 25.3 arrives as 25.299999237. Its error grows with the
-// value's magnitude, so the tolerance does too.
+// Devices compute in single precision and print few digits: 25.3 arrives as 25.299999237. The error
+// grows with the value's magnitude, so the tolerance does too, but stays so far below the step that
+// a value between two steps is refused. Only what single precision cannot tell apart from a good
+// value, a latitude with a step of 1e-06, may be off by more.
+double SlackOf(const FloatRange& range, double value) {
+  const double magnitude = std::fabs(value);
+  double slack = kTolerance * std::max(magnitude, range.step);
+  if (range.step == 0) return slack;
+  slack = std::min(slack, range.step / 4);
+  constexpr double kHalfUlp = 0x1p-24;
+  const bool is_single = magnitude <= std::numeric_limits<float>::max() &&
+                         static_cast<double>(static_cast<float>(value)) == value;
+  return is_single ? std::max(slack, magnitude * kHalfUlp) : slack;
+}
+
 Verdict CheckFloatRange(const FloatRange& range, double value) {
-  const double slack = kTolerance * std::max(std::fabs(value), range.step);
+  const double slack = SlackOf(range, value);
   if (value < range.min - slack || value > range.max + slack) return Verdict::kOutOfRange;
   if (range.step == 0) return Verdict::kOk;
   const double steps = (value - range.min) / range.step;

@@ -17,7 +17,8 @@ enum class Verdict : uint8_t { kOk, kWrongType, kOutOfRange, kOffStep, kNotListe
 // The value alone, whatever the access:
 //   bool     true or false only, not 0 or 1
 //   integers whole numbers within the format; a double that is whole counts (5.0), kept exact
-//   float    any number; the step is met within 1e-6 relative, and so are the range's ends
+//   float    any number; the step is met within 1e-6 relative, but never halfway to the next, and
+//            so are the range's ends
 //   string   any string
 [[nodiscard]] Verdict ValidateValue(const Property& property, const json::Value& value);
 

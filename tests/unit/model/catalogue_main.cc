@@ -1,17 +1,19 @@
-// Loads every released product model of the real catalogue and checks that all its parts are
-// found. Prints what a pod that holds the catalogue pays. Skips (77) where the data is absent.
+// Loads every released product model of the real catalogue, prints what a pod that holds it pays,
+// and checks lookups, upgrades, values and refusals. Skips (77) where the data is absent.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/base/strings.h"
-#include "libs/model/model.h"
+#include "libs/json/parse.h"
 #include "libs/model/parse.h"
 #include "libs/model/shadow_path.h"
+#include "tests/unit/model/catalogue.h"
 
 namespace homeport::model {
 namespace {
@@ -39,55 +41,77 @@ size_t CountLost(const Model& model) {
   return lost;
 }
 
-struct Totals {
-  size_t refused = 0;
-  size_t lost = 0;
-  size_t properties = 0;
-  std::vector<size_t> bytes;  // of each model
-};
+std::string TextOf(const json::Value& line, std::string_view key) {
+  const json::Value* value = line.Find(key);
+  const std::string* text = value == nullptr ? nullptr : value->IfString();
+  return text == nullptr ? "" : *text;
+}
 
-void Load(const std::string& line, Totals& totals) {
-  const absl::StatusOr<Model> model = ParseModel(line);
+// Whether the line holds a model that loads.
+bool Load(const std::string& text, Catalogue& catalogue) {
+  absl::StatusOr<json::Value> line = json::Parse(text, {.depth_max = 16});
+  absl::StatusOr<Model> model = line.ok() ? ModelFromJson(*line) : line.status();
   if (!model.ok()) {
-    ++totals.refused;
-    fmt::print("refused: {}\n  {}\n", line.substr(0, 60), Message(model.status()));
-    return;
+    fmt::print("refused: {}\n  {}\n", text.substr(0, 60), Message(model.status()));
+    return false;
   }
-  totals.lost += CountLost(*model);
-  totals.properties += model->properties().size();
-  totals.bytes.push_back(model->MemoryBytes());
+  const json::Value* latest = line->Find("latest");
+  catalogue.push_back(
+      {.product = TextOf(*line, "model"),
+       .version = line->Find("version")->ToInt64().value_or(0),
+       .released = TextOf(*line, "status") == "released",
+       .latest = latest != nullptr && latest->IfBool() != nullptr && *latest->IfBool(),
+       .instance = *line->Find("instance"),
+       .model = *std::move(model)});
+  return true;
 }
 
-int Report(Totals& totals) {
-  std::sort(totals.bytes.begin(), totals.bytes.end());
+void PrintMemory(const Catalogue& catalogue) {
+  std::vector<size_t> bytes;
   size_t sum = 0;
-  for (const size_t bytes : totals.bytes) sum += bytes;
-  const size_t count = std::max<size_t>(totals.bytes.size(), 1);
-  fmt::print("{} models, {} properties, {} refused, {} parts not found\n", totals.bytes.size(),
-             totals.properties, totals.refused, totals.lost);
-  if (!totals.bytes.empty()) {
-    fmt::print("memory: {} bytes per model (median {}, largest {}), {:.1f} MiB in all\n",
-               sum / count, totals.bytes[count / 2], totals.bytes.back(),
-               static_cast<double>(sum) / (1 << 20));
+  for (const CatalogueEntry& entry : catalogue) {
+    bytes.push_back(entry.model.MemoryBytes());
+    sum += bytes.back();
   }
-  const bool good =
-      totals.bytes.size() == kModelsExpected && totals.refused == 0 && totals.lost == 0;
-  return good ? 0 : 1;
+  std::sort(bytes.begin(), bytes.end());
+  fmt::print("memory: {} bytes per model (median {}, largest {}), {:.1f} MiB in all\n",
+             sum / bytes.size(), bytes[bytes.size() / 2], bytes.back(),
+             static_cast<double>(sum) / (1 << 20));
 }
 
-int Run() {
-  const std::string path = HOMEPORT_SOURCE_DIR "/../shared/data/miot-specs.jsonl";
+int Run(const std::string& folder) {
+  const std::string path = folder + "/miot-specs.jsonl";
   std::ifstream file(path);
   if (!file) {
     fmt::print("skipped: {} is not here\n", path);
     return kSkipped;
   }
-  Totals totals;
-  for (std::string line; std::getline(file, line);) Load(line, totals);
-  return Report(totals);
+  Catalogue catalogue;
+  size_t refused = 0;
+  for (std::string line; std::getline(file, line);) refused += !Load(line, catalogue);
+  fmt::print("{} models, {} refused\n", catalogue.size(), refused);
+  if (catalogue.size() != kModelsExpected || refused != 0) return 1;
+  PrintMemory(catalogue);
+  bool good = CheckLookups(catalogue);
+  good = CheckUpgrades(catalogue) && good;
+  return good ? 0 : 1;
 }
 
 }  // namespace
+
+bool CheckLookups(const Catalogue& catalogue) {
+  size_t properties = 0, lost = 0;
+  for (const CatalogueEntry& entry : catalogue) {
+    properties += entry.model.properties().size();
+    lost += CountLost(entry.model);
+  }
+  fmt::print("lookups: {} properties, {} parts not found\n", properties, lost);
+  return lost == 0;
+}
+
 }  // namespace homeport::model
 
-int main() { return homeport::model::Run(); }
+// Optionally takes the folder of the data.
+int main(int argc, char** argv) {
+  return homeport::model::Run(argc > 1 ? argv[1] : HOMEPORT_SOURCE_DIR "/../shared/data");
+}
