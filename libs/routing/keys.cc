@@ -37,6 +37,20 @@ std::string SessionField(std::string_view device, std::string_view client) {
   return client.empty() || client == device ? "c" : fmt::format("c:{}", client);
 }
 
+std::string KeptKey(std::string_view device, std::string_view client) {
+  return fmt::format("hp:{{d:{}}}:kept:{}", device, client);
+}
+
+std::string QueueKey(std::string_view device, std::string_view client) {
+  return fmt::format("hp:{{d:{}}}:queue:{}", device, client);
+}
+
+std::string KeptOfPodKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:kept", pod); }
+
+std::string WillsKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:wills", pod); }
+
+std::string PlacesKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:places", pod); }
+
 std::string PodKey(std::string_view pod) { return fmt::format("hp:pod:{}", pod); }
 
 std::string_view DeviceOfSessionKey(std::string_view key) {

@@ -20,11 +20,24 @@ namespace homeport::routing {
 // device is disabled.
 [[nodiscard]] std::string SessionKey(std::string_view device);
 [[nodiscard]] std::string SessionField(std::string_view device, std::string_view client);
+// hp:{d:<device>}:kept:<client> — a hash: a session that outlives its connection (services/gateway/
+// session_store.h); hp:{d:<device>}:queue:<client> — its messages, by number.
+[[nodiscard]] std::string KeptKey(std::string_view device, std::string_view client);
+[[nodiscard]] std::string QueueKey(std::string_view device, std::string_view client);
+// What another pod takes over when this one has died: hp:{g:<pod>}:kept — a set of its
+// kept sessions; hp:{g:<pod>}:wills — a hash of its clients' wills.
+[[nodiscard]] std::string KeptOfPodKey(std::string_view pod);
+[[nodiscard]] std::string WillsKey(std::string_view pod);
+// hp:{g:<pod>}:places — a hash: up to where the pod has read each partition of the bus.
+[[nodiscard]] std::string PlacesKey(std::string_view pod);
+// hp:pods — a set of all pods that may have left something behind.
+inline constexpr std::string_view kPodsKey = "hp:pods";
 // hp:pod:<pod> — the lease of a pod; exists while the pod lives.
 [[nodiscard]] std::string PodKey(std::string_view pod);
 
 // The partition of a topic, or of a filter whose first level is no wildcard: by that level.
 [[nodiscard]] uint32_t BusPartitionOf(std::string_view topic, uint32_t partitions);
+inline constexpr uint32_t kBusPartitionsMax = 1024;
 // hp:{t:NN}:bus — messages between clients; hp:{t:NN}:ret — its retained messages, by topic.
 [[nodiscard]] std::string BusKey(uint32_t partition);
 [[nodiscard]] std::string RetainedKey(uint32_t partition);

@@ -1,5 +1,6 @@
 #include "services/gateway/bus.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr int64_t kErrorPauseMs = 100;
 constexpr std::string_view kEmpty = "0-0";
+constexpr std::string_view kReplayCount = "128";
 
 BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t partitions) {
   for (uint32_t i = 0; i < partitions; ++i) {
@@ -20,6 +22,8 @@ BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t part
   }
   return options;
 }
+
+std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.seq); }
 
 StreamPos ParsePos(std::string_view id) {
   StreamPos pos;
@@ -34,8 +38,8 @@ StreamPos ParsePos(std::string_view id) {
 }  // namespace
 
 Bus::Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_address,
-         ShardProbe& probe, Options options, uint32_t partitions, OnAppended on_appended,
-         OnMessage on_message)
+         ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
+         OnAppended on_appended, OnMessage on_message)
     : BatchAppender(reactor, redis, probe, WithStreams(std::move(options), partitions),
                     std::move(on_appended)),
       reactor_(reactor),
@@ -43,6 +47,7 @@ Bus::Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_a
       probe_(probe),
       on_message_(std::move(on_message)),
       partitions_(partitions),
+      cache_bytes_(cache_bytes / partitions),
       streams_(partitions),
       reader_(reactor, {redis_address, "bus"}, [this](bool connected) { OnReader(connected); }) {
   for (uint32_t i = 0; i < partitions; ++i) partition_of_key_[routing::BusKey(i)] = i;
@@ -50,6 +55,12 @@ Bus::Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_a
 
 uint32_t Bus::PartitionOf(std::string_view topic) const {
   return routing::BusPartitionOf(topic, partitions_);
+}
+
+std::vector<StreamPos> Bus::positions() const {
+  std::vector<StreamPos> all;
+  for (const Stream& stream : streams_) all.push_back(stream.followed ? stream.last : StreamPos());
+  return all;
 }
 
 void Bus::Publish(const BusMessage& message, OwedAck ack) {
@@ -78,7 +89,8 @@ void Bus::OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_fo
   const std::string_view tail = reply.size() > 0 ? reply[0][0].text() : kEmpty;
   Stream& stream = streams_[partition];
   if (!std::exchange(stream.followed, true)) {
-    stream.last_id = std::string(tail);
+    stream.last = ParsePos(tail);
+    stream.recent_from = stream.last;
     Wake();
   }
   on_followed(ParsePos(tail));
@@ -108,7 +120,7 @@ void Bus::Read() {
   for (uint32_t i = 0; i < partitions_; ++i) {
     if (!streams_[i].followed) continue;
     keys.push_back(routing::BusKey(i));
-    ids.push_back(streams_[i].last_id);
+    ids.push_back(FormatPos(streams_[i].last));
   }
   if (keys.empty()) return;
   std::vector<std::string_view> arguments = {"XREAD", "COUNT", "128", "BLOCK", "1000", "STREAMS"};
@@ -140,24 +152,87 @@ void Bus::OnEntries(const redis::Reply& reply) {
 
 void Bus::OnEntry(uint32_t partition, const redis::Reply& entry) {
   Stream& stream = streams_[partition];
-  stream.last_id = std::string(entry[0].text());
-  auto batch = std::make_shared<internal::v1::BusBatch>();
-  const std::string_view bytes = entry[1].size() == 2 ? entry[1][1].text() : std::string_view();
-  if (!batch->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) ||
-      batch->version() != 1) {
-    probe_.Refuse("bus_entry_malformed");
-    log::Refusal("bus_entry_malformed",
-                 {{"partition", partition}, {"id", stream.last_id}, {"next", "skipped"}});
-    return;
-  }
+  stream.last = ParsePos(entry[0].text());
+  const SharedBatch batch = Parse(partition, entry);
+  if (!batch) return;
   // Appended again because an answer was lost.
   uint64_t& last = stream.sequences[batch->pod()];
   if (batch->sequence() <= last) return;
   last = batch->sequence();
-  const StreamPos pos = ParsePos(stream.last_id);
-  for (const BusMessage& message : batch->messages()) {
-    on_message_(partition, pos, SharedMessage(batch, &message));
+  Remember(stream, stream.last, batch);
+  Tell(partition, stream.last, batch, on_message_);
+}
+
+Bus::SharedBatch Bus::Parse(uint32_t partition, const redis::Reply& entry) {
+  auto batch = std::make_shared<internal::v1::BusBatch>();
+  const std::string_view bytes = entry[1].size() == 2 ? entry[1][1].text() : std::string_view();
+  if (batch->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+      batch->version() == 1) {
+    return batch;
   }
+  probe_.Refuse("bus_entry_malformed");
+  log::Refusal("bus_entry_malformed",
+               {{"partition", partition}, {"id", entry[0].text()}, {"next", "skipped"}});
+  return nullptr;
+}
+
+void Bus::Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each) {
+  uint32_t index = 0;
+  for (const BusMessage& message : batch->messages()) {
+    each(partition, {pos, index++}, SharedMessage(batch, &message));
+  }
+}
+
+void Bus::Remember(Stream& stream, StreamPos pos, SharedBatch batch) {
+  stream.recent_bytes += batch->ByteSizeLong();
+  stream.recent.emplace_back(pos, std::move(batch));
+  while (stream.recent_bytes > cache_bytes_ && !stream.recent.empty()) {
+    stream.recent_bytes -= stream.recent.front().second->ByteSizeLong();
+    stream.recent_from = stream.recent.front().first;
+    stream.recent.pop_front();
+  }
+}
+
+struct Bus::Replaying {
+  uint32_t partition = 0;
+  StreamPos from;
+  StreamPos to;
+  OnMessage each;
+  OnEnd on_end;
+};
+
+void Bus::Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage each, OnEnd on_end) {
+  const Stream& stream = streams_[partition];
+  if (stream.followed && from >= stream.recent_from) {
+    const auto behind = std::upper_bound(
+        stream.recent.begin(), stream.recent.end(), from,
+        [](StreamPos pos, const auto& remembered) { return pos < remembered.first; });
+    const std::vector<std::pair<StreamPos, SharedBatch>> entries(behind, stream.recent.end());
+    from = std::max(from, stream.last);
+    for (const auto& [pos, batch] : entries) {
+      if (pos <= to) Tell(partition, pos, batch, each);
+    }
+  }
+  if (from >= to) return on_end(true);
+  ReplayPage(std::make_shared<Replaying>(
+      Replaying{partition, from, to, std::move(each), std::move(on_end)}));
+}
+
+void Bus::ReplayPage(std::shared_ptr<Replaying> replaying) {
+  const std::string key = routing::BusKey(replaying->partition);
+  const std::string from = "(" + FormatPos(replaying->from);
+  const std::string to = FormatPos(replaying->to);
+  redis_.Send({"XRANGE", key, from, to, "COUNT", kReplayCount},
+              [this, replaying](const redis::Reply& reply) {
+                if (!reply.ok()) return replaying->on_end(false);
+                if (reply.size() == 0) return replaying->on_end(true);
+                for (size_t i = 0; i < reply.size(); ++i) {
+                  replaying->from = ParsePos(reply[i][0].text());
+                  const SharedBatch batch = Parse(replaying->partition, reply[i]);
+                  if (batch) Tell(replaying->partition, replaying->from, batch, replaying->each);
+                }
+                ReplayPage(replaying);
+              });
 }
 
 }  // namespace homeport::gateway

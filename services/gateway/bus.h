@@ -2,8 +2,10 @@
 
 #include <compare>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -25,18 +27,26 @@ struct StreamPos {
   friend auto operator<=>(const StreamPos&, const StreamPos&) = default;
 };
 
+// A message's place: its entry, and which of the entry's messages it is.
+struct BusPlace {
+  StreamPos pos;
+  uint32_t index = 0;
+  friend auto operator<=>(const BusPlace&, const BusPlace&) = default;
+};
+
 // Messages between clients, across pods: partitioned streams that every pod reads as far as its
 // subscriptions need. A pod appends what its clients publish and delivers what it reads, its own
 // messages included, so all see the messages of a topic in one order. Shard's thread only.
 class Bus : public BatchAppender {
  public:
-  using OnMessage = absl::AnyInvocable<void(uint32_t partition, StreamPos, const SharedMessage&)>;
+  using OnMessage =
+      absl::AnyInvocable<void(uint32_t partition, const BusPlace&, const SharedMessage&)>;
   using OnFollowed = absl::AnyInvocable<void(absl::StatusOr<StreamPos>)>;
 
   // Reading has its own connection, which it blocks.
   Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_address,
-      ShardProbe& probe, Options options, uint32_t partitions, OnAppended on_appended,
-      OnMessage on_message);
+      ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
+      OnAppended on_appended, OnMessage on_message);
 
   void Start() { reader_.Start(); }
   void Stop() { reader_.Stop(); }
@@ -49,13 +59,26 @@ class Bus : public BatchAppender {
   // read. Error: Unavailable.
   void Follow(uint32_t partition, OnFollowed on_followed);
 
+  // Tells `each` of the partition's messages behind `from` and up to `to`, in order, then calls
+  // `on_end`: true when none was missed but what the stream no longer has.
+  using OnEnd = absl::AnyInvocable<void(bool complete)>;
+  void Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage each, OnEnd on_end);
+
   [[nodiscard]] uint32_t partitions() const { return partitions_; }
+  [[nodiscard]] bool IsFollowed(uint32_t partition) const { return streams_[partition].followed; }
+  [[nodiscard]] std::vector<StreamPos> positions() const;
+  // Up to where a followed partition has been read.
+  [[nodiscard]] StreamPos position(uint32_t partition) const { return streams_[partition].last; }
   [[nodiscard]] uint32_t PartitionOf(std::string_view topic) const;
 
  private:
+  using SharedBatch = std::shared_ptr<const internal::v1::BusBatch>;
   struct Stream {
     bool followed = false;
-    std::string last_id;
+    std::deque<std::pair<StreamPos, SharedBatch>> recent;  // every entry read behind recent_from
+    StreamPos recent_from;
+    size_t recent_bytes = 0;
+    StreamPos last;
     absl::flat_hash_map<std::string, uint64_t> sequences;  // the last one read, of each pod
   };
   void OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed);
@@ -64,12 +87,18 @@ class Bus : public BatchAppender {
   void Read();
   void OnEntries(const redis::Reply& reply);
   void OnEntry(uint32_t partition, const redis::Reply& entry);
+  [[nodiscard]] SharedBatch Parse(uint32_t partition, const redis::Reply& entry);
+  static void Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each);
+  void Remember(Stream& stream, StreamPos pos, SharedBatch batch);
+  struct Replaying;
+  void ReplayPage(std::shared_ptr<Replaying> replaying);
 
   net::Reactor& reactor_;
   redis::Client& redis_;
   ShardProbe& probe_;
   OnMessage on_message_;
   const uint32_t partitions_;
+  const uint64_t cache_bytes_;  // of one partition
   std::vector<Stream> streams_;
   absl::flat_hash_map<std::string, uint32_t, StringHash, StringEqual> partition_of_key_;
   redis::Client reader_;

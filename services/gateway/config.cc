@@ -6,6 +6,7 @@
 #include "libs/base/status.h"
 #include "libs/net/address.h"
 #include "libs/peer/ip_endpoint.h"
+#include "libs/routing/keys.h"
 
 namespace homeport::gateway {
 namespace {
@@ -81,6 +82,19 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
             {.min = 1, .max = 65'535, .doc = "QoS 1 messages of one session, each way"});
   table.Int("subscriptions-max", &c.subscriptions_max,
             {.min = 1, .max = 10'000, .doc = "filters of one session"});
+  table.Int(
+      "session-expiry-s-max", &c.session_expiry_s_max,
+      {.min = 0,
+       .max = 31'536'000,
+       .unit = "s",
+       .doc = "how long a session may outlive its connection; longer wishes are lowered to it"});
+  table.Int("queue-messages-max", &c.queue_messages_max,
+            {.min = 1, .max = 32'000, .doc = "kept for a session whose client is away"});
+  table.Int("queue-bytes-max", &c.queue_bytes_max,
+            {.min = 1024,
+             .max = 256 << 20,
+             .unit = "bytes",
+             .doc = "kept for a session whose client is away"});
   table.Int("connect-deadline-s", &c.connect_deadline_s,
             {.min = 1, .max = 600, .unit = "s", .doc = "from accept to CONNACK, TLS included"});
   table.Int("tls-handshakes-max", &c.tls_handshakes_max,
@@ -117,11 +131,17 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
 void DeclareTuning(config::Table& table, GatewayConfig& c) {
   table.Int("bus-partitions", &c.bus_partitions,
             {.min = 1,
-             .max = 1024,
+             .max = routing::kBusPartitionsMax,
              .doc = "Streams of messages between clients; the same everywhere, fixed for a "
                     "deployment's life"});
   table.Int("bus-keep-s", &c.bus_keep_s,
             {.min = 10, .max = 3600, .unit = "s", .doc = "How long those streams keep a message"});
+  table.Int("bus-cache-bytes", &c.bus_cache_bytes,
+            {.min = 0,
+             .max = 1 << 30,
+             .unit = "bytes",
+             .doc = "Recent messages between clients that a reactor has at hand for sessions that "
+                    "move to it"});
   table.Int("partitions", &c.partitions,
             {.min = 1,
              .max = 4096,

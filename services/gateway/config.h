@@ -30,6 +30,7 @@ struct GatewayConfig {
   uint32_t partitions = 64;
   uint32_t bus_partitions = 16;
   uint32_t bus_keep_s = 60;
+  uint64_t bus_cache_bytes = 16 << 20;
   uint32_t reactors = 0;
   int64_t pod_lease_ms = 10'000;
   int64_t uplink_window_ms = 2;
@@ -41,6 +42,9 @@ struct GatewayConfig {
   uint32_t bytes_per_second = 512 << 10;
   uint32_t inflight_max = 100;
   uint32_t subscriptions_max = 50;
+  uint32_t session_expiry_s_max = 604'800;
+  uint32_t queue_messages_max = 1000;
+  uint64_t queue_bytes_max = 1 << 20;
   uint32_t connect_deadline_s = 10;
   uint32_t tls_handshakes_max = 2000;
   uint32_t source_connects_per_second = 1000;

@@ -1,6 +1,7 @@
 #include "services/gateway/connect_flow.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/auth/credentials.h"
@@ -29,6 +30,12 @@ ReasonCode RefusalOf(const absl::Status& status) {
     default:
       return ReasonCode::kServerUnavailable;
   }
+}
+
+// How long the session is to outlive the connection; a 3.1.1 client says only whether.
+uint32_t ExpiryOf(const mqtt::Connect& connect) {
+  if (connect.version == mqtt::Version::k5) return connect.properties.session_expiry_s.value_or(0);
+  return connect.clean_start ? 0 : std::numeric_limits<uint32_t>::max();
 }
 
 // What of a will's properties goes to subscribers, as on the wire.
@@ -74,11 +81,16 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
     return FrameOutcome::kPause;
   }
   attempt.keep_alive_s = connect.keep_alive_s;
-  attempt.session_expiry_s = connect.properties.session_expiry_s.value_or(0);
+  attempt.wish.clean_start = connect.clean_start;
+  attempt.asked_expiry_s = ExpiryOf(connect);
+  attempt.wish.expiry_s = std::min(attempt.asked_expiry_s, c_.config.session_expiry_s_max);
   if (connect.will) KeepWill(session, *connect.will);
   if (connect.properties.receive_max) session.Cold().receive_max = *connect.properties.receive_max;
   if (connect.properties.packet_bytes_max) {
     session.Cold().packet_bytes_max = *connect.properties.packet_bytes_max;
+  }
+  if (const uint16_t aliases = connect.properties.topic_alias_max.value_or(0); aliases > 0) {
+    session.Cold().aliases_out.max = std::min(aliases, kTopicAliasMax);
   }
   session.phase = Phase::kAuthenticating;
   attempts_[session.handle().packed()] = std::move(attempt);
@@ -192,40 +204,92 @@ void ConnectFlow::OnDevice(SessionHandle handle, const absl::StatusOr<DeviceInfo
 void ConnectFlow::AcquireClaim(Session& session) {
   session.phase = Phase::kClaiming;
   const SessionHandle handle = session.handle();
-  c_.ownership.Acquire(
-      *session.identity, handle,
-      [this, handle](const absl::StatusOr<Claim>& claim) { OnClaim(handle, claim); });
+  if (attempts_[handle.packed()].wish.clean_start) return ClaimClient(handle, std::nullopt);
+  // Before the claim: what the former pod had read by then is in the queue that the claim yields.
+  c_.store.FindFormer(*session.identity,
+                      [this, handle](absl::StatusOr<std::optional<SessionStore::Former>> former) {
+                        Session* waiting = Waiting(handle, Phase::kClaiming);
+                        if (waiting == nullptr) return;
+                        if (!former.ok())
+                          return Refuse(*waiting, RefusalOf(former.status()), "session");
+                        ClaimClient(handle, *std::move(former));
+                      });
 }
 
-void ConnectFlow::OnClaim(SessionHandle handle, const absl::StatusOr<Claim>& claim) {
-  Session* session = Waiting(handle, Phase::kClaiming);
-  if (session == nullptr) return;  // closed meanwhile: OnClosed has released the claim
-  if (!claim.ok()) return Refuse(*session, RefusalOf(claim.status()), "claim");
+void ConnectFlow::ClaimClient(SessionHandle handle, std::optional<SessionStore::Former> former) {
+  const Session& session = *c_.io.sessions().Find(handle);
+  Claimant claimant{handle, {}, attempts_[handle.packed()].wish, std::move(former)};
+  if (claimant.wish.expiry_s > 0 || !claimant.wish.clean_start) {
+    claimant.identity = *session.identity;
+  }
+  if (claimant.former && claimant.former->pod == c_.pod.str()) {
+    claimant.former->places = c_.bus.positions();
+  }
+  const SessionWish wish = claimant.wish;
+  c_.ownership.Acquire(*session.identity, handle, wish,
+                       [this, claimant = std::move(claimant)](const absl::StatusOr<Claim>& claim) {
+                         OnClaim(claimant, claim);
+                       });
+}
+
+std::optional<SessionKeeper::Past> ConnectFlow::PastOf(const Claimant& claimant,
+                                                       const Claim& claim) const {
+  if (!claim.kept || claim.kept->fields.empty()) return std::nullopt;
+  SessionKeeper::Past past{*claim.kept, {}};
+  const bool is_same =
+      claimant.former && claim.kept->owner && claimant.former->pod == claim.kept->owner->pod;
+  if (is_same) past.places = claimant.former->places;
+  return past;
+}
+
+void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim) {
+  Session* session = Waiting(claimant.handle, Phase::kClaiming);
+  if (!claim.ok()) {
+    if (session != nullptr) Refuse(*session, RefusalOf(claim.status()), "claim");
+    return;
+  }
+  const Successor successor{!claimant.wish.clean_start};
   if (claim->former) {
     c_.probe.takeovers.Increment();
-    if (claim->former->pod == c_.pod.str()) {
-      TakeOver(SessionHandle::FromPacked(claim->former->session), claim->former->epoch);
-    } else {
-      internal::v1::InboxItem item;
-      item.mutable_kick()->set_session(claim->former->session);
-      item.mutable_kick()->set_epoch(claim->former->epoch);
-      item.mutable_kick()->set_reason(static_cast<uint32_t>(ReasonCode::kSessionTakenOver));
-      c_.outbox.Add(claim->former->pod, std::move(item));
-    }
+    EndFormer(*claim->former, successor);
   }
-  const Attempt attempt = std::move(attempts_[handle.packed()]);
-  attempts_.erase(handle.packed());
-  Accept(*session, *claim, attempt);
+  const bool is_away = claim->kept && claim->kept->owner &&
+                       !(claim->former && claim->former->epoch == claim->kept->owner->epoch);
+  if (is_away) EndFormer(*claim->kept->owner, successor);
+  if (session == nullptr) {  // closed meanwhile: OnClosed has released the claim
+    if (!claim->kept) return;
+    const auto past = PastOf(claimant, *claim);
+    return keeper_.Orphan(claimant.identity, claimant.handle, claim->epoch, claimant.wish.expiry_s,
+                          past ? *past : SessionKeeper::Past());
+  }
+  const Attempt attempt = std::move(attempts_[claimant.handle.packed()]);
+  attempts_.erase(claimant.handle.packed());
+  Accept(*session, claimant, *claim, attempt);
 }
 
-void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch) {
+void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor) {
+  if (former.pod == c_.pod.str()) {
+    return TakeOver(SessionHandle::FromPacked(former.session), former.epoch, successor);
+  }
+  internal::v1::InboxItem item;
+  item.mutable_kick()->set_session(former.session);
+  item.mutable_kick()->set_epoch(former.epoch);
+  item.mutable_kick()->set_reason(static_cast<uint32_t>(ReasonCode::kSessionTakenOver));
+  item.mutable_kick()->set_resumed(successor.resumed);
+  c_.outbox.Add(former.pod, std::move(item));
+}
+
+void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch, Successor successor) {
   Session* session = c_.io.sessions().Find(handle);
-  if (session == nullptr || session->epoch != epoch) return;
+  if (session == nullptr) return keeper_.GiveUp(handle, epoch, successor.resumed);
+  if (session->epoch != epoch) return;
   session->taken_over = true;
+  session->resumed = successor.resumed;
   c_.io.Close(*session, {"DUPLICATE_CLIENTID", ReasonCode::kSessionTakenOver, "taken over"});
 }
 
-void ConnectFlow::Accept(Session& session, const Claim& claim, const Attempt& attempt) {
+void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim& claim,
+                         const Attempt& attempt) {
   session.phase = Phase::kOnline;
   session.epoch = claim.epoch;
   const uint32_t wish =
@@ -237,8 +301,17 @@ void ConnectFlow::Accept(Session& session, const Claim& claim, const Attempt& at
   c_.probe.connects.Increment();
   c_.probe.sessions.Add(1);
   AppendConnected(session);
-  SendConnack(session, attempt);
-  c_.io.Resume(session);
+  const std::optional<SessionKeeper::Past> past = PastOf(claimant, claim);
+  const bool is_present = keeper_.Begin(session, attempt.wish, past ? &*past : nullptr);
+  SendConnack(session, attempt, is_present);
+  if (!session.is_open()) return;
+  if (!is_present) return c_.io.Resume(session);
+  keeper_.Resume(session, *past, [this, handle = session.handle()](bool resumed) {
+    Session* there = c_.io.sessions().Find(handle);
+    if (there == nullptr) return;
+    if (resumed) return c_.io.Resume(*there);
+    c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerUnavailable, "Redis did not answer"});
+  });
 }
 
 void ConnectFlow::AppendConnected(const Session& session) {
@@ -262,8 +335,9 @@ void ConnectFlow::AppendConnected(const Session& session) {
   c_.uplink.Append(message, {});
 }
 
-void ConnectFlow::SendConnack(Session& session, const Attempt& attempt) {
+void ConnectFlow::SendConnack(Session& session, const Attempt& attempt, bool session_present) {
   mqtt::Connack connack;
+  connack.session_present = session_present;
   if (session.version == mqtt::Version::k5) {
     mqtt::Properties& properties = connack.properties;
     if (attempt.client_id_assigned) properties.assigned_client_id = session.identity->client;
@@ -272,7 +346,9 @@ void ConnectFlow::SendConnack(Session& session, const Attempt& attempt) {
     }
     properties.receive_max = static_cast<uint16_t>(c_.config.inflight_max);
     properties.packet_bytes_max = c_.config.packet_bytes_max;
-    if (attempt.session_expiry_s > 0) properties.session_expiry_s = 0;
+    if (attempt.wish.expiry_s != attempt.asked_expiry_s) {
+      properties.session_expiry_s = attempt.wish.expiry_s;  // [MQTT-3.2.2-21]
+    }
     properties.topic_alias_max = kTopicAliasMax;
   }
   std::string bytes;

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "libs/mqtt/packets.h"
+#include "services/gateway/session_keeper.h"
 #include "services/gateway/shard_context.h"
 
 namespace homeport::gateway {
@@ -15,13 +16,17 @@ namespace homeport::gateway {
 // connection. Shard's thread only.
 class ConnectFlow {
  public:
-  ConnectFlow(ShardContext& context) : c_(context) {}
+  ConnectFlow(ShardContext& context, SessionKeeper& keeper) : c_(context), keeper_(keeper) {}
 
   FrameOutcome OnConnect(Session& session, const mqtt::Frame& frame);
   // The session closed before it was online.
   void Forget(const Session& session) { attempts_.erase(session.handle().packed()); }
-  // Ends a session of this shard whose client id was claimed elsewhere.
-  void TakeOver(SessionHandle handle, uint64_t epoch);
+  // Ends a session of this shard whose client id was claimed elsewhere. `resumed`: the newer
+  // connection did not ask for a clean start.
+  struct Successor {
+    bool resumed = false;
+  };
+  void TakeOver(SessionHandle handle, uint64_t epoch, Successor successor);
   // Tells the registry that the device is here, under the session's epoch.
   void AppendConnected(const Session& session);
   void set_draining() { draining_ = true; }
@@ -32,7 +37,8 @@ class ConnectFlow {
     std::string user_name;
     std::string password;
     uint16_t keep_alive_s = 0;
-    uint32_t session_expiry_s = 0;
+    SessionWish wish;
+    uint32_t asked_expiry_s = 0;
     bool client_id_assigned = false;
   };
 
@@ -45,14 +51,28 @@ class ConnectFlow {
   void OnDevice(SessionHandle handle, const absl::StatusOr<DeviceInfo>& device,
                 bool password_is_fleet_key);
   void AcquireClaim(Session& session);
-  void OnClaim(SessionHandle handle, const absl::StatusOr<Claim>& claim);
-  void Accept(Session& session, const Claim& claim, const Attempt& attempt);
-  void SendConnack(Session& session, const Attempt& attempt);
+  // `former`: which pod has the session that the client comes back to.
+  void ClaimClient(SessionHandle handle, std::optional<SessionStore::Former> former);
+  // What stays of a claim when the connection has ended meanwhile.
+  struct Claimant {
+    SessionHandle handle;
+    Identity identity;
+    SessionWish wish;
+    std::optional<SessionStore::Former> former;
+  };
+  void OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim);
+  void EndFormer(const SessionLocation& former, Successor successor);
+  [[nodiscard]] std::optional<SessionKeeper::Past> PastOf(const Claimant& claimant,
+                                                          const Claim& claim) const;
+  void Accept(Session& session, const Claimant& claimant, const Claim& claim,
+              const Attempt& attempt);
+  void SendConnack(Session& session, const Attempt& attempt, bool session_present);
   void Refuse(Session& session, mqtt::ReasonCode reason, std::string_view why);
   // The session, if it is still in `phase`.
   [[nodiscard]] Session* Waiting(SessionHandle handle, Phase phase);
 
   ShardContext& c_;
+  SessionKeeper& keeper_;
   absl::flat_hash_map<uint64_t, Attempt> attempts_;  // by packed session handle
   bool draining_ = false;
 };

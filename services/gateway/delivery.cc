@@ -17,6 +17,7 @@ using mqtt::ReasonCode;
 using mqtt::Version;
 
 constexpr size_t kWaitingMax = 1000;
+constexpr char kTopicAliasId = 0x23;  // section 2.2.2.2
 
 // Of the message, and of this delivery of it; version 5 only.
 std::string PropertiesOf(const OutMessage& out, int64_t expires_in_s) {
@@ -33,6 +34,22 @@ std::string PropertiesOf(const OutMessage& out, int64_t expires_in_s) {
   size_t length_bytes = 1;  // the list's length stands before it
   while ((static_cast<uint8_t>(bytes[length_bytes - 1]) & 0x80) != 0) ++length_bytes;
   return out.message->properties() + bytes.substr(length_bytes);
+}
+
+// How a topic is named to a client that takes topic aliases: 0 is by its name; a number that is not
+// known yet goes with the name. Numbers are given to the first topics that are sent.
+struct Alias {
+  uint16_t number = 0;
+  bool is_known = false;
+};
+
+Alias AliasOf(const Session& session, std::string_view topic) {
+  if (!session.cold || session.cold->aliases_out.max == 0) return {};
+  const TopicAliases& aliases = session.cold->aliases_out;
+  const auto at = std::find(aliases.topics.begin(), aliases.topics.end(), topic);
+  const auto number = static_cast<uint16_t>(at - aliases.topics.begin() + 1);
+  if (at != aliases.topics.end()) return {number, true};
+  return number <= aliases.max ? Alias{number, false} : Alias{};
 }
 
 }  // namespace
@@ -53,35 +70,87 @@ DeliveryResult Delivery::Deliver(SessionHandle handle, uint64_t epoch, const Mes
   auto stored = std::make_shared<BusMessage>();
   stored->set_topic(std::string(message.topic));
   stored->set_payload(std::string(message.payload));
-  return Send(*session, {std::move(stored), {}, static_cast<Qos>(std::min(granted, message.qos))});
+  OutMessage out{std::move(stored), {}, static_cast<Qos>(std::min(granted, message.qos))};
+  return Send(*session, std::move(out), nullptr);
 }
 
-DeliveryResult Delivery::Send(Session& session, OutMessage out) {
+DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* from) {
   if (out.qos == Qos::kAtMostOnce) {
-    static_cast<void>(Write(session, out, 0));
+    if (session.is_open()) static_cast<void>(Write(session, out, nullptr));
     return DeliveryResult::kSent;
   }
-  Outbound& outbound = session.Cold().outbound;
-  if (outbound.waiting() >= kWaitingMax) {
-    Drop(session, out.message->topic(), "delivery_queue_full", "the client does not acknowledge");
+  std::optional<Outbound::KeptAs> kept = Outbound::KeptAs();
+  if (session.kept() != nullptr) {
+    kept = Keep(session, out, from);
+  } else if (session.Cold().outbound.waiting() >= kWaitingMax) {
+    kept = std::nullopt;
+  }
+  if (!kept) {
+    Drop(session, out.message->topic(), "delivery_queue_full",
+         session.is_away() ? "the client is away" : "the client does not acknowledge");
     return DeliveryResult::kQueueFull;
   }
-  outbound.Push(std::move(out));
+  if (session.is_away()) return DeliveryResult::kSent;
+  session.Cold().outbound.Push(std::move(out), *kept);
   SendWaiting(session);
   return DeliveryResult::kSent;
+}
+
+std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessage& out,
+                                               const Origin* from) {
+  Kept& queue = *session.kept();
+  internal::v1::KeptMessage message;
+  *message.mutable_message() = *out.message;
+  message.set_qos(static_cast<uint32_t>(out.qos));
+  message.set_retain(out.retain);
+  for (const uint32_t id : out.subscription_ids) message.add_subscription_ids(id);
+  std::string bytes = message.SerializeAsString();
+  if (queue.queued >= c_.config.queue_messages_max ||
+      queue.queued_bytes + bytes.size() > c_.config.queue_bytes_max) {
+    return std::nullopt;
+  }
+  const Outbound::KeptAs kept{++queue.last_number, static_cast<uint32_t>(bytes.size())};
+  ++queue.queued;
+  queue.queued_bytes += kept.bytes;
+  std::vector<SessionStore::Change> changes;
+  changes.push_back(SessionStore::Queue(kept.number, std::move(bytes)));
+  if (from != nullptr) {
+    changes.push_back(SessionStore::Set(PlaceField(from->partition), FormatPlace(from->place)));
+  }
+  c_.store.Write(session, std::move(changes), {});
+  c_.probe.queued_messages.Increment();
+  return kept;
+}
+
+void Delivery::Unkeep(const Session& session, const Outbound::KeptAs& kept) {
+  Kept* queue = session.kept();
+  if (kept.number == 0 || queue == nullptr) return;
+  --queue->queued;
+  queue->queued_bytes -= kept.bytes;
+  c_.store.Write(session, {SessionStore::Unqueue(kept.number)}, {});
+}
+
+void Delivery::Resume(Session& session) {
+  if (!session.cold) return;
+  session.cold->outbound.VisitReleased(
+      [&](uint16_t packet_id) { SendPubrel(session, packet_id, ReasonCode::kSuccess); });
+  if (session.is_open()) SendWaiting(session);
 }
 
 void Delivery::SendWaiting(Session& session) {
   while (session.is_open() && session.cold) {
     Outbound::Entry* entry = session.cold->outbound.Next(Window(session));
     if (entry == nullptr) break;
-    const OutMessage out = entry->out;
-    if (!Write(session, out, entry->packet_id)) session.cold->outbound.DropLast();
+    const Outbound::Entry copy = *entry;  // writing may end the session
+    if (!Write(session, copy.out, &copy)) {
+      Unkeep(session, copy.kept);
+      session.cold->outbound.DropLast();
+    }
   }
   if (session.is_open()) session.TrimCold();
 }
 
-bool Delivery::Write(Session& session, const OutMessage& out, uint16_t packet_id) {
+bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::Entry* entry) {
   const BusMessage& message = *out.message;
   int64_t expires_in_s = 0;
   if (message.has_expiry_s()) {
@@ -94,12 +163,18 @@ bool Delivery::Write(Session& session, const OutMessage& out, uint16_t packet_id
   }
   std::string properties;
   if (session.version == Version::k5) properties = PropertiesOf(out, expires_in_s);
+  const Alias alias = AliasOf(session, message.topic());
+  if (alias.number != 0) {
+    properties += {kTopicAliasId, static_cast<char>(alias.number >> 8),
+                   static_cast<char>(alias.number & 0xff)};
+  }
   mqtt::PublishHeader header;
   header.version = session.version;
-  header.topic = message.topic();
+  header.topic = alias.is_known ? std::string_view() : message.topic();
   header.property_bytes = properties;
   header.payload_bytes = message.payload().size();
-  header.packet_id = packet_id;
+  header.packet_id = entry != nullptr ? entry->packet_id : 0;
+  header.dup = entry != nullptr && entry->again;
   header.qos = out.qos;
   header.retain = out.retain;
   std::string bytes(mqtt::PublishHeaderBytes(header), '\0');
@@ -111,6 +186,9 @@ bool Delivery::Write(Session& session, const OutMessage& out, uint16_t packet_id
     Drop(session, message.topic(), "client_packet_bytes_max",
          "over the client's maximum packet size");
     return false;
+  }
+  if (alias.number != 0 && !alias.is_known) {
+    session.cold->aliases_out.topics.push_back(message.topic());
   }
   c_.probe.deliveries.Increment();
   c_.io.Send(session, bytes, message.payload());
@@ -137,8 +215,7 @@ bool Delivery::DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Pa
 FrameOutcome Delivery::OnPuback(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
   if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
-  session.cold->outbound.Complete(std::get<mqtt::Puback>(packet).packet_id, Awaiting::kPuback);
-  SendWaiting(session);
+  OnComplete(session, std::get<mqtt::Puback>(packet).packet_id, Awaiting::kPuback);
   return FrameOutcome::kConsumed;
 }
 
@@ -149,25 +226,41 @@ FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
   if (!DecodeAnswer(session, frame, &packet)) return FrameOutcome::kConsumed;
   const auto& pubrec = std::get<mqtt::Pubrec>(packet);
   if (mqtt::IsFailure(pubrec.reason)) {
-    if (session.cold) session.cold->outbound.Complete(pubrec.packet_id, Awaiting::kPubrec);
-    SendWaiting(session);
+    OnComplete(session, pubrec.packet_id, Awaiting::kPubrec);
     return FrameOutcome::kConsumed;
   }
+  std::optional<Outbound::KeptAs> known;
+  if (session.cold) known = session.cold->outbound.Received(pubrec.packet_id);
+  if (known && known->number != 0 && session.kept() != nullptr) {
+    // The message is the client's; its number stays until PUBCOMP.
+    session.kept()->queued_bytes -= known->bytes;
+    session.cold->outbound.ForgetBytes(pubrec.packet_id);
+    c_.store.Write(session, {SessionStore::Queue(known->number, std::string())}, {});
+  }
+  SendPubrel(session, pubrec.packet_id,
+             known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
+  return FrameOutcome::kConsumed;
+}
+
+void Delivery::SendPubrel(Session& session, uint16_t packet_id, ReasonCode reason) {
   mqtt::Pubrel pubrel;
-  pubrel.packet_id = pubrec.packet_id;
-  const bool known = session.cold && session.cold->outbound.Received(pubrec.packet_id);
-  if (!known) pubrel.reason = ReasonCode::kPacketIdentifierNotFound;
+  pubrel.packet_id = packet_id;
+  pubrel.reason = reason;
   std::string bytes;
   mqtt::EncodePubrel(pubrel, session.version, &bytes);
   c_.io.Send(session, bytes);
-  return FrameOutcome::kConsumed;
+}
+
+void Delivery::OnComplete(Session& session, uint16_t packet_id, Awaiting answer) {
+  if (!session.cold) return;
+  if (const auto kept = session.cold->outbound.Complete(packet_id, answer)) Unkeep(session, *kept);
+  SendWaiting(session);
 }
 
 FrameOutcome Delivery::OnPubcomp(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
   if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
-  session.cold->outbound.Complete(std::get<mqtt::Pubcomp>(packet).packet_id, Awaiting::kPubcomp);
-  SendWaiting(session);
+  OnComplete(session, std::get<mqtt::Pubcomp>(packet).packet_id, Awaiting::kPubcomp);
   return FrameOutcome::kConsumed;
 }
 

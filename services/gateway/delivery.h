@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "services/gateway/outbound.h"
@@ -29,7 +30,15 @@ class Delivery {
   DeliveryResult Deliver(SessionHandle handle, uint64_t epoch, const Message& message);
   // Whatever the topic; `out.qos` is what the subscription was granted. An expired message is
   // dropped [MQTT-3.3.2-5].
-  DeliveryResult Send(Session& session, OutMessage out);
+  // For a session that outlives its connection, QoS 1 and 2 go to its queue in Redis as well, or,
+  // while its client is away, only there. `from`: where on the bus the message stands.
+  struct Origin {
+    uint32_t partition = 0;
+    BusPlace place;
+  };
+  DeliveryResult Send(Session& session, OutMessage out, const Origin* from);
+  // A resumed session: sends again what the client had not acknowledged, then what waits.
+  void Resume(Session& session);
 
   FrameOutcome OnPuback(Session& session, const mqtt::Frame& frame);
   FrameOutcome OnPubrec(Session& session, const mqtt::Frame& frame);
@@ -37,8 +46,15 @@ class Delivery {
 
  private:
   void SendWaiting(Session& session);
+  // Writes the message to the session's queue in Redis; nothing when that is full.
+  [[nodiscard]] std::optional<Outbound::KeptAs> Keep(Session& session, const OutMessage& out,
+                                                     const Origin* from);
+  void Unkeep(const Session& session, const Outbound::KeptAs& kept);
   // False when it was dropped.
-  bool Write(Session& session, const OutMessage& out, uint16_t packet_id);
+  bool Write(Session& session, const OutMessage& out, const Outbound::Entry* entry);
+  // An exchange with the client has ended.
+  void OnComplete(Session& session, uint16_t packet_id, mqtt::Awaiting answer);
+  void SendPubrel(Session& session, uint16_t packet_id, mqtt::ReasonCode reason);
   void Drop(const Session& session, std::string_view topic, std::string_view reason,
             std::string_view text);
   [[nodiscard]] size_t Window(const Session& session) const;

@@ -1,5 +1,6 @@
 #include "services/gateway/mqtt_server.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -58,9 +59,17 @@ FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame
     c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
     return FrameOutcome::kConsumed;
   }
-  const bool keeps_will =
-      std::get<mqtt::Disconnect>(packet).reason == ReasonCode::kDisconnectWithWill;
-  if (session.cold && !keeps_will) session.cold->will.reset();  // [MQTT-3.14.4-3]
+  const auto& disconnect = std::get<mqtt::Disconnect>(packet);
+  if (const auto expiry_s = disconnect.properties.session_expiry_s) {
+    if (session.kept() == nullptr || session.kept()->expiry_s == 0) {
+      if (*expiry_s > 0) return ProtocolError(session, "a session expiry that CONNECT had as 0");
+    } else {
+      session.kept()->expiry_s = std::min(*expiry_s, c_.config.session_expiry_s_max);
+    }
+  }
+  if (disconnect.reason != ReasonCode::kDisconnectWithWill) {
+    keeper_.ForgetWill(session);  // [MQTT-3.14.4-3]
+  }
   c_.io.Close(session, {"CLIENT_INITIATED_DISCONNECT", {}, "DISCONNECT received"});
   return FrameOutcome::kConsumed;
 }
@@ -76,7 +85,6 @@ FrameOutcome MqttServer::ProtocolError(Session& session, std::string_view what) 
 
 void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   connect_.Forget(session);
-  pub_sub_.Forget(session);
   if (session.phase == Phase::kClaiming) c_.ownership.Release(*session.identity, session.handle());
   if (session.phase != Phase::kOnline) return;
   c_.probe.sessions.Add(-1);
@@ -86,29 +94,12 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
                                    {"cause", cause.word},
                                    {"detail", cause.detail}});
   }
-  HandleWill(session, cause);
+  keeper_.End(session, cause);
+  pub_sub_.Forget(session);
   // After a take-over the newer session speaks for the device: its presence does not flicker.
   if (session.taken_over) return;
   AppendDisconnected(session, cause.word);
   c_.ownership.Release(*session.identity, session.handle());
-}
-
-// At once, or after the will's delay unless the client is back by then [MQTT-3.1.3-9].
-void MqttServer::HandleWill(Session& session, const CloseCause& cause) {
-  if (!session.cold || !session.cold->will || cause.word == "SERVER_SHUTDOWN") return;
-  std::shared_ptr<StoredWill> will = std::move(session.cold->will);
-  const SessionHandle handle = session.handle();
-  const uint64_t epoch = session.epoch;
-  if (will->delay_s == 0) return publish_.PublishWill(*session.identity, handle, epoch, *will);
-  c_.reactor.After(
-      int64_t{will->delay_s} * 1000, [this, will, handle, epoch, identity = *session.identity] {
-        c_.ownership.Locate(
-            identity.device, [this, will, handle, epoch,
-                              identity](absl::StatusOr<std::optional<SessionLocation>> location) {
-              if (location.ok() && location->has_value() && (*location)->epoch > epoch) return;
-              publish_.PublishWill(identity, handle, epoch, *will);
-            });
-      });
 }
 
 void MqttServer::AppendDisconnected(const Session& session, std::string_view reason) {
@@ -138,7 +129,9 @@ void MqttServer::OnDeliver(const internal::v1::Deliver& item) {
 void MqttServer::OnKick(const internal::v1::Kick& item) {
   const auto reason = static_cast<ReasonCode>(item.reason());
   const SessionHandle handle = SessionHandle::FromPacked(item.session());
-  if (reason == ReasonCode::kSessionTakenOver) return connect_.TakeOver(handle, item.epoch());
+  if (reason == ReasonCode::kSessionTakenOver) {
+    return connect_.TakeOver(handle, item.epoch(), {item.resumed()});
+  }
   Session* session = c_.io.sessions().Find(handle);
   if (session == nullptr || session->epoch != item.epoch()) {
     c_.probe.stale_epochs.Increment();
@@ -167,9 +160,11 @@ void MqttServer::VerifyFrom(uint32_t index) {
 void MqttServer::OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim) {
   Session* session = c_.io.sessions().Find(handle);
   if (session == nullptr || session->phase != Phase::kOnline) return;
-  if (absl::IsAborted(claim.status())) return connect_.TakeOver(handle, session->epoch);
+  if (absl::IsAborted(claim.status())) {
+    return connect_.TakeOver(handle, session->epoch, {.resumed = true});
+  }
   if (!claim.ok() || claim->epoch == session->epoch) return;
-  session->epoch = claim->epoch;
+  keeper_.Renew(*session, claim->epoch);
   connect_.AppendConnected(*session);
 }
 

@@ -5,6 +5,7 @@
 #include "services/gateway/delivery.h"
 #include "services/gateway/pub_sub.h"
 #include "services/gateway/publish_flow.h"
+#include "services/gateway/session_keeper.h"
 #include "services/gateway/shard_context.h"
 #include "services/gateway/subscribe_flow.h"
 
@@ -19,9 +20,10 @@ class MqttServer final {
         delivery_(context),
         pub_sub_(context, redis, delivery_),
         commands_(context, delivery_),
-        connect_(context),
         publish_(context, commands_),
-        subscribe_(context, pub_sub_) {}
+        subscribe_(context, pub_sub_),
+        keeper_(context, pub_sub_, delivery_, publish_, subscribe_),
+        connect_(context, keeper_) {}
 
   FrameOutcome OnFrame(Session& session, const mqtt::Frame& frame);
   void OnClosed(Session& session, const CloseCause& cause);
@@ -34,6 +36,7 @@ class MqttServer final {
   [[nodiscard]] ConnectFlow& connect() { return connect_; }
   [[nodiscard]] PublishFlow& publish() { return publish_; }
   [[nodiscard]] PubSub& pub_sub() { return pub_sub_; }
+  [[nodiscard]] SessionKeeper& keeper() { return keeper_; }
 
   // Checks the ownership of every session after this pod's lease had lapsed, a few at a time.
   void VerifyOwnership();
@@ -41,7 +44,6 @@ class MqttServer final {
  private:
   FrameOutcome OnDisconnect(Session& session, const mqtt::Frame& frame);
   FrameOutcome ProtocolError(Session& session, std::string_view what);
-  void HandleWill(Session& session, const CloseCause& cause);
   void AppendDisconnected(const Session& session, std::string_view reason);
   void VerifyFrom(uint32_t index);
   void OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim);
@@ -50,9 +52,10 @@ class MqttServer final {
   Delivery delivery_;
   PubSub pub_sub_;
   CommandTable commands_;
-  ConnectFlow connect_;
   PublishFlow publish_;
   SubscribeFlow subscribe_;
+  SessionKeeper keeper_;
+  ConnectFlow connect_;
 };
 
 }  // namespace homeport::gateway

@@ -1,9 +1,22 @@
 #include "services/gateway/outbound.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace homeport::gateway {
 
 using mqtt::Awaiting;
 using mqtt::Qos;
+
+namespace {
+
+constexpr uint16_t kUpperIds = 32'768;
+
+uint16_t IdOfNumber(uint64_t number) {
+  return static_cast<uint16_t>(1 + (number - 1) % (kUpperIds - 1));
+}
+
+}  // namespace
 
 Outbound::Entry* Outbound::Find(uint16_t packet_id) {
   for (size_t i = 0; i < sent_; ++i) {
@@ -12,13 +25,37 @@ Outbound::Entry* Outbound::Find(uint16_t packet_id) {
   return nullptr;
 }
 
+uint16_t Outbound::NextFreeId() {
+  const uint16_t first = has_kept_ ? kUpperIds : 1;
+  do {
+    last_id_ = last_id_ == 65'535 || last_id_ < first ? first : last_id_ + 1;
+  } while (Find(last_id_) != nullptr);
+  return last_id_;
+}
+
+void Outbound::Push(OutMessage out, KeptAs kept) {
+  has_kept_ |= kept.number != 0;
+  entries_.push_back({std::move(out), kept});
+}
+
+void Outbound::Restore(Entry entry) {
+  has_kept_ = true;
+  if (entry.again) last_sent_number_ = std::max(last_sent_number_, entry.kept.number);
+  if (!entry.out.message) {
+    entry.packet_id = IdOfNumber(entry.kept.number);
+    entry.awaiting = Awaiting::kPubcomp;
+    entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(sent_++), std::move(entry));
+    return;
+  }
+  entries_.push_back(std::move(entry));
+}
+
 Outbound::Entry* Outbound::Next(size_t window) {
   if (sent_ >= window || sent_ == entries_.size()) return nullptr;
-  do {
-    last_id_ = last_id_ == 65'535 ? 1 : last_id_ + 1;
-  } while (Find(last_id_) != nullptr);
-  Entry& entry = entries_[sent_++];
-  entry.packet_id = last_id_;
+  Entry& entry = entries_[sent_];
+  entry.packet_id = entry.kept.number != 0 ? IdOfNumber(entry.kept.number) : NextFreeId();
+  ++sent_;
+  last_sent_number_ = std::max(last_sent_number_, entry.kept.number);
   entry.awaiting = entry.out.qos == Qos::kExactlyOnce ? Awaiting::kPubrec : Awaiting::kPuback;
   return &entry;
 }
@@ -28,23 +65,24 @@ void Outbound::DropLast() {
   entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(sent_));
 }
 
-bool Outbound::Complete(uint16_t packet_id, Awaiting answer) {
+std::optional<Outbound::KeptAs> Outbound::Complete(uint16_t packet_id, Awaiting answer) {
   for (size_t i = 0; i < sent_; ++i) {
     if (entries_[i].packet_id != packet_id) continue;
-    if (entries_[i].awaiting != answer) return false;
+    if (entries_[i].awaiting != answer) return std::nullopt;
+    const KeptAs kept = entries_[i].kept;
     entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(i));
     --sent_;
-    return true;
+    return kept;
   }
-  return false;
+  return std::nullopt;
 }
 
-bool Outbound::Received(uint16_t packet_id) {
+std::optional<Outbound::KeptAs> Outbound::Received(uint16_t packet_id) {
   Entry* entry = Find(packet_id);
-  if (entry == nullptr || entry->awaiting == Awaiting::kPuback) return false;
+  if (entry == nullptr || entry->awaiting == Awaiting::kPuback) return std::nullopt;
   entry->awaiting = Awaiting::kPubcomp;  // again, when PUBREC was repeated
   entry->out.message.reset();
-  return true;
+  return entry->kept;
 }
 
 }  // namespace homeport::gateway

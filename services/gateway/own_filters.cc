@@ -87,6 +87,13 @@ std::optional<int> RowOfFilter(std::string_view filter, std::string_view device)
   return std::nullopt;
 }
 
+std::string FilterOfRow(int row, std::string_view device) {
+  HP_CHECK(row >= 0 && row < kRowCount);
+  return kRows[row].prefix == Prefix::kDevice
+             ? fmt::format("device/{}/{}", device, kRows[row].rest)
+             : fmt::format("$aws/things/{}/shadow/{}", device, kRows[row].rest);
+}
+
 FilterRows RowsMatching(std::string_view topic, std::string_view device) {
   static const std::array<FilterRows, auth::kOwnTopicBits> rows_of_bit = MakeRowsOfBit();
   const auth::TopicBits bit = auth::BitOfTopic(topic, device);

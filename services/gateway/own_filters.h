@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace homeport::gateway {
@@ -12,6 +13,9 @@ using FilterRows = uint32_t;
 
 // The row of a filter of `device`; nothing when it has none and must be kept as text.
 [[nodiscard]] std::optional<int> RowOfFilter(std::string_view filter, std::string_view device);
+
+// The filter of a row.
+[[nodiscard]] std::string FilterOfRow(int row, std::string_view device);
 
 // The rows whose filters match a topic that Homeport sends to `device`.
 [[nodiscard]] FilterRows RowsMatching(std::string_view topic, std::string_view device);

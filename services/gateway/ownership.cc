@@ -1,5 +1,6 @@
 #include "services/gateway/ownership.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -13,14 +14,31 @@ namespace {
 constexpr size_t kPendingReleasesMax = 100'000;
 
 // A device has at most 8 clients at once: field `e`, field `x` and 8 records.
-// KEYS: record. ARGV: field, "<pod> <session>".
+// KEYS: record, kept session, its queue. ARGV: field, "<pod> <session>", '1' for a clean start,
+// seconds that the session is to outlive the connection.
 constexpr std::string_view kClaimSource = R"lua(
 if redis.call('HEXISTS', KEYS[1], 'x') == 1 then return {-1} end
 local former = redis.call('HGET', KEYS[1], ARGV[1])
 if not former and redis.call('HLEN', KEYS[1]) > 8 then return {-2} end
 local epoch = redis.call('HINCRBY', KEYS[1], 'e', 1)
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. epoch)
-return {epoch, former}
+local holder = ARGV[2] .. ' ' .. epoch
+redis.call('HSET', KEYS[1], ARGV[1], holder)
+local owner = redis.call('HGET', KEYS[2], 'h')
+if not owner and ARGV[4] == '0' then return {epoch, former} end
+local fields, queue = {}, {}
+if owner and ARGV[3] == '0' then
+  fields = redis.call('HGETALL', KEYS[2])
+  queue = redis.call('HGETALL', KEYS[3])
+elseif owner then
+  redis.call('DEL', KEYS[2], KEYS[3])
+end
+if ARGV[4] ~= '0' or #fields > 0 then
+  redis.call('HSET', KEYS[2], 'h', holder, 'x', ARGV[4])
+  redis.call('HDEL', KEYS[2], 'off')
+  redis.call('PERSIST', KEYS[2])
+  redis.call('PERSIST', KEYS[3])
+end
+return {epoch, former, owner, fields, queue}
 )lua";
 
 // ARGV: field, "<pod> <session> ".
@@ -74,6 +92,10 @@ absl::StatusOr<Claim> ToClaim(const redis::Reply& reply) {
   Claim claim;
   claim.epoch = static_cast<uint64_t>(epoch);
   if (reply.size() > 1) claim.former = ParseLocation(reply[1].text());
+  if (reply.size() > 4) {
+    claim.kept = ReadKeptRecord(reply[3], reply[4]);
+    claim.kept->owner = ParseLocation(reply[2].text());
+  }
   return claim;
 }
 
@@ -94,11 +116,37 @@ std::optional<SessionLocation> ParseLocation(std::string_view text) {
   return out;
 }
 
-void Ownership::Acquire(const Identity& identity, SessionHandle session, OnClaim on_claim) {
+std::string_view KeptRecord::Field(std::string_view name) const {
+  for (const auto& [field, value] : fields) {
+    if (field == name) return value;
+  }
+  return {};
+}
+
+KeptRecord ReadKeptRecord(const redis::Reply& fields, const redis::Reply& queue) {
+  KeptRecord record;
+  for (size_t i = 0; i + 1 < fields.size(); i += 2) {
+    record.fields.emplace_back(fields[i].text(), fields[i + 1].text());
+  }
+  for (size_t i = 0; i + 1 < queue.size(); i += 2) {
+    uint64_t number = 0;
+    const std::string_view text = queue[i].text();
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    record.queue.emplace_back(number, queue[i + 1].text());
+  }
+  std::sort(record.queue.begin(), record.queue.end());
+  return record;
+}
+
+void Ownership::Acquire(const Identity& identity, SessionHandle session, const SessionWish& wish,
+                        OnClaim on_claim) {
   std::string key = routing::SessionKey(identity.device);
   std::string field = routing::SessionField(identity.device, identity.client);
   const std::string holder = Holder(pod_, session);
-  redis_.Eval(ClaimScript(), {"1", key, field, holder},
+  redis_.Eval(ClaimScript(),
+              {"3", key, routing::KeptKey(identity.device, identity.client),
+               routing::QueueKey(identity.device, identity.client), field, holder,
+               wish.clean_start ? "1" : "0", std::to_string(wish.expiry_s)},
               [this, key, field, holder,
                on_claim = std::move(on_claim)](const redis::Reply& reply) mutable {
                 if (reply.lost()) {
@@ -143,16 +191,16 @@ void Ownership::OnConnected() {
 
 void Ownership::Verify(const Identity& identity, SessionHandle session, uint64_t epoch,
                        OnVerify on_verify) {
-  redis_.Eval(VerifyScript(),
-              {"1", routing::SessionKey(identity.device),
-               routing::SessionField(identity.device, identity.client), Holder(pod_, session),
-               std::to_string(epoch)},
-              [on_verify = std::move(on_verify)](const redis::Reply& reply) mutable {
-                if (!reply.ok())
-                  return on_verify(absl::UnavailableError(std::string(reply.error())));
-                if (reply.integer() < 0) return on_verify(absl::AbortedError("claimed by another"));
-                on_verify(Claim{static_cast<uint64_t>(reply.integer()), std::nullopt});
-              });
+  redis_.Eval(
+      VerifyScript(),
+      {"1", routing::SessionKey(identity.device),
+       routing::SessionField(identity.device, identity.client), Holder(pod_, session),
+       std::to_string(epoch)},
+      [on_verify = std::move(on_verify)](const redis::Reply& reply) mutable {
+        if (!reply.ok()) return on_verify(absl::UnavailableError(std::string(reply.error())));
+        if (reply.integer() < 0) return on_verify(absl::AbortedError("claimed by another"));
+        on_verify(Claim{static_cast<uint64_t>(reply.integer()), std::nullopt, std::nullopt});
+      });
 }
 
 void Ownership::Locate(std::string device, OnLocate on_locate) {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -24,9 +26,29 @@ struct SessionLocation {
 
 [[nodiscard]] std::optional<SessionLocation> ParseLocation(std::string_view text);
 
+// What Redis has of a session that outlives its connection (session_store.h).
+struct KeptRecord {
+  std::optional<SessionLocation> owner;  // until now
+  // Empty where the session is new.
+  std::vector<std::pair<std::string, std::string>> fields;
+  std::vector<std::pair<uint64_t, std::string>> queue;  // in order
+
+  [[nodiscard]] std::string_view Field(std::string_view name) const;
+};
+
+[[nodiscard]] KeptRecord ReadKeptRecord(const redis::Reply& fields, const redis::Reply& queue);
+
+// What CONNECT asks for.
+struct SessionWish {
+  bool clean_start = true;
+  uint32_t expiry_s = 0;  // how long the session is to outlive the connection
+};
+
 struct Claim {
   uint64_t epoch = 0;
   std::optional<SessionLocation> former;  // the session that has just lost its client id
+  // There where the session outlives its connection, or one that did was ended by this claim.
+  std::optional<KeptRecord> kept;
 };
 
 // Ownership of client ids: the record in Redis, changed by atomic scripts only
@@ -43,7 +65,8 @@ class Ownership {
 
   // Errors: PermissionDenied when the device is disabled; ResourceExhausted when it has too many
   // clients; Unavailable when Redis did not answer: the claim is then taken back.
-  void Acquire(const Identity& identity, SessionHandle session, OnClaim on_claim);
+  void Acquire(const Identity& identity, SessionHandle session, const SessionWish& wish,
+               OnClaim on_claim);
 
   // Gives the claim up if it is still held. Kept and repeated while Redis is away.
   void Release(const Identity& identity, SessionHandle session);

@@ -57,6 +57,19 @@ ShardProbe::ShardProbe(metrics::Registry& r)
                                   "Items for other pods that Redis did not take")),
       deliveries(
           r.AddCounter("homeport_gateway_deliveries_total", "PUBLISH packets sent to clients")),
+      queued_messages(r.AddCounter("homeport_gateway_queued_messages_total",
+                                   "Messages written to the queues of sessions that outlive their "
+                                   "connections")),
+      away_sessions(r.AddGauge("homeport_gateway_away_sessions",
+                               "Sessions that wait for their client to come back")),
+      resumed_sessions(r.AddCounter("homeport_gateway_resumed_sessions_total",
+                                    "Sessions that went on with a new connection")),
+      expired_sessions(r.AddCounter("homeport_gateway_expired_sessions_total",
+                                    "Sessions whose client did not come back in time")),
+      adopted_sessions(r.AddCounter("homeport_gateway_adopted_sessions_total",
+                                    "Waiting sessions taken over from dead pods")),
+      adopted_wills(
+          r.AddCounter("homeport_gateway_adopted_wills_total", "Wills taken over from dead pods")),
       stale_epochs(r.AddCounter("homeport_gateway_stale_epochs_total",
                                 "Downlink items for sessions that are gone or newer")),
       redis_connected(r.AddGauge("homeport_gateway_redis_connections", "Redis connections up")),

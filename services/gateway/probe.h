@@ -46,6 +46,12 @@ struct ShardProbe {
   metrics::Counter& inbox_malformed;
   metrics::Counter& outbox_dropped;
   metrics::Counter& deliveries;
+  metrics::Counter& queued_messages;
+  metrics::Gauge& away_sessions;
+  metrics::Counter& resumed_sessions;
+  metrics::Counter& expired_sessions;
+  metrics::Counter& adopted_sessions;
+  metrics::Counter& adopted_wills;
   metrics::Counter& stale_epochs;
   metrics::Gauge& redis_connected;
   metrics::Histogram& command_us;

@@ -15,15 +15,12 @@ using mqtt::Qos;
 using mqtt::ReasonCode;
 
 constexpr std::string_view kScanCount = "500";
+constexpr int64_t kAwayClaimMs = 100;
 
 // The full filter, as the client said it, of one that is kept.
 bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
   return kept.filter == filter &&
          (kept.group == nullptr ? group.empty() : kept.group->name == group);
-}
-
-bool IsAnyPartition(std::string_view filter) {
-  return filter.substr(0, 1) == "+" || filter.substr(0, 1) == "#";
 }
 
 bool IsBehind(const BusFilter& filter, uint32_t partition, StreamPos pos) {
@@ -91,9 +88,9 @@ void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
       group.empty() &&
       (subscription.retain_handling == mqtt::RetainHandling::kSend ||
        (subscription.retain_handling == mqtt::RetainHandling::kSendIfNew && fresh));
-  const bool any = IsAnyPartition(filter);
-  settling->first_partition = any ? 0 : c_.bus.PartitionOf(filter);
-  settling->partitions = any ? c_.bus.partitions() : 1;
+  const PartitionRange range = PartitionsOf(filter);
+  settling->first_partition = range.first;
+  settling->partitions = range.count;
   ++subscriber.unsettled;
   if (!fresh) {
     settling->since = kept.since;
@@ -101,6 +98,12 @@ void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
   }
   settling->since.resize(settling->partitions);
   AskPlaces(std::move(settling));
+}
+
+PubSub::PartitionRange PubSub::PartitionsOf(std::string_view filter) const {
+  const bool any = filter.substr(0, 1) == "+" || filter.substr(0, 1) == "#";
+  return any ? PartitionRange{0, c_.bus.partitions()}
+             : PartitionRange{c_.bus.PartitionOf(filter), 1};
 }
 
 void PubSub::AskPlaces(std::shared_ptr<Settling> settling) {
@@ -153,7 +156,7 @@ void PubSub::ScanRetained(std::shared_ptr<Settling> settling, uint32_t partition
 }
 
 BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
-  *session = c_.io.sessions().Find(settling.session);
+  *session = c_.io.sessions().FindKept(settling.session);
   if (*session == nullptr || !(*session)->cold || !(*session)->cold->subscriber) return nullptr;
   for (const auto& kept : (*session)->cold->subscriber->filters) {
     if (IsSame(*kept, settling.filter, settling.group)) return kept.get();
@@ -173,7 +176,7 @@ void PubSub::OnRetained(const Settling& settling, std::string_view bytes) {
   if (filter->id) out.subscription_ids.push_back(*filter->id);
   out.retain = true;  // [MQTT-3.3.1-8]
   out.message = std::move(message);
-  static_cast<void>(delivery_.Send(*session, std::move(out)));
+  static_cast<void>(delivery_.Send(*session, std::move(out), nullptr));
 }
 
 void PubSub::Settle(std::shared_ptr<Settling> settling, ReasonCode reason) {
@@ -191,14 +194,17 @@ void PubSub::Settle(std::shared_ptr<Settling> settling, ReasonCode reason) {
 
 // What was read meanwhile goes out, in order, once no subscription is unsettled.
 void PubSub::Release(const Settling& settling) {
-  Session* session = c_.io.sessions().Find(settling.session);
+  Session* session = c_.io.sessions().FindKept(settling.session);
   if (session == nullptr || !session->cold || !session->cold->subscriber) return;
-  Subscriber& subscriber = *session->cold->subscriber;
-  if (--subscriber.unsettled > 0) return;
-  for (const Subscriber::Held& item : std::exchange(subscriber.held, {})) {
-    Session* open = c_.io.sessions().Find(settling.session);
-    if (open == nullptr) return;
-    DeliverTo(*open, item.partition, item.pos, item.message);
+  if (--session->cold->subscriber->unsettled == 0) ReleaseHeld(*session);
+}
+
+void PubSub::ReleaseHeld(Session& session) {
+  const SessionHandle handle = session.handle();
+  for (const Subscriber::Held& item : std::exchange(session.cold->subscriber->held, {})) {
+    Session* there = c_.io.sessions().FindKept(handle);
+    if (there == nullptr) return;
+    DeliverTo(*there, {item.partition, item.place}, item.message);
   }
 }
 
@@ -249,39 +255,45 @@ void PubSub::Remove(Session& session, BusFilter& filter) {
                 [&](const auto& kept) { return kept.get() == &filter; });
 }
 
-void PubSub::OnMessage(uint32_t partition, StreamPos pos, const SharedMessage& message) {
-  index_in_entry_ = pos == last_pos_ ? index_in_entry_ + 1 : 0;
-  last_pos_ = pos;
+void PubSub::OnMessage(uint32_t partition, const BusPlace& place, const SharedMessage& message) {
+  const Delivery::Origin from{partition, place};
   const uint64_t visit = ++visit_;
   std::vector<SessionHandle> sessions;
   sessions_.Match(message->topic(), [&](uint64_t packed) {
-    Session* session = c_.io.sessions().Find(SessionHandle::FromPacked(packed));
+    Session* session = c_.io.sessions().FindKept(SessionHandle::FromPacked(packed));
     if (session == nullptr || !session->cold || !session->cold->subscriber) return;
     if (std::exchange(session->cold->subscriber->last_visit, visit) == visit) return;
     sessions.push_back(session->handle());
   });
   for (const SessionHandle handle : sessions) {
-    if (Session* session = c_.io.sessions().Find(handle)) {
-      DeliverTo(*session, partition, pos, message);
-    }
+    if (Session* session = c_.io.sessions().FindKept(handle)) DeliverTo(*session, from, message);
   }
   std::vector<SharedGroup*> groups;
   shared_.Match(message->topic(), [&](SharedGroup* group) { groups.push_back(group); });
-  for (SharedGroup* group : groups) ClaimFor(*group, pos, message);
+  for (SharedGroup* group : groups) OnShared(*group, from, message);
 }
 
-void PubSub::DeliverTo(Session& session, uint32_t partition, StreamPos pos,
+void PubSub::DeliverTo(Session& session, const Delivery::Origin& from,
                        const SharedMessage& message) {
   Subscriber& subscriber = *session.cold->subscriber;
   if (subscriber.unsettled > 0) {
-    subscriber.held.push_back({partition, pos, message});
+    subscriber.held.push_back({from.partition, from.place, message});
     return;
+  }
+  DeliverNow(session, from, message);
+}
+
+void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
+                        const SharedMessage& message) {
+  const Subscriber& subscriber = *session.cold->subscriber;
+  for (const auto& [partition, place] : subscriber.had) {
+    if (partition == from.partition && from.place <= place) return;
   }
   OutMessage out;
   bool matches = false;
   for (const auto& filter : subscriber.filters) {
     if (filter->group != nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
-    if (IsBehind(*filter, partition, pos)) continue;
+    if (IsBehind(*filter, from.partition, from.place.pos)) continue;
     if (filter->no_local && message->client() == session.identity->client &&
         message->device() == session.identity->device) {
       continue;  // [MQTT-3.8.3-3]
@@ -294,14 +306,25 @@ void PubSub::DeliverTo(Session& session, uint32_t partition, StreamPos pos,
   if (!matches) return;
   out.qos = std::min(out.qos, static_cast<Qos>(message->qos()));
   out.message = message;
-  static_cast<void>(delivery_.Send(session, std::move(out)));
+  static_cast<void>(delivery_.Send(session, std::move(out), &from));
 }
 
-// Every shard with members reads the message; the one that sets the key first delivers it.
-void PubSub::ClaimFor(SharedGroup& group, StreamPos pos, const SharedMessage& message) {
-  const std::string id = fmt::format("{}/{}", group.name, group.filter);
-  const std::string key =
-      fmt::format("hp:share:{}-{}.{}:{:x}", pos.ms, pos.seq, index_in_entry_, Hash64(id));
+// Every shard with members reads the message; the one that sets the key first delivers it. One
+// whose members are all away leaves the others some time, so that a client that is there has it.
+void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
+                      const SharedMessage& message) {
+  std::string id = fmt::format("{}/{}", group.name, group.filter);
+  const bool all_away = std::all_of(
+      group.members.begin(), group.members.end(),
+      [&](const auto& member) { return c_.io.sessions().Find(member.first) == nullptr; });
+  if (!all_away) return ClaimFor(id, from, message);
+  c_.reactor.After(kAwayClaimMs,
+                   [this, id = std::move(id), from, message] { ClaimFor(id, from, message); });
+}
+
+void PubSub::ClaimFor(const std::string& id, const Delivery::Origin& from,
+                      const SharedMessage& message) {
+  const std::string key = fmt::format("hp:share:{}:{:x}", FormatPlace(from.place), Hash64(id));
   redis_.Send({"SET", key, c_.pod.str(), "NX", "EX", "60"},
               [this, id, message](const redis::Reply& reply) {
                 if (!reply.ok()) return c_.probe.Refuse("shared_claim_failed");
@@ -312,16 +335,25 @@ void PubSub::ClaimFor(SharedGroup& group, StreamPos pos, const SharedMessage& me
               });
 }
 
+// In turn, to those that are there; to one that is away only where none is.
 void PubSub::DeliverToOne(SharedGroup& group, const SharedMessage& message) {
-  const auto [handle, filter] = group.members[group.next++ % group.members.size()];
-  Session* session = c_.io.sessions().Find(handle);
+  Session* session = nullptr;
+  const BusFilter* filter = nullptr;
+  for (size_t i = 0; i < group.members.size(); ++i) {
+    const auto& [handle, its_filter] = group.members[group.next++ % group.members.size()];
+    Session* member = c_.io.sessions().FindKept(handle);
+    if (member == nullptr || (session != nullptr && member->is_away())) continue;
+    session = member;
+    filter = its_filter;
+    if (member->is_open()) break;
+  }
   if (session == nullptr) return;
   OutMessage out;
   out.qos = std::min(filter->qos, static_cast<Qos>(message->qos()));
   out.retain = filter->retain_as_published && message->retain();
   if (filter->id) out.subscription_ids.push_back(*filter->id);
   out.message = message;
-  static_cast<void>(delivery_.Send(*session, std::move(out)));
+  static_cast<void>(delivery_.Send(*session, std::move(out), nullptr));
 }
 
 }  // namespace homeport::gateway

@@ -46,7 +46,20 @@ class PubSub {
   void Forget(Session& session);
 
   // From the bus.
-  void OnMessage(uint32_t partition, StreamPos pos, const SharedMessage& message);
+  void OnMessage(uint32_t partition, const BusPlace& place, const SharedMessage& message);
+
+  // The subscriptions of `session` go over to `heir`, another slot of the same client: those that
+  // are not settled end.
+  void Move(Session& session, Session& heir);
+  // The subscriptions of a session that comes from elsewhere, as KeptFilters says them, and the
+  // messages behind `had` that they match. `on_restored`: false when Redis did not answer.
+  using OnRestored = absl::AnyInvocable<void(bool)>;
+  void Restore(Session& session, const internal::v1::KeptFilters& filters,
+               std::vector<std::pair<uint32_t, BusPlace>> had, OnRestored on_restored);
+  // No session is behind what the bus has brought.
+  [[nodiscard]] bool is_level() const { return catching_up_ == 0; }
+  // Adds the session's subscriptions to what Redis is to keep of it.
+  static void Save(const Session& session, internal::v1::KeptFilters& filters);
 
  private:
   struct Settling;
@@ -57,8 +70,22 @@ class PubSub {
   void Settle(std::shared_ptr<Settling> settling, mqtt::ReasonCode reason);
   void Release(const Settling& settling);
   [[nodiscard]] BusFilter* FilterOf(const Settling& settling, Session** session);
-  void DeliverTo(Session& session, uint32_t partition, StreamPos pos, const SharedMessage& message);
-  void ClaimFor(SharedGroup& group, StreamPos pos, const SharedMessage& message);
+  // The partitions that a filter can match.
+  struct PartitionRange {
+    uint32_t first = 0;
+    uint32_t count = 1;
+  };
+  [[nodiscard]] PartitionRange PartitionsOf(std::string_view filter) const;
+  struct Restoring;
+  void StartCatchUp(Session& session, OnRestored on_restored);
+  void CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, StreamPos tail);
+  void EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition, StreamPos tail);
+  void ReleaseHeld(Session& session);
+  void DeliverNow(Session& session, const Delivery::Origin& from, const SharedMessage& message);
+  void DeliverTo(Session& session, const Delivery::Origin& from, const SharedMessage& message);
+  void OnShared(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);
+  void ClaimFor(const std::string& group, const Delivery::Origin& from,
+                const SharedMessage& message);
   void DeliverToOne(SharedGroup& group, const SharedMessage& message);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);
@@ -70,9 +97,8 @@ class PubSub {
   mqtt::TopicTree<SharedGroup*> shared_;
   std::map<std::string, std::unique_ptr<SharedGroup>, std::less<>>
       groups_;  // by "<group>/<filter>"
-  StreamPos last_pos_;
-  uint32_t index_in_entry_ = 0;
   uint64_t visit_ = 0;
+  int catching_up_ = 0;  // sessions
 };
 
 }  // namespace homeport::gateway

@@ -227,6 +227,7 @@ FrameOutcome PublishFlow::OnPubrel(Session& session, const mqtt::Frame& frame) {
   answer.packet_id = std::get<mqtt::Pubrel>(packet).packet_id;
   const bool known = session.cold && session.cold->from_device_qos2.Remove(answer.packet_id);
   if (!known) answer.reason = ReasonCode::kPacketIdentifierNotFound;
+  if (known) SaveQos2Ids(session);
   session.TrimCold();
   std::string bytes;
   mqtt::EncodePubcomp(answer, session.version, &bytes);
@@ -269,8 +270,17 @@ void PublishFlow::SendOrdered(Session& session, std::span<const OwedAck> acks) {
   if (session.is_open()) session.TrimCold();
 }
 
+// A session that outlives its connection knows on the next one what it has received.
+void PublishFlow::SaveQos2Ids(const Session& session) {
+  if (session.kept() == nullptr) return;
+  c_.store.Write(session, {SessionStore::Set("in", JoinIds(session.cold->from_device_qos2))}, {});
+}
+
 // All acknowledgements of one session in one write.
 void PublishFlow::SendAcks(Session& session, std::span<const OwedAck> acks) {
+  const bool has_pubrec = std::any_of(
+      acks.begin(), acks.end(), [](const OwedAck& ack) { return ack.type == PacketType::kPubrec; });
+  if (has_pubrec) SaveQos2Ids(session);
   constexpr size_t kBytesMax = 1024;
   char bytes[kBytesMax];
   size_t size = 0;

@@ -47,6 +47,7 @@ class PublishFlow {
   // Remembers the order of acknowledgements once a session publishes to more than one stream.
   void KeepOrder(Session& session, const OwedAck& ack, bool due);
   void SendOrdered(Session& session, std::span<const OwedAck> acks);
+  void SaveQos2Ids(const Session& session);
   void SendAcks(Session& session, std::span<const OwedAck> acks);
   void ResumeBlocked();
   [[nodiscard]] bool Full() const;

@@ -21,7 +21,7 @@ namespace homeport::gateway {
 class SessionIo;
 struct ProductInfo;
 
-// Where a session is in its life. Transitions only go down this list.
+// Where a session is in its life. Transitions only go down this list; kAway is a slot of its own.
 enum class Phase : uint8_t {
   kFree,            // the slot is unused
   kProxyHeader,     // a load balancer is to say who the client is
@@ -32,6 +32,7 @@ enum class Phase : uint8_t {
   kClaiming,        // Redis is being asked for the ownership of the client id
   kOnline,
   kClosed,  // until the end of the loop iteration
+  kAway,    // no connection: the session waits for its client (session_keeper.h)
 };
 
 // Who is connected. Set once, when CONNECT is read.
@@ -46,6 +47,12 @@ struct StoredFilter {
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
 };
 
+// Topics that the client knows by a number (MQTT 5 section 3.3.2.3.4); alias n is element n - 1.
+struct TopicAliases {
+  uint16_t max = 0;  // what the client takes
+  std::vector<std::string> topics;
+};
+
 struct StoredWill {
   BusMessage message;
   uint32_t delay_s = 0;
@@ -56,6 +63,14 @@ struct StoredWill {
 struct OrderedAck {
   OwedAck ack;
   bool due = false;
+};
+
+// Of a session that outlives its connection. Everything is in Redis too, or on its way there.
+struct Kept {
+  uint32_t expiry_s = 0;     // how long it outlives it
+  uint64_t last_number = 0;  // of its queue
+  uint32_t queued = 0;       // messages in its queue
+  uint64_t queued_bytes = 0;
 };
 
 // What a session needs only at times; freed when it holds nothing.
@@ -70,13 +85,16 @@ struct ColdState {
   std::deque<OrderedAck> acks;
   mqtt::InboundQos2Ids from_device_qos2;
   Outbound outbound;
+  std::unique_ptr<Kept> kept;
+  TopicAliases aliases_out;
   uint16_t receive_max = 65'535;  // the client's
   uint32_t packet_bytes_max = 0;  // the client's; 0: no limit
 
   [[nodiscard]] bool IsIdle() const {
     return input.empty() && output.empty() && !will && filters.empty() && !subscriber &&
            topic_aliases.empty() && acks.empty() && from_device_qos2.size() == 0 &&
-           outbound.empty() && receive_max == 65'535 && packet_bytes_max == 0;
+           outbound.empty() && !kept && aliases_out.max == 0 && receive_max == 65'535 &&
+           packet_bytes_max == 0;
   }
 };
 
@@ -87,7 +105,9 @@ class Session final : public net::IoHandler {
   void OnReady(uint32_t events) override;
 
   [[nodiscard]] SessionHandle handle() const { return {index, generation}; }
-  [[nodiscard]] bool is_open() const { return phase != Phase::kFree && phase != Phase::kClosed; }
+  [[nodiscard]] bool is_open() const { return phase != Phase::kFree && phase < Phase::kClosed; }
+  [[nodiscard]] bool is_away() const { return phase == Phase::kAway; }
+  [[nodiscard]] Kept* kept() const { return cold ? cold->kept.get() : nullptr; }
   [[nodiscard]] ColdState& Cold() {
     if (!cold) cold = std::make_unique<ColdState>();
     return *cold;
@@ -119,6 +139,7 @@ class Session final : public net::IoHandler {
   bool websocket = false;       // SessionIo frames what is read and written
   bool proxied = false;         // a load balancer named the peer: SessionIo::PeerOf
   bool taken_over = false;      // the client id belongs to a newer connection
+  bool resumed = false;         // … which goes on with this session
 };
 
 }  // namespace homeport::gateway

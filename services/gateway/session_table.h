@@ -25,6 +25,13 @@ class SessionTable {
     Session& session = At(handle.index);
     return session.generation == handle.generation && session.is_open() ? &session : nullptr;
   }
+  // Also a session whose client is away.
+  [[nodiscard]] Session* FindKept(SessionHandle handle) {
+    if (handle.index >= slots_) return nullptr;
+    Session& session = At(handle.index);
+    const bool is_there = session.is_open() || session.is_away();
+    return session.generation == handle.generation && is_there ? &session : nullptr;
+  }
   [[nodiscard]] Session& At(uint32_t index) { return chunks_[index / kChunk][index % kChunk]; }
   // Slots ever used; At(0..slots()-1) may be walked.
   [[nodiscard]] uint32_t slots() const { return slots_; }

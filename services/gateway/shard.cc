@@ -56,16 +56,20 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
               [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); }),
       bus_(
           reactor_, redis_, config.redis, probe_, BusOptions(config, pod_), config.bus_partitions,
+          config.bus_cache_bytes,
           [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); },
-          [this](uint32_t partition, StreamPos pos, const SharedMessage& message) {
-            server_.pub_sub().OnMessage(partition, pos, message);
+          [this](uint32_t partition, const BusPlace& place, const SharedMessage& message) {
+            server_.pub_sub().OnMessage(partition, place, message);
           }),
       io_(reactor_, probe_, IoOptions(config), *this),
       ownership_(redis_, probe_, pod_),
       outbox_(reactor_, redis_, probe_),
-      context_{reactor_, config_, pod_, probe_, io_, uplink_, bus_, ownership_, outbox_, directory},
+      store_(redis_, probe_, pod_),
+      context_{reactor_, config_,    pod_,    probe_, io_,      uplink_,
+               bus_,     ownership_, outbox_, store_, directory},
       server_(context_, redis_),
       watches_(context_),
+      adopter_(context_, redis_, server_.keeper(), server_.publish()),
       lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
              [this] { server_.VerifyOwnership(); }),
       inbox_(reactor_, config.redis, probe_, pod_,
@@ -99,6 +103,7 @@ void Shard::StartThread() {
     lease_.Start();
     inbox_.Start();
     bus_.Start();
+    adopter_.Start();
     reactor_.After(1000, [this] { Tick(); });
     reactor_.Run();
     inbox_.Stop();
@@ -131,6 +136,8 @@ void Shard::OnRedis(bool connected) {
   uplink_.OnConnected();
   bus_.OnConnected();
   ownership_.OnConnected();
+  store_.OnConnected();
+  store_.ListPod();
 }
 
 void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
@@ -154,6 +161,7 @@ void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
 void Shard::Tick() {
   reactor_.After(1000, [this] { Tick(); });
   io_.Tick();
+  server_.keeper().Tick();
   probe_.uplink_buffered_bytes.Set(static_cast<int64_t>(uplink_.buffered_bytes()));
   if (++ticks_ % kWatchTickSeconds == 0) watches_.Tick();
 }

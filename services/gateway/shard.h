@@ -12,6 +12,7 @@
 #include "libs/net/reactor.h"
 #include "libs/net/tls.h"
 #include "libs/redis/client.h"
+#include "services/gateway/adopter.h"
 #include "services/gateway/inbox.h"
 #include "services/gateway/lease.h"
 #include "services/gateway/mqtt_server.h"
@@ -73,9 +74,11 @@ class Shard final : private SessionHandler {
   SessionIo io_;
   Ownership ownership_;
   Outbox outbox_;
+  SessionStore store_;
   ShardContext context_;
   MqttServer server_;
   WatchHub watches_;
+  Adopter adopter_;
   Lease lease_;
   Inbox inbox_;
   net::SslContext tls_;

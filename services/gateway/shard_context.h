@@ -9,6 +9,7 @@
 #include "services/gateway/ownership.h"
 #include "services/gateway/probe.h"
 #include "services/gateway/session_io.h"
+#include "services/gateway/session_store.h"
 #include "services/gateway/uplink.h"
 
 namespace homeport::gateway {
@@ -24,6 +25,7 @@ struct ShardContext {
   Bus& bus;
   Ownership& ownership;
   Outbox& outbox;
+  SessionStore& store;
   Directory& directory;
 };
 

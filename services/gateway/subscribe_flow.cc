@@ -29,6 +29,7 @@ struct SubscribeFlow::Answer {
   mqtt::Suback suback;
   size_t open = 0;  // subscriptions whose reason is not known yet
   bool waited = false;
+  bool finished = false;
   std::vector<absl::AnyInvocable<void()>> after;
   std::set<std::string> deltas;  // shadows whose deltas the client now listens for
 
@@ -79,17 +80,25 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
                          });
     }
   }
-  answer->waited = answer->open > 0;
+  answer->waited = !answer->finished;
   return answer->waited ? FrameOutcome::kPause : FrameOutcome::kConsumed;
 }
 
 void SubscribeFlow::Granted(const std::shared_ptr<Answer>& answer, size_t index,
                             ReasonCode reason) {
   answer->suback.reasons[index] = reason;
-  if (--answer->open == 0) Finish(*answer);
+  if (--answer->open == 0) Store(answer);
+}
+
+// What is acknowledged outlives the connection, so Redis has it first.
+void SubscribeFlow::Store(const std::shared_ptr<Answer>& answer) {
+  const Session* session = c_.io.sessions().Find(answer->session);
+  if (session == nullptr || session->kept() == nullptr) return Finish(*answer);
+  Save(*session, [this, answer](bool) { Finish(*answer); });
 }
 
 void SubscribeFlow::Finish(Answer& answer) {
+  answer.finished = true;
   Session* session = c_.io.sessions().Find(answer.session);
   if (session == nullptr) return;
   std::string bytes;
@@ -101,6 +110,48 @@ void SubscribeFlow::Finish(Answer& answer) {
     for (const std::string& shadow : answer.deltas) TellDeltaFilter(*session, shadow);
   }
   if (session->is_open() && answer.waited) c_.io.Resume(*session);
+}
+
+void SubscribeFlow::Save(const Session& session, SessionStore::OnWritten on_saved) const {
+  internal::v1::KeptFilters filters;
+  filters.set_version(1);
+  for (uint32_t rows = session.own_filters; rows != 0; rows &= rows - 1) {
+    const int row = std::countr_zero(rows);
+    internal::v1::KeptFilter& filter = *filters.add_filters();
+    filter.set_filter(FilterOfRow(row, session.identity->device));
+    filter.set_qos(session.own_filters_qos1 >> row & 1);
+  }
+  for (const StoredFilter& stored : session.cold->filters) {
+    internal::v1::KeptFilter& filter = *filters.add_filters();
+    filter.set_filter(stored.filter);
+    filter.set_qos(static_cast<uint32_t>(stored.qos));
+  }
+  PubSub::Save(session, filters);
+  c_.store.Write(session, {SessionStore::Set("f", filters.SerializeAsString())},
+                 std::move(on_saved));
+}
+
+internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
+                                                    const internal::v1::KeptFilters& filters) {
+  internal::v1::KeptFilters others;
+  std::set<std::string> deltas;
+  for (const internal::v1::KeptFilter& stored : filters.filters()) {
+    if (!auth::MaySubscribe(stored.filter(), session.identity->device)) {
+      *others.add_filters() = stored;
+      continue;
+    }
+    mqtt::Subscription subscription;
+    subscription.filter = stored.filter();
+    subscription.qos = static_cast<Qos>(std::min(stored.qos(), 1u));
+    static_cast<void>(AddOwn(session, subscription));
+    const auth::DeltaFilter delta = auth::DeltaTopicsOf(stored.filter(), session.identity->device);
+    if (delta.classic) deltas.emplace();
+    if (!delta.named.empty()) deltas.emplace(delta.named);
+  }
+  if (session.is_open()) {
+    for (const std::string& shadow : deltas) TellDeltaFilter(session, shadow);
+  }
+  return others;
 }
 
 void SubscribeFlow::TellDeltaFilter(const Session& session, std::string_view shadow) {
@@ -176,6 +227,7 @@ FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& f
   for (const std::string_view filter : unsubscribe.filters) {
     unsuback.reasons.push_back(Remove(session, filter));
   }
+  if (session.kept() != nullptr) Save(session, {});
   session.TrimCold();
   std::string bytes;
   mqtt::EncodeUnsuback(unsuback, session.version, &bytes);

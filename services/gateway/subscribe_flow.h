@@ -18,6 +18,9 @@ class SubscribeFlow {
   SubscribeFlow(ShardContext& context, PubSub& pub_sub) : c_(context), pub_sub_(pub_sub) {}
 
   FrameOutcome OnSubscribe(Session& session, const mqtt::Frame& frame);
+  // The subscriptions of a kept session to its device's own topics; yields the others.
+  [[nodiscard]] internal::v1::KeptFilters RestoreOwn(Session& session,
+                                                     const internal::v1::KeptFilters& filters);
   FrameOutcome OnUnsubscribe(Session& session, const mqtt::Frame& frame);
 
  private:
@@ -28,7 +31,10 @@ class SubscribeFlow {
   [[nodiscard]] mqtt::ReasonCode AddOwn(Session& session, const mqtt::Subscription& subscription);
   [[nodiscard]] mqtt::ReasonCode Remove(Session& session, std::string_view filter);
   void Granted(const std::shared_ptr<Answer>& answer, size_t index, mqtt::ReasonCode reason);
+  void Store(const std::shared_ptr<Answer>& answer);
   void Finish(Answer& answer);
+  // Where the session outlives its connection, so do its subscriptions.
+  void Save(const Session& session, SessionStore::OnWritten on_saved) const;
   // Whoever listens for deltas anew is told by the registry what is pending.
   void TellDeltaFilter(const Session& session, std::string_view shadow);
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/mqtt/packets.h"
@@ -31,12 +32,15 @@ struct BusFilter {
 struct Subscriber {
   struct Held {
     uint32_t partition = 0;
-    StreamPos pos;
+    BusPlace place;
     SharedMessage message;
   };
   std::vector<std::unique_ptr<BusFilter>> filters;  // their addresses stay
-  int unsettled = 0;        // SUBSCRIBEs whose place in the streams is being asked for
-  std::vector<Held> held;   // what was read meanwhile
+  int unsettled = 0;         // SUBSCRIBEs whose place in the streams is being asked for
+  bool catching_up = false;  // with what was published while it moved; counts as unsettled
+  std::vector<Held> held;    // what was read meanwhile
+  // Of a session that came from elsewhere: what it has had of each partition.
+  std::vector<std::pair<uint32_t, BusPlace>> had;
   uint64_t last_visit = 0;  // of PubSub: one message goes to a session once
 };
 

@@ -49,11 +49,15 @@ class Client:
     def send(self, kind, flags, body):
         self._socket.sendall(bytes([kind << 4 | flags]) + _length(len(body)) + body)
 
-    def connect(self, client_id, username=None, password=None, keep_alive=60, clean=True):
-        """Sends CONNECT; returns (session present, return or reason code)."""
+    def connect(self, client_id, username=None, password=None, keep_alive=60, clean=True,
+                will=None):
+        """Sends CONNECT; returns (session present, return or reason code). `will`: (topic, payload),
+        of QoS 1; version 3.1.1 only."""
         flags = (0x02 if clean else 0) | (0x80 if username else 0) | (0x40 if password else 0)
+        flags |= 0x0c if will else 0
         body = _text("MQTT") + bytes([self.version, flags]) + struct.pack(">H", keep_alive)
         body += self._properties() + _text(client_id)
+        body += _text(will[0]) + _text(will[1]) if will else b""
         body += (_text(username) if username else b"") + (_text(password) if password else b"")
         self.send(1, 0, body)
         packet = self.wait(CONNACK)

@@ -1,0 +1,114 @@
+"""Sessions and wills outlive the pod that held them: a gateway is killed, clients come back to the
+other one, and no QoS 1 message is missing. Then clients move to and fro while messages come."""
+
+import os
+import signal
+import threading
+
+import harness
+import mqtt
+
+LEASE_MS = 2000
+MESSAGES = 60
+MOVERS = 40
+MOVES = 6
+
+
+def run(context):
+    settings = {"pod-lease-ms": str(LEASE_MS), "publishes-per-second": "0",
+                "source-connects-per-second": "0"}
+    with harness.stack(context.bin, profile="conformance", gateway_settings=settings) as running:
+        killed(running)
+        moved(running)
+
+
+def killed(running):
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    away = Client(first, "away", "kept/away/#")
+    away.client.close()
+    mute = Client(first, "mute", "kept/mute/#")  # reads nothing, so acknowledges nothing
+    listener = Client(second, "listener", "wills/#")
+    mortal = mqtt.Client(first)
+    mortal.connect("mortal", will=("wills/mortal", "gone"))
+    nimble = mqtt.Client(first)
+    nimble.connect("nimble", will=("wills/nimble", "gone"))
+    publisher = mqtt.Client(second)
+    publisher.connect("publisher")
+    for number in range(MESSAGES):
+        if number == MESSAGES // 3:
+            os.kill(running.pid("gateway-0"), signal.SIGKILL)
+            nimble = mqtt.Client(second)
+            nimble.connect("nimble", will=("wills/nimble", "gone"))
+        publisher.publish("kept/away/x", str(number))
+        publisher.publish("kept/mute/x", str(number))
+    topic, payload = listener.client.message(timeout=3 * LEASE_MS / 1000 + 10)
+    harness.check_equal((topic, payload), ("wills/mortal", b"gone"), "the will of a dead pod")
+    for name in ("away", "mute"):
+        back = Client(second, name, None)
+        harness.check_equal(back.present, 1, f"session of {name}")
+        found = back.numbers(MESSAGES)
+        harness.check_equal(sorted(set(found)), list(range(MESSAGES)), f"messages to {name}")
+    # Nothing more of the wills: a message published now is the next one.
+    publisher.publish("wills/end", "end")
+    harness.check_equal(listener.client.message()[0], "wills/end", "no will of a client that is back")
+    del mute
+
+
+def moved(running):
+    addresses = [gateway.listen["mqtt"] for gateway in running.gateways]
+    movers = [Mover(addresses, f"mover-{number}") for number in range(MOVERS)]
+    publisher = mqtt.Client(addresses[0])
+    publisher.connect("storm")
+    for mover in movers:
+        mover.start()
+    for number in range(MESSAGES):
+        for mover in movers:
+            publisher.publish(f"move/{mover.name}", str(number))
+    for mover in movers:
+        mover.join()
+    for mover in movers:
+        harness.check_equal(mover.error, None, mover.name)
+        harness.check_equal(sorted(set(mover.found)), list(range(MESSAGES)),
+                            f"messages to {mover.name}")
+
+
+class Client:
+    def __init__(self, address, name, topic_filter):
+        self.client = mqtt.Client(address)
+        self.present, code = self.client.connect(name, clean=False)
+        harness.check_equal(code, 0, f"CONNECT of {name}")
+        if topic_filter:
+            harness.check_equal(self.client.subscribe(topic_filter), [1], f"SUBSCRIBE of {name}")
+
+    def numbers(self, wanted):
+        """The numbers that come until `wanted` different ones are there."""
+        found = []
+        while len(set(found)) < wanted:
+            try:
+                found.append(int(self.client.message()[1]))
+            except TimeoutError:
+                break
+        return found
+
+
+class Mover(threading.Thread):
+    """Connects to the gateways in turn, each time taking its own session over, and reads."""
+
+    def __init__(self, addresses, name):
+        super().__init__()
+        self.name, self.found, self.error = name, [], None
+        self._addresses = addresses
+        self._client = Client(addresses[0], name, f"move/{name}")
+
+    def run(self):
+        try:
+            for move in range(1, MOVES + 1):
+                self.found += self._client.numbers((move * MESSAGES // MOVES) - len(set(self.found)))
+                former = self._client
+                self._client = Client(self._addresses[move % 2], self.name, None)
+                former.client.close()
+                harness.check_equal(self._client.present, 1, f"session of {self.name}")
+            while len(set(self.found)) < MESSAGES:
+                self.found.append(int(self._client.client.message(timeout=20)[1]))
+        except (harness.Failed, OSError, TimeoutError, mqtt.Closed) as error:
+            self.error = f"{error!r} after {len(set(self.found))} messages"

@@ -1,0 +1,99 @@
+#include "services/gateway/outbound.h"
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <vector>
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::Awaiting;
+using mqtt::Qos;
+
+OutMessage Message(Qos qos) {
+  OutMessage out;
+  out.message = std::make_shared<BusMessage>();
+  out.qos = qos;
+  return out;
+}
+
+std::vector<uint16_t> SendAll(Outbound& outbound, size_t window) {
+  std::vector<uint16_t> ids;
+  while (const Outbound::Entry* entry = outbound.Next(window)) ids.push_back(entry->packet_id);
+  return ids;
+}
+
+TEST_CASE("no more than the window is under way") {
+  Outbound outbound;
+  for (int i = 0; i < 5; ++i) outbound.Push(Message(Qos::kAtLeastOnce), {});
+  CHECK(SendAll(outbound, 2) == std::vector<uint16_t>{1, 2});
+  CHECK(outbound.waiting() == 3);
+  CHECK(outbound.Complete(1, Awaiting::kPuback));
+  CHECK_FALSE(outbound.Complete(1, Awaiting::kPuback));
+  CHECK_FALSE(outbound.Complete(2, Awaiting::kPubcomp));
+  CHECK(SendAll(outbound, 2) == std::vector<uint16_t>{3});
+}
+
+TEST_CASE("a kept message has the id of its number, others use the upper half") {
+  Outbound outbound;
+  outbound.Push(Message(Qos::kAtLeastOnce), {.number = 7, .bytes = 10});
+  outbound.Push(Message(Qos::kAtLeastOnce), {});
+  outbound.Push(Message(Qos::kExactlyOnce), {.number = 32'768, .bytes = 10});
+  CHECK(SendAll(outbound, 10) == std::vector<uint16_t>{7, 32'768, 1});
+  CHECK(outbound.last_sent_number() == 32'768);
+  const auto kept = outbound.Complete(7, Awaiting::kPuback);
+  REQUIRE(kept);
+  CHECK(kept->number == 7);
+  CHECK(kept->bytes == 10);
+}
+
+TEST_CASE("PUBREC leaves the id in use until PUBCOMP") {
+  Outbound outbound;
+  outbound.Push(Message(Qos::kExactlyOnce), {});
+  REQUIRE(SendAll(outbound, 1) == std::vector<uint16_t>{1});
+  CHECK(outbound.Received(1));
+  CHECK(outbound.Received(1));
+  CHECK_FALSE(outbound.Complete(1, Awaiting::kPubrec));
+  CHECK(outbound.Complete(1, Awaiting::kPubcomp));
+  CHECK(outbound.empty());
+}
+
+TEST_CASE("what an earlier connection left: released messages first, then those sent again") {
+  Outbound outbound;
+  Outbound::Entry sent;
+  sent.out = Message(Qos::kAtLeastOnce);
+  sent.kept = {.number = 1, .bytes = 10};
+  sent.again = true;
+  Outbound::Entry released;
+  released.kept = {.number = 2, .bytes = 0};
+  Outbound::Entry unsent;
+  unsent.out = Message(Qos::kAtLeastOnce);
+  unsent.kept = {.number = 3, .bytes = 10};
+  for (const Outbound::Entry& entry : {sent, released, unsent}) outbound.Restore(entry);
+
+  std::vector<uint16_t> to_release;
+  outbound.VisitReleased([&](uint16_t id) { to_release.push_back(id); });
+  CHECK(to_release == std::vector<uint16_t>{2});
+  CHECK(outbound.last_sent_number() == 1);
+  const Outbound::Entry* first = outbound.Next(10);
+  REQUIRE(first != nullptr);
+  CHECK(first->again);
+  CHECK(first->packet_id == 1);
+  const Outbound::Entry* second = outbound.Next(10);
+  REQUIRE(second != nullptr);
+  CHECK_FALSE(second->again);
+  CHECK(second->packet_id == 3);
+  CHECK(outbound.Complete(2, Awaiting::kPubcomp));
+}
+
+TEST_CASE("a message that need not be sent frees its place in the window") {
+  Outbound outbound;
+  outbound.Push(Message(Qos::kAtLeastOnce), {});
+  outbound.Push(Message(Qos::kAtLeastOnce), {});
+  REQUIRE(outbound.Next(1) != nullptr);
+  outbound.DropLast();
+  CHECK(SendAll(outbound, 1) == std::vector<uint16_t>{2});
+}
+
+}  // namespace
+}  // namespace homeport::gateway
