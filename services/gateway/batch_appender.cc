@@ -68,6 +68,13 @@ void BatchAppender::AppendAck(uint32_t index, OwedAck ack) {
   }
 }
 
+void BatchAppender::AfterAppended(uint32_t index, absl::AnyInvocable<void()> then) {
+  Partition& partition = partitions_[index];
+  if (!partition.open.empty()) return partition.open_waits.push_back(std::move(then));
+  if (partition.on_its_way) return partition.sent_waits.push_back(std::move(then));
+  then();
+}
+
 // The first message after a quiet window leaves at the end of this loop iteration; those behind it
 // wait for company until the window is over.
 void BatchAppender::Touch(Partition& partition) {
@@ -116,6 +123,7 @@ void BatchAppender::Close(Partition& partition) {
   partition.sent.swap(partition.open);
   partition.sent_acks.swap(partition.open_acks);
   partition.sent_fields.swap(partition.open_fields);
+  partition.sent_waits.swap(partition.open_waits);
   partition.open_fields.clear();
   partition.open.clear();
   partition.first_us = partition.opened_us;
@@ -171,6 +179,7 @@ void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
   partition.sent.clear();
   std::vector<OwedAck> acks;
   acks.swap(partition.sent_acks);
+  for (auto& then : std::exchange(partition.sent_waits, {})) then();
   if (!partition.open.empty()) Touch(partition);
   on_appended_(acks);
   acks.clear();

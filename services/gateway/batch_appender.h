@@ -53,6 +53,9 @@ class BatchAppender {
   // An acknowledgement for something that is not appended, to follow those of `partition` before
   // it.
   void AppendAck(uint32_t partition, OwedAck ack);
+  // Runs `then` once what `partition` has been given until now stands in its stream: at once where
+  // nothing is on its way.
+  void AfterAppended(uint32_t partition, absl::AnyInvocable<void()> then);
   // Runs in the same transaction as the append of the open batch: HSET, or HDEL where `value` is
   // empty, of the hash that Options::hashes names.
   void SetWithBatch(uint32_t partition, std::string_view field, std::string value);
@@ -72,6 +75,8 @@ class BatchAppender {
     std::vector<OwedAck> sent_acks;
     std::vector<std::string> open_fields;  // field and value in turn, of SetWithBatch
     std::vector<std::string> sent_fields;
+    std::vector<absl::AnyInvocable<void()>> open_waits;  // of AfterAppended
+    std::vector<absl::AnyInvocable<void()>> sent_waits;
     uint64_t sequence = 0;
     uint64_t open_messages = 0;
     int64_t opened_us = 0;  // when the first message of `open` came

@@ -76,12 +76,14 @@ void Bus::Publish(const BusMessage& message, OwedAck ack) {
 }
 
 void Bus::Follow(uint32_t partition, OnFollowed on_followed) {
-  const std::string key = routing::BusKey(partition);
-  redis_.Send(
-      {"XREVRANGE", key, "+", "-", "COUNT", "1"},
-      [this, partition, on_followed = std::move(on_followed)](const redis::Reply& reply) mutable {
-        OnTail(partition, reply, std::move(on_followed));
-      });
+  AfterAppended(partition, [this, partition, on_followed = std::move(on_followed)]() mutable {
+    const std::string key = routing::BusKey(partition);
+    redis_.Send(
+        {"XREVRANGE", key, "+", "-", "COUNT", "1"},
+        [this, partition, on_followed = std::move(on_followed)](const redis::Reply& reply) mutable {
+          OnTail(partition, reply, std::move(on_followed));
+        });
+  });
 }
 
 void Bus::OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed) {

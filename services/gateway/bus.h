@@ -55,8 +55,9 @@ class Bus : public BatchAppender {
   // [MQTT-3.3.1-5, -6].
   void Publish(const BusMessage& message, OwedAck ack);
 
-  // Yields the end of the partition at a moment after the call; what is appended behind it will be
-  // read. Error: Unavailable.
+  // Yields the end of the partition at a moment after the call, behind what this pod was to publish
+  // before it: a client's own messages are earlier than its later subscription. What is appended
+  // behind that end will be read. Error: Unavailable.
   void Follow(uint32_t partition, OnFollowed on_followed);
 
   // Tells `each` of the partition's messages behind `from` and up to `to`, in order, then calls

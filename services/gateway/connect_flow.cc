@@ -38,6 +38,12 @@ uint32_t ExpiryOf(const mqtt::Connect& connect) {
   return connect.clean_start ? 0 : std::numeric_limits<uint32_t>::max();
 }
 
+// What exactly was wrong with them is for the log alone.
+bool TellsOfCredentials(ReasonCode reason) {
+  return reason == ReasonCode::kBadUserNameOrPassword || reason == ReasonCode::kNotAuthorized ||
+         reason == ReasonCode::kBanned;
+}
+
 // What of a will's properties goes to subscribers, as on the wire.
 std::string ForwardedProperties(mqtt::Properties properties) {
   properties.will_delay_s.reset();
@@ -56,17 +62,27 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   options.limits.packet_bytes_max = c_.config.packet_bytes_max;
   mqtt::Packet packet;
   if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
-    if (const auto version = mqtt::ConnackVersion(frame.body)) {
+    const auto version = mqtt::ConnackVersion(frame.body);
+    // Before version 5 a CONNECT of the wrong form gets no CONNACK (3.1.1 [MQTT-3.1.4-1]).
+    if (version && (*version == mqtt::Version::k5 ||
+                    error.reason == ReasonCode::kUnsupportedProtocolVersion)) {
       session.version = *version;
       Refuse(session, error.reason, error.what);
     } else {
       c_.probe.Refuse(mqtt::Name(error.reason));
+      log::Refusal("connect_refused", {{"reason", mqtt::Name(error.reason)},
+                                       {"why", error.what},
+                                       {"peer", c_.io.PeerOf(session)}});
       c_.io.Close(session, {"CLIENT_ERROR", {}, error.what});
     }
     return FrameOutcome::kPause;
   }
   const auto& connect = std::get<mqtt::Connect>(packet);
   session.version = connect.version;
+  if (connect.properties.receive_max) session.Cold().receive_max = *connect.properties.receive_max;
+  if (connect.properties.packet_bytes_max) {
+    session.Cold().packet_bytes_max = *connect.properties.packet_bytes_max;
+  }
   if (draining_) {
     Refuse(session, ReasonCode::kServerUnavailable, "draining");
     return FrameOutcome::kPause;
@@ -85,10 +101,6 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   attempt.asked_expiry_s = ExpiryOf(connect);
   attempt.wish.expiry_s = std::min(attempt.asked_expiry_s, c_.config.session_expiry_s_max);
   if (connect.will) KeepWill(session, *connect.will);
-  if (connect.properties.receive_max) session.Cold().receive_max = *connect.properties.receive_max;
-  if (connect.properties.packet_bytes_max) {
-    session.Cold().packet_bytes_max = *connect.properties.packet_bytes_max;
-  }
   if (const uint16_t aliases = connect.properties.topic_alias_max.value_or(0); aliases > 0) {
     session.Cold().aliases_out.max = std::min(aliases, kTopicAliasMax);
   }
@@ -305,6 +317,7 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
   const bool is_present = keeper_.Begin(session, attempt.wish, past ? &*past : nullptr);
   SendConnack(session, attempt, is_present);
   if (!session.is_open()) return;
+  c_.io.WatchKeepAlive(session);
   if (!is_present) return c_.io.Resume(session);
   keeper_.Resume(session, *past, [this, handle = session.handle()](bool resumed) {
     Session* there = c_.io.sessions().Find(handle);
@@ -365,8 +378,14 @@ void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view w
                 {"peer", c_.io.PeerOf(session)}});
   mqtt::Connack connack;
   connack.reason = reason;
+  if (!TellsOfCredentials(reason)) connack.properties.reason_string = why;
   std::string bytes;
   mqtt::EncodeConnack(connack, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {  // [MQTT-3.2.2-19]
+    connack.properties.reason_string.reset();
+    bytes.clear();
+    mqtt::EncodeConnack(connack, session.version, &bytes);
+  }
   c_.io.Send(session, bytes);
   c_.io.Close(session, {"AUTH_ERROR", {}, why});
 }

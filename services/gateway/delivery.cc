@@ -156,10 +156,12 @@ bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::En
   if (message.has_expiry_s()) {
     expires_in_s =
         int64_t{message.expiry_s()} - (c_.reactor.wall().value - message.received_ms()) / 1000;
-    if (expires_in_s <= 0) {
+    const bool may_have_been_sent = entry != nullptr && entry->again;  // [MQTT-4.3.3-7]
+    if (expires_in_s <= 0 && !may_have_been_sent) {
       Drop(session, message.topic(), "message_expired", "its expiry interval has passed");
       return false;
     }
+    expires_in_s = std::max<int64_t>(expires_in_s, 0);
   }
   std::string properties;
   if (session.version == Version::k5) properties = PropertiesOf(out, expires_in_s);
@@ -180,8 +182,7 @@ bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::En
   std::string bytes(mqtt::PublishHeaderBytes(header), '\0');
   mqtt::EncodePublishHeader(header, bytes.data());
   const size_t total = bytes.size() + message.payload().size();
-  if (session.cold && session.cold->packet_bytes_max != 0 &&
-      total > session.cold->packet_bytes_max) {
+  if (!session.FitsClient(total)) {
     // [MQTT-3.1.2-25]: dropped as if it had been delivered.
     Drop(session, message.topic(), "client_packet_bytes_max",
          "over the client's maximum packet size");

@@ -23,7 +23,8 @@ constexpr int64_t kVerifyPauseMs = 10;
 FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
   if (session.phase == Phase::kAwaitConnect) {
     if (frame.type == PacketType::kConnect) return connect_.OnConnect(session, frame);
-    return ProtocolError(session, "the first packet is not CONNECT");  // [MQTT-3.1.0-1]
+    return Refuse(session, ReasonCode::kProtocolError,
+                  "the first packet is not CONNECT");  // [MQTT-3.1.0-1]
   }
   switch (frame.type) {
     case PacketType::kPublish:
@@ -37,6 +38,8 @@ FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
     case PacketType::kPubrel:
       return publish_.OnPubrel(session, frame);
     case PacketType::kPingreq:
+      if (!frame.body.empty())
+        return Refuse(session, ReasonCode::kMalformedPacket, "PINGREQ with a body");
       c_.io.Send(session, kPingresp);
       return FrameOutcome::kConsumed;
     case PacketType::kSubscribe:
@@ -46,7 +49,8 @@ FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
     case PacketType::kDisconnect:
       return OnDisconnect(session, frame);
     default:
-      return ProtocolError(session, "a packet that is not the client's to send now");
+      return Refuse(session, ReasonCode::kProtocolError,
+                    "a packet that is not the client's to send now");
   }
 }
 
@@ -62,7 +66,9 @@ FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame
   const auto& disconnect = std::get<mqtt::Disconnect>(packet);
   if (const auto expiry_s = disconnect.properties.session_expiry_s) {
     if (session.kept() == nullptr || session.kept()->expiry_s == 0) {
-      if (*expiry_s > 0) return ProtocolError(session, "a session expiry that CONNECT had as 0");
+      if (*expiry_s > 0)
+        return Refuse(session, ReasonCode::kProtocolError,
+                      "a session expiry that CONNECT had as 0");
     } else {
       session.kept()->expiry_s = std::min(*expiry_s, c_.config.session_expiry_s_max);
     }
@@ -74,12 +80,12 @@ FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame
   return FrameOutcome::kConsumed;
 }
 
-FrameOutcome MqttServer::ProtocolError(Session& session, std::string_view what) {
-  c_.probe.Refuse(mqtt::Name(ReasonCode::kProtocolError));
-  log::Refusal("protocol_error", {{"device", session.identity ? session.identity->device : ""},
-                                  {"peer", c_.io.PeerOf(session)},
-                                  {"why", what}});
-  c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kProtocolError, what});
+FrameOutcome MqttServer::Refuse(Session& session, ReasonCode reason, std::string_view what) {
+  c_.probe.Refuse(mqtt::Name(reason));
+  log::Refusal(mqtt::Name(reason), {{"device", session.identity ? session.identity->device : ""},
+                                    {"peer", c_.io.PeerOf(session)},
+                                    {"why", what}});
+  c_.io.Close(session, {"CLIENT_ERROR", reason, what});
   return FrameOutcome::kConsumed;
 }
 

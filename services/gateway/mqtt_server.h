@@ -43,7 +43,7 @@ class MqttServer final {
 
  private:
   FrameOutcome OnDisconnect(Session& session, const mqtt::Frame& frame);
-  FrameOutcome ProtocolError(Session& session, std::string_view what);
+  FrameOutcome Refuse(Session& session, mqtt::ReasonCode reason, std::string_view what);
   void AppendDisconnected(const Session& session, std::string_view reason);
   void VerifyFrom(uint32_t index);
   void OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim);

@@ -112,6 +112,10 @@ class Session final : public net::IoHandler {
     if (!cold) cold = std::make_unique<ColdState>();
     return *cold;
   }
+  // Whether the client takes a packet of that size [MQTT-3.1.2-24].
+  [[nodiscard]] bool FitsClient(size_t packet_bytes) const {
+    return !cold || cold->packet_bytes_max == 0 || packet_bytes <= cold->packet_bytes_max;
+  }
   void TrimCold() {
     if (cold && cold->IsIdle()) cold.reset();
   }

@@ -303,17 +303,29 @@ void SessionIo::Close(Session& session, const CloseCause& cause) {
   reactor_.Defer([this, &session] { sessions_.Free(session); });
 }
 
+// The DISCONNECT with its reason string, where the client can be told; the string is left out where
+// it does not fit [MQTT-3.14.2-3].
+std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) {
+  std::string bytes;
+  const bool speaks_v5 = session.version == mqtt::Version::k5 && session.phase == Phase::kOnline;
+  if (!speaks_v5 || cause.reason == mqtt::ReasonCode::kSuccess) return bytes;
+  mqtt::Disconnect goodbye;
+  goodbye.reason = cause.reason;
+  goodbye.properties.reason_string = cause.detail;
+  mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {
+    bytes.clear();
+    goodbye.properties.reason_string.reset();
+    mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
+  }
+  return bytes;
+}
+
 // Best effort: the socket closes anyway.
 void SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
   if (session.phase < Phase::kAwaitConnect) return;
   if (session.cold && !session.cold->output.empty()) return;
-  std::string bytes;
-  const bool speaks_v5 = session.version == mqtt::Version::k5 && session.phase == Phase::kOnline;
-  if (speaks_v5 && cause.reason != mqtt::ReasonCode::kSuccess) {
-    mqtt::Disconnect goodbye;
-    goodbye.reason = cause.reason;
-    mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
-  }
+  std::string bytes = Goodbye(session, cause);
   std::string_view why;
   if (session.websocket && !web_sockets_.Ended(session, &why)) {
     if (!bytes.empty()) bytes = web_sockets_.Frame(bytes, {});
@@ -337,6 +349,14 @@ void SessionIo::Tick() {
   }
 }
 
+// The entry of the connect deadline goes on as the one of the keep-alive, which may be due earlier.
+void SessionIo::WatchKeepAlive(const Session& session) {
+  const int64_t due = KeepAliveDue(session);
+  if (session.keep_alive_s != 0 && due < now_s() + options_.connect_deadline_s) {
+    wheel_.Add(due, {session.index, session.generation});
+  }
+}
+
 void SessionIo::OnDeadline(net::TimerWheel::Entry entry) {
   Session* session = sessions_.Find({entry.index, entry.generation});
   if (session == nullptr) return;
@@ -346,9 +366,7 @@ void SessionIo::OnDeadline(net::TimerWheel::Entry entry) {
     return Close(*session, {"CLIENT_ERROR", {}, "no CONNECT in time"});
   }
   if (session->keep_alive_s == 0) return;
-  // One and a half times the keep-alive [MQTT-3.1.2-22]; a paused session cannot be heard.
-  const int64_t due =
-      session->last_active_s + session->keep_alive_s + (session->keep_alive_s + 1) / 2;
+  const int64_t due = KeepAliveDue(*session);  // a paused session cannot be heard
   if (session->paused || due > now_s()) {
     wheel_.Add(session->paused ? now_s() + session->keep_alive_s : due, entry);
     return;

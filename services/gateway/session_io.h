@@ -22,7 +22,7 @@ namespace homeport::gateway {
 struct CloseCause {
   std::string_view word;                                 // "CLIENT_ERROR", static text
   mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess;  // kSuccess: nothing is sent
-  std::string_view detail;                               // for the log
+  std::string_view detail;                               // for the log, and the client
 };
 
 // What the protocol side does with a frame.
@@ -75,6 +75,8 @@ class SessionIo {
   // Two pieces in one packet: a header and a payload that need not be copied together.
   void Send(Session& session, std::string_view head, std::string_view body);
 
+  // Watches the keep-alive of a session just accepted.
+  void WatchKeepAlive(const Session& session);
   // Reads on after FrameOutcome::kPause or kRetry.
   void Resume(Session& session);
   // For the per-second limits: whether the session may publish `bytes` more this second. When not,
@@ -105,6 +107,7 @@ class SessionIo {
   void Take(Session& session, size_t bytes);
   void SendWhole(Session& session, std::string_view bytes);
   void SayGoodbye(Session& session, const CloseCause& cause);
+  [[nodiscard]] static std::string Goodbye(const Session& session, const CloseCause& cause);
   // Decodes frames at the front of `bytes`; returns how many bytes were taken.
   size_t Consume(Session& session, std::string_view bytes);
   void KeepInput(Session& session, std::string_view rest);
@@ -113,6 +116,10 @@ class SessionIo {
   void Arm(Session& session, bool reading, bool writing);
   void Touch(Session& session);
   void OnDeadline(net::TimerWheel::Entry entry);
+  // When nothing will have come for one and a half keep-alives [MQTT-3.1.2-22].
+  [[nodiscard]] static int64_t KeepAliveDue(const Session& session) {
+    return int64_t{session.last_active_s} + session.keep_alive_s + (session.keep_alive_s + 1) / 2;
+  }
 
   net::Reactor& reactor_;
   ShardProbe& probe_;

@@ -27,6 +27,7 @@ def run(arguments):
             connects(stack, version)
             packets(stack, version)
             topics(stack, version)
+        refused_twice(stack)
         reports(stack)
         shadow_requests(stack)
         replies(stack)
@@ -111,6 +112,18 @@ def topics(stack, version):
                 publish_refused_v4(stack, device, topic)
                 device = Device(stack, f"bad-topics-{version}", version=version)
     device.client.ping()
+
+
+def refused_twice(stack):
+    """QoS 2: the identifier of a refused PUBLISH is a new message's [MQTT-4.3.3-9]."""
+    device = Device(stack, "bad-qos-2", version=5)
+    topic = b"device/somebody/up/properties"
+    for attempt in ("first", "second"):
+        device.client.send(mqtt.PUBLISH, 4, bytes([0, len(topic)]) + topic + b"\0\7\0{}")
+        answer = device.client.wait(5).body
+        check_equal((answer[:2], hex(answer[2])), (b"\0\7", "0x87"), f"PUBREC of the {attempt}")
+    device.client.send(6, 2, b"\0\7")
+    check_equal(hex(device.client.wait(7).body[2]), "0x92", "PUBCOMP of a refused message")
 
 
 def publish_refused_v4(stack, device, topic):

@@ -65,10 +65,10 @@ std::string FromHex(std::string_view hex) {
 
 std::vector<WireCase> LoadWireCases() {
   std::vector<std::filesystem::path> paths;
-  const std::filesystem::path folder = HOMEPORT_SOURCE_DIR "/tests/conformance";
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::directory_iterator(HOMEPORT_WIRE_CASES)) {
     if (entry.path().extension() == ".txt") paths.push_back(entry.path());
   }
+  paths.emplace_back(HOMEPORT_SENT_CASES);
   std::sort(paths.begin(), paths.end());
   std::vector<WireCase> cases;
   for (const std::filesystem::path& path : paths) {

@@ -8,7 +8,8 @@
 
 namespace homeport::mqtt {
 
-// One line of tests/conformance/*.txt (see the README there), for one version.
+// One line of tests/conformance/*.txt (see the README there), or one packet that a live script
+// sends, for one version.
 struct WireCase {
   std::string file;
   std::string name;
