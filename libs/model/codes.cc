@@ -16,6 +16,8 @@ std::string_view ToText(Code code) {
       return "property not writable";
     case Code::kNotSubscribable:
       return "property cannot be subscribed";
+    case Code::kNoDescription:
+      return "device description not found";
     case Code::kNoService:
       return "no such service";
     case Code::kNoProperty:

@@ -14,6 +14,7 @@ enum class Code : int32_t {
   kNotReadable = -704030013,
   kNotWritable = -704030023,
   kNotSubscribable = -704030033,
+  kNoDescription = -704014006,
   kNoService = -704040002,
   kNoProperty = -704040003,
   kNoEvent = -704040004,

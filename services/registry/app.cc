@@ -91,7 +91,8 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
                 .days_kept = config.history_days_kept,
                 .postgres = BoundedOptionsOf(config, watchdog_)},
                clock_, probe_),
-      products_(PartsOf(auth_, pool_, probe_)),
+      products_(PartsOf(auth_, pool_, probe_), config.model_versions_max),
+      models_(PartsOf(auth_, pool_, probe_), config.model_versions_max),
       devices_(PartsOf(auth_, pool_, probe_), appender_, config.partitions),
       shadows_(PartsOf(auth_, pool_, probe_), appender_, answers_),
       directory_(PartsOf(auth_, pool_, probe_)) {
@@ -158,11 +159,12 @@ void App::AddBackground() {
 void App::AddServers() {
   lifecycle_.Add({.name = "grpc",
                   .start = [this]() -> absl::Status {
-                    HP_ASSIGN_OR_RETURN(server_, rpc::Server::Start({.listen = config_.grpc_listen,
-                                                                     .tls_cert = config_.tls_cert,
-                                                                     .tls_key = config_.tls_key},
-                                                                    {&products_, &devices_,
-                                                                     &shadows_, &directory_}));
+                    HP_ASSIGN_OR_RETURN(
+                        server_, rpc::Server::Start(
+                                     {.listen = config_.grpc_listen,
+                                      .tls_cert = config_.tls_cert,
+                                      .tls_key = config_.tls_key},
+                                     {&products_, &models_, &devices_, &shadows_, &directory_}));
                     return absl::OkStatus();
                   },
                   .stop =

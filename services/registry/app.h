@@ -17,6 +17,7 @@
 #include "libs/runtime/lifecycle.h"
 #include "services/registry/api/device_service.h"
 #include "services/registry/api/directory_service.h"
+#include "services/registry/api/model_service.h"
 #include "services/registry/api/product_service.h"
 #include "services/registry/api/shadow_service.h"
 #include "services/registry/config.h"
@@ -69,6 +70,7 @@ class App {
   HistoryKeeper history_;
   std::vector<std::unique_ptr<Worker>> workers_;
   ProductService products_;
+  ModelService models_;
   DeviceService devices_;
   ShadowService shadows_;
   DirectoryService directory_;

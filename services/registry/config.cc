@@ -127,6 +127,11 @@ void DeclareSettings(RegistryConfig& config, config::Table& table) {
   DeclareConsumption(config, table);
   DeclareDatabase(config, table);
   DeclareShadows(config, table);
+  table.Int("model-versions-max", &config.model_versions_max,
+            {.min = 1,
+             .max = 1000,
+             .unit = "versions",
+             .doc = "Most versions of one product's model; all are in memory where it is used"});
   table.Flag("migrate-only", &config.migrate_only,
              {.doc = "Bring the database's schema up to date and exit"});
 }

@@ -36,6 +36,7 @@ struct RegistryConfig {
   uint32_t shadow_depth_max = 8;
   uint32_t shadow_loop_rounds = 30;
   int64_t shadow_loop_window_ms = 10'000;
+  uint32_t model_versions_max = 64;
   bool migrate_only = false;
 };
 

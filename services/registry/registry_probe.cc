@@ -48,6 +48,10 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
                               "Updates that changed nothing and made no version")),
       shadow_loops_(r.AddCounter(Name("shadow_loops_total"),
                                  "Shadow leaves over which two writers fought until refused")),
+      migrations_(r.AddCounter(Name("model_migrations_total"),
+                               "Shadows brought to another version of their product's model")),
+      values_lost_(r.AddCounter(Name("model_values_lost_total"),
+                                "Shadow values that did not fit another version of the model")),
       duplicate_batches_(r.AddCounter(Name("duplicate_batches_total"),
                                       "Batches appended again after they were committed")),
       duplicate_reports_(r.AddCounter(Name("duplicate_reports_total"),
@@ -97,6 +101,8 @@ void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
   versions_.Add(tally.versions);
   unchanged_.Add(tally.unchanged);
   shadow_loops_.Add(tally.shadow_loops);
+  migrations_.Add(tally.migrations);
+  values_lost_.Add(tally.values_lost);
   duplicate_batches_.Add(tally.duplicate_batches);
   duplicate_reports_.Add(tally.duplicate_reports);
   duplicate_events_.Add(tally.duplicate_events);

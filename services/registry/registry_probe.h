@@ -50,6 +50,8 @@ class WorkerProbe {
   metrics::Counter& versions_;
   metrics::Counter& unchanged_;
   metrics::Counter& shadow_loops_;
+  metrics::Counter& migrations_;
+  metrics::Counter& values_lost_;
   metrics::Counter& duplicate_batches_;
   metrics::Counter& duplicate_reports_;
   metrics::Counter& duplicate_events_;

@@ -5,7 +5,6 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
-#include "libs/model/parse.h"
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
@@ -27,17 +26,6 @@ bool IsFleetKey(std::string_view key) {
          std::all_of(key.begin(), key.end(), [](char c) { return c >= '!' && c <= '~'; });
 }
 
-// The error names the path within the model: "services[2].properties[0].format: …".
-grpc::Status CheckModel(const std::string& model) {
-  if (model.empty()) return grpc::Status::OK;
-  const absl::Status parsed = model::ParseModel(model).status();
-  if (parsed.ok()) return grpc::Status::OK;
-  const std::string message = Message(parsed);
-  const size_t colon = message.find(':');
-  return rpc::MakeError(grpc::StatusCode::INVALID_ARGUMENT, "MODEL_INVALID", message,
-                        {{"path", colon == std::string::npos ? "" : message.substr(0, colon)}});
-}
-
 absl::Status CheckFields(const product::v1::Product& product) {
   if (product.display_name().size() > kDisplayNameBytesMax ||
       !IsPlainText(product.display_name())) {
@@ -50,6 +38,7 @@ void Fill(const ProductRow& row, product::v1::Product& out) {
   out.set_name(rpc::FormatProductName(row.tenant, row.id));
   out.set_display_name(row.display_name);
   out.set_model_json(row.model);
+  out.set_model_version(row.model_version);
   out.set_allow_unregistered(row.allow_unregistered);
   out.mutable_shadow()->set_skip_unchanged(row.skip_unchanged);
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
@@ -65,7 +54,8 @@ grpc::Status ProductService::CreateProduct(grpc::ServerContext* context,
                                            const product::v1::CreateProductRequest* request,
                                            product::v1::Product* response) {
   return Serve(parts_, "CreateProduct", *context, kScopes, [&](const auth::Claims& claims) {
-    if (grpc::Status bad = CheckModel(request->product().model_json()); !bad.ok()) return bad;
+    const std::string& model = request->product().model_json();
+    if (grpc::Status bad = CheckModelJson(model); !model.empty() && !bad.ok()) return bad;
     return ToAnswer(Create(claims, *request, *response));
   });
 }
@@ -86,6 +76,7 @@ absl::Status ProductService::Create(const auth::Claims& claims,
                  .tenant = tenant.str(),
                  .display_name = request.product().display_name(),
                  .model = request.product().model_json(),
+                 .model_version = 0,
                  .fleet_key = request.fleet_key().empty() ? MakeSecret() : request.fleet_key(),
                  .allow_unregistered = request.product().allow_unregistered(),
                  .skip_unchanged = request.product().shadow().skip_unchanged()};
@@ -151,14 +142,16 @@ grpc::Status ProductService::UpdateProduct(grpc::ServerContext* context,
                                            const product::v1::UpdateProductRequest* request,
                                            product::v1::Product* response) {
   return Serve(parts_, "UpdateProduct", *context, kScopes, [&](const auth::Claims& claims) {
-    if (grpc::Status bad = CheckModel(request->product().model_json()); !bad.ok()) return bad;
-    return ToAnswer(Update(claims, *request, *response));
+    const std::string& model = request->product().model_json();
+    if (grpc::Status bad = CheckModelJson(model); !model.empty() && !bad.ok()) return bad;
+    UpgradeCheck check(request->allow_breaking());
+    return check.ToAnswer(Update(claims, *request, check, *response));
   });
 }
 
 absl::Status ProductService::Update(const auth::Claims& claims,
                                     const product::v1::UpdateProductRequest& request,
-                                    product::v1::Product& response) {
+                                    UpgradeCheck& check, product::v1::Product& response) {
   const product::v1::Product& product = request.product();
   HP_ASSIGN_OR_RETURN(const rpc::ProductName name,
                       rpc::ParseProductName(product.name(), claims.tenant));
@@ -169,12 +162,14 @@ absl::Status ProductService::Update(const auth::Claims& claims,
                  .tenant = name.tenant.str(),
                  .display_name = product.display_name(),
                  .model = product.model_json(),
+                 .model_version = 0,
                  .fleet_key = "",
                  .allow_unregistered = product.allow_unregistered(),
                  .skip_unchanged = product.shadow().skip_unchanged(),
                  .version = version};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(*connection, ActorOf(claims), row));
+  HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(*connection, ActorOf(claims), row,
+                                                   {check.gate(), versions_max_}));
   Fill(row, response);
   return absl::OkStatus();
 }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "homeport/product/v1/product.grpc.pb.h"
 #include "services/registry/api/call.h"
+#include "services/registry/api/upgrade_check.h"
 #include "services/registry/store/product_table.h"
 
 namespace homeport::registry {
@@ -11,7 +13,9 @@ namespace homeport::registry {
 // The gRPC ProductService. Thread-safe.
 class ProductService final : public product::v1::ProductService::Service {
  public:
-  explicit ProductService(const ApiParts& parts) : parts_(parts) {}
+  // At most `versions_max` versions of a product's model.
+  ProductService(const ApiParts& parts, int64_t versions_max)
+      : parts_(parts), versions_max_(versions_max) {}
 
   grpc::Status CreateProduct(grpc::ServerContext* context,
                              const product::v1::CreateProductRequest* request,
@@ -35,10 +39,11 @@ class ProductService final : public product::v1::ProductService::Service {
   absl::Status List(const auth::Claims& claims, const product::v1::ListProductsRequest& request,
                     product::v1::ListProductsResponse& response);
   absl::Status Update(const auth::Claims& claims, const product::v1::UpdateProductRequest& request,
-                      product::v1::Product& response);
+                      UpgradeCheck& check, product::v1::Product& response);
   absl::StatusOr<ProductRow> Find(const auth::Claims& claims, const std::string& name);
 
   const ApiParts parts_;
+  const int64_t versions_max_;
 };
 
 }  // namespace homeport::registry

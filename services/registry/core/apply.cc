@@ -50,6 +50,7 @@ void ApplyMessage(const ApplyContext& context) {
   if (!HasUsableDetail(context.message)) {
     return Refuse(context, Refusal::kInvalidName, "not a name for a shadow or a channel");
   }
+  SettleModel(context);
   switch (kind) {
     case UplinkMessage::KIND_CONNECTED:
       return ApplyConnected(context);

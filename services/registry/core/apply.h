@@ -63,6 +63,15 @@ void Refuse(const ApplyContext& context, Refusal reason, std::string_view detail
 // The product of the device; null: none, or unknown.
 [[nodiscard]] const Product* ProductOf(const ApplyContext& context);
 
+// The model that the device runs; null: none, or unknown.
+[[nodiscard]] const model::Model* ModelOf(const ApplyContext& context);
+// Brings the classic shadow to the version of the model that the device runs, before anything else
+// is done with it: values that no longer fit go, the others stay, and those who listen are told.
+void SettleModel(const ApplyContext& context);
+// The device says that it runs the version with this URN; "" for its product's current one. Whether
+// there is such a version: otherwise nothing has changed.
+[[nodiscard]] bool NameModel(const ApplyContext& context, std::string_view urn);
+
 // In the place of a shadow's name: every shadow that has one.
 inline constexpr std::string_view kEveryNamedShadow = "+";
 

@@ -119,8 +119,7 @@ void ApplyEvent(const ApplyContext& context) {
   static const json::Array kNone;
   const json::Array* arguments = root->FindArray("arguments");
   if (arguments == nullptr) arguments = &kNone;
-  const Product* product = ProductOf(context);
-  const model::Model* model = product != nullptr && product->model ? &*product->model : nullptr;
+  const model::Model* model = ModelOf(context);
   const model::Event* event = nullptr;
   if (model != nullptr) {
     event = model->FindEvent(id.siid, id.eiid);

@@ -73,6 +73,7 @@ void Register(const ApplyContext& context, const internal::v1::Connected& connec
   device.newly_registered = true;
   device.product = product->id;
   device.tenant = product->tenant;
+  device.shadow_model = product->model_version;
   context.effects.Changed(device);
 }
 

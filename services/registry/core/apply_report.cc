@@ -28,6 +28,13 @@ void AnswerMalformed(const ApplyContext& context, const json::Value& id,
   Answer(context, id, model::Code::kWrongValue, complaint, {});
 }
 
+// Its values are judged by the version that it has run so far.
+void AnswerUnknownModel(const ApplyContext& context, const json::Value& id) {
+  constexpr model::Code kCode = model::Code::kNoDescription;
+  Refuse(context, Refusal::kUnknownModel, "the product has no version of that URN");
+  Answer(context, id, kCode, model::ToText(kCode), {});
+}
+
 bool WasApplied(const ApplyContext& context, const Report& report) {
   const auto number = report.number();
   return context.message.dup() && number && *number <= context.device.classic.last_report_id;
@@ -80,9 +87,11 @@ void ApplyReport(const ApplyContext& context) {
       !complaint.empty()) {
     return AnswerMalformed(context, {}, complaint);
   }
-  const Product* product = ProductOf(context);
-  const model::Model* model = product != nullptr && product->model ? &*product->model : nullptr;
-  const Report report = ReadReport(std::move(document), model, context.limits.shadow.depth_max);
+  const std::string* named = NamedModel(document);
+  const bool known = named == nullptr || NameModel(context, *named);
+  const Report report =
+      ReadReport(std::move(document), ModelOf(context), context.limits.shadow.depth_max);
+  if (!known) AnswerUnknownModel(context, report.id);
   if (report.malformed) return AnswerMalformed(context, report.id, report.complaint);
   if (WasApplied(context, report)) {
     ++context.effects.tally.duplicate_reports;

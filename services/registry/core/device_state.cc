@@ -14,6 +14,7 @@ void ForgetChanges(DeviceState& device) {
   device.changed = false;
   device.newly_registered = false;
   device.dirty_presence = false;
+  device.dirty_model = false;
   device.dirty_clients.clear();
   device.dirty_watchers.clear();
   MarkStored(device.classic);

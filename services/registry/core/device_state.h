@@ -49,6 +49,10 @@ struct DeviceState {
   bool online = false;
   int64_t presence_ms = 0;
   uint64_t epoch = 0;  // newest session epoch of the main client
+  // Versions of the product's model: which one the device says it is, and whose values the classic
+  // shadow holds. 0 = nothing said; not known.
+  int64_t model_version = 0;
+  int64_t shadow_model = 0;
 
   std::vector<SessionRow> sessions;
   std::vector<Watcher> watchers;
@@ -59,6 +63,7 @@ struct DeviceState {
   bool changed = false;  // any of those below; the device is listed in Effects::changed
   bool newly_registered = false;
   bool dirty_presence = false;
+  bool dirty_model = false;
   std::vector<std::string> dirty_clients;  // session rows to write, or to delete where gone
   std::vector<std::string> dirty_watchers;
 };

@@ -148,6 +148,11 @@ std::optional<int64_t> Report::number() const {
   return number != nullptr && *number >= 0 ? std::optional(*number) : std::nullopt;
 }
 
+const std::string* NamedModel(const json::Value& document) {
+  const json::Value* named = document.Find("model");
+  return named == nullptr ? nullptr : named->IfString();
+}
+
 Report ReadReport(json::Value document, const model::Model* model, int depth_max) {
   json::Object* root = document.IfObject();
   if (root == nullptr) return Malformed("the report is no object", {});
@@ -155,7 +160,9 @@ Report ReadReport(json::Value document, const model::Model* model, int depth_max
   json::Value echoed;
   if (id != nullptr && (id->is_string() || id->is_number())) echoed = std::move(*id);
   json::Value* params = root->Find("params");
+  json::Array none;
   json::Array* array = params == nullptr ? nullptr : params->IfArray();
+  if (params == nullptr && root->FindString("model") != nullptr) array = &none;
   if (array == nullptr) return Malformed("params is no list", std::move(echoed));
   if (array->size() > kReportParamsMax) return Malformed("too many params", std::move(echoed));
   Report report;

@@ -13,7 +13,9 @@ namespace homeport::registry {
 
 // A typed property report (design.md 6), checked against the product model:
 //   {"params":[{"siid":2,"piid":1,"value":true} | {"name":"light.on","value":true}, …],
-//    "ts"?:ms, "id"?:any}
+//    "ts"?:ms, "id"?:any, "model"?:urn}
+// `model` names the version of the product's model that the device runs, from this report on: the
+// type of its instance. With it, params may be missing. "" takes it back.
 struct RefusedParam {
   uint32_t siid = 0;
   uint32_t piid = 0;
@@ -31,6 +33,9 @@ struct Report {
 };
 
 inline constexpr size_t kReportParamsMax = 256;
+
+// The `model` of a report; null where there is none.
+[[nodiscard]] const std::string* NamedModel(const json::Value& document);
 
 // Without a model every parameter is good that names a property ("<service>.<property>", else
 // s<siid>.p<piid>) and has a value fit for a shadow of `depth_max` levels.

@@ -16,6 +16,8 @@ std::string_view ToText(Refusal refusal) {
       return "model_violation";
     case Refusal::kUnknownProduct:
       return "unknown_product";
+    case Refusal::kUnknownModel:
+      return "unknown_model";
     case Refusal::kInvalidName:
       return "invalid_name";
     case Refusal::kShadowRejected:

@@ -15,6 +15,7 @@ enum class Refusal : uint8_t {
   kMalformedPayload,
   kModelViolation,
   kUnknownProduct,
+  kUnknownModel,
   kInvalidName,
   kShadowRejected,
   kShadowTooLarge,
@@ -24,7 +25,7 @@ enum class Refusal : uint8_t {
   kTooManyWatchers,
   kStorage,
 };
-inline constexpr size_t kRefusals = 14;
+inline constexpr size_t kRefusals = 15;
 [[nodiscard]] std::string_view ToText(Refusal refusal);
 
 inline constexpr size_t kMessageKinds = 13;  // UplinkMessage::Kind, 0 = unknown
@@ -36,6 +37,8 @@ struct Tally {
   uint64_t versions = 0;           // shadow versions made
   uint64_t unchanged = 0;          // updates that changed nothing and made no version
   uint64_t shadow_loops = 0;       // fights over a leaf that have used up their rounds
+  uint64_t migrations = 0;         // shadows brought to another version of their model
+  uint64_t values_lost = 0;        // values that did not fit there
   uint64_t duplicate_batches = 0;  // (pod, sequence) already committed
   uint64_t duplicate_reports = 0;  // DUP with an id already applied
   uint64_t duplicate_events = 0;   // DUP, and stored before

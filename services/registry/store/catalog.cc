@@ -17,28 +17,46 @@ using postgres::Statement;
 // Sends the texts only of products that are not cached in their present version.
 constexpr Statement kChanged{
     "catalog_changed",
-    "SELECT p.id, tenant, model, allow_unregistered, p.version, shadow_skip_unchanged "
+    "SELECT p.id, tenant, model_version, allow_unregistered, p.version, shadow_skip_unchanged "
     "FROM unnest($1::text[], $2::int8[]) AS u (id, version) JOIN product p ON p.id = u.id "
     "WHERE p.version <> u.version"};
+constexpr Statement kModels{"catalog_models",
+                            "SELECT v.product, v.version, v.model "
+                            "FROM unnest($1::text[]) AS u (id) JOIN product_version v "
+                            "ON v.product = u.id ORDER BY v.product, v.version"};
 
 constexpr int64_t kUnknownVersion = -1;
 
-std::shared_ptr<const Product> ReadProduct(const Result& rows, size_t row) {
+using Changed = std::unordered_map<std::string_view, std::shared_ptr<Product>>;
+
+std::shared_ptr<Product> ReadProduct(const Result& rows, size_t row) {
   auto product = std::make_shared<Product>();
   product->id = rows.Text(row, 0);
   product->tenant = rows.Text(row, 1);
+  product->model_version = rows.Int8(row, 2);
   product->allow_unregistered = rows.Bool(row, 3);
   product->version = rows.Int8(row, 4);
   product->skip_unchanged = rows.Bool(row, 5);
-  if (const std::string_view text = rows.Text(row, 2); !text.empty()) {
-    absl::StatusOr<model::Model> parsed = model::ParseModel(text);
+  return product;
+}
+
+// Of the same snapshot as the products, or of a later one: what is too new is not yet named.
+absl::Status ReadModels(postgres::Connection& connection, const Changed& changed) {
+  Array ids = Array::OfText();
+  for (const auto& [id, product] : changed) ids.Add(id);
+  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kModels, Params().Add(std::move(ids))));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Product& product = *changed.at(rows.Text(i, 0));
+    absl::StatusOr<model::Model> parsed = model::ParseModel(rows.Text(i, 2));
     if (parsed.ok()) {
-      product->model = std::move(parsed).value();
+      product.models.push_back({rows.Int8(i, 1), std::move(parsed).value()});
     } else {
-      log::Error("stored_model_unusable", {{"product", product->id}, {"error", parsed.status()}});
+      log::Error(
+          "stored_model_unusable",
+          {{"product", product.id}, {"version", rows.Int8(i, 1)}, {"error", parsed.status()}});
     }
   }
-  return product;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -76,9 +94,10 @@ absl::Status Catalog::Refresh(postgres::Connection& connection,
     HP_ASSIGN_OR_RETURN(
         const Result rows,
         connection.Execute(kChanged, Params().Add(std::move(ids)).Add(std::move(versions))));
-    for (size_t i = 0; i < rows.size(); ++i) {
-      products[std::string(rows.Text(i, 0))] = ReadProduct(rows, i);
-    }
+    Changed changed;
+    for (size_t i = 0; i < rows.size(); ++i) changed[rows.Text(i, 0)] = ReadProduct(rows, i);
+    if (!changed.empty()) HP_RETURN_IF_ERROR(ReadModels(connection, changed));
+    for (auto& [id, product] : changed) products[std::string(id)] = std::move(product);
   }
   products_ = std::make_shared<ProductMap>(std::move(products));
   checked_ = clock_.Now();

@@ -3,6 +3,7 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "services/registry/store/model_table.h"
 
 namespace homeport::registry {
 namespace {
@@ -11,10 +12,11 @@ using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
 
-#define HP_PRODUCT_COLUMNS                                                   \
-  "id, tenant, display_name, model, fleet_key, allow_unregistered, version," \
-  " (extract(epoch FROM created_at) * 1000)::int8,"                          \
-  " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged"
+#define HP_PRODUCT_COLUMNS                                                       \
+  "id, tenant, display_name, coalesce((SELECT v.model FROM product_version v"    \
+  " WHERE v.product = id AND v.version = model_version), ''), fleet_key,"        \
+  " allow_unregistered, version, (extract(epoch FROM created_at) * 1000)::int8," \
+  " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version"
 
 constexpr Statement kAudit{"audit",
                            "INSERT INTO audit (tenant, actor, action, resource) "
@@ -23,9 +25,9 @@ constexpr Statement kTenant{"tenant_ensure",
                             "INSERT INTO tenant (id) VALUES ($1::text) ON CONFLICT DO NOTHING"};
 constexpr Statement kCreate{
     "product_create",
-    "INSERT INTO product (id, tenant, display_name, model, fleet_key, allow_unregistered,"
+    "INSERT INTO product (id, tenant, display_name, fleet_key, allow_unregistered,"
     " shadow_skip_unchanged) "
-    "VALUES ($1::text, $2::text, $3::text, $4::text, $5::bytea, $6::bool, $7::bool) "
+    "VALUES ($1::text, $2::text, $3::text, $4::bytea, $5::bool, $6::bool) "
     "ON CONFLICT DO NOTHING RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kFind{"product_find",
                           "SELECT " HP_PRODUCT_COLUMNS " FROM product WHERE id = $1::text"};
@@ -33,14 +35,20 @@ constexpr Statement kList{
     "product_list",
     "SELECT id, tenant, display_name, '', ''::bytea, allow_unregistered, version,"
     " (extract(epoch FROM created_at) * 1000)::int8,"
-    " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged "
+    " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version "
     "FROM product WHERE tenant = $1::text AND id > $2::text ORDER BY id LIMIT $3::int8"};
+constexpr Statement kLock{"product_lock",
+                          "SELECT " HP_PRODUCT_COLUMNS
+                          " FROM product WHERE id = $1::text AND tenant = $2::text FOR UPDATE"};
 constexpr Statement kUpdate{
     "product_update",
-    "UPDATE product SET display_name = $3::text, model = $4::text, allow_unregistered = $5::bool,"
-    " shadow_skip_unchanged = $7::bool, version = version + 1, updated_at = now() "
-    "WHERE id = $1::text AND tenant = $2::text AND ($6::int8 = 0 OR version = $6::int8) "
-    "RETURNING " HP_PRODUCT_COLUMNS};
+    "UPDATE product SET display_name = $2::text, allow_unregistered = $3::bool,"
+    " shadow_skip_unchanged = $4::bool, model_version = $5::int8, version = version + 1,"
+    " updated_at = now() WHERE id = $1::text RETURNING " HP_PRODUCT_COLUMNS};
+constexpr Statement kSetModel{
+    "product_set_model",
+    "UPDATE product SET model_version = $2::int8, version = version + 1, updated_at = now() "
+    "WHERE id = $1::text"};
 
 #undef HP_PRODUCT_COLUMNS
 
@@ -49,6 +57,7 @@ ProductRow ReadRow(const Result& rows, size_t i) {
           .tenant = std::string(rows.Text(i, 1)),
           .display_name = std::string(rows.Text(i, 2)),
           .model = std::string(rows.Text(i, 3)),
+          .model_version = rows.Int8(i, 10),
           .fleet_key = rows.Bytes(i, 4),
           .allow_unregistered = rows.Bool(i, 5),
           .skip_unchanged = rows.Bool(i, 9),
@@ -60,6 +69,28 @@ ProductRow ReadRow(const Result& rows, size_t i) {
 absl::Status NotFound(std::string_view product) {
   return ErrorWithReason(absl::StatusCode::kNotFound, "PRODUCT_NOT_FOUND",
                          fmt::format("no product {}", product));
+}
+
+absl::StatusOr<ProductRow> LockProduct(postgres::Transaction& transaction,
+                                       const std::string& tenant, const std::string& id) {
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kLock, Params().Text(id).Text(tenant)));
+  if (rows.empty()) return NotFound(id);
+  return ReadRow(rows, 0);
+}
+
+absl::Status SetModel(postgres::Transaction& transaction, const std::string& product,
+                      int64_t model_version) {
+  return transaction.Execute(kSetModel, Params().Text(product).Int8(model_version)).status();
+}
+
+// The number of the version that holds `model`: the present one, or a new one.
+absl::StatusOr<int64_t> ChangeModel(postgres::Transaction& transaction, const ProductRow& present,
+                                    const std::string& model, const ModelRules& rules) {
+  if (model == present.model) return present.model_version;
+  if (rules.gate) HP_RETURN_IF_ERROR(rules.gate(present.model, model));
+  if (model.empty()) return 0;
+  return KeepModelVersion(transaction, present.id, model, rules.versions_max);
 }
 
 }  // namespace
@@ -80,7 +111,6 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
                                                        .Text(row.id)
                                                        .Text(row.tenant)
                                                        .Text(row.display_name)
-                                                       .Text(row.model)
                                                        .Bytes(row.fleet_key)
                                                        .Bool(row.allow_unregistered)
                                                        .Bool(row.skip_unchanged)));
@@ -88,9 +118,15 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
     return ErrorWithReason(absl::StatusCode::kAlreadyExists, "PRODUCT_EXISTS",
                            fmt::format("product {} exists", row.id));
   }
+  ProductRow created = ReadRow(rows, 0);
+  if (!row.model.empty()) {
+    HP_ASSIGN_OR_RETURN(created.model_version, KeepModelVersion(transaction, row.id, row.model, 1));
+    HP_RETURN_IF_ERROR(SetModel(transaction, row.id, created.model_version));
+    created.model = row.model;
+  }
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateProduct", row.id));
   HP_RETURN_IF_ERROR(transaction.Commit());
-  return ReadRow(rows, 0);
+  return created;
 }
 
 absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection, const ProductId& id) {
@@ -118,26 +154,41 @@ absl::StatusOr<std::vector<ProductRow>> ListProducts(postgres::Connection& conne
 }
 
 absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection, const Actor& actor,
-                                         const ProductRow& row) {
+                                         const ProductRow& row, const ModelRules& rules) {
   postgres::Transaction transaction(connection);
+  HP_ASSIGN_OR_RETURN(const ProductRow present, LockProduct(transaction, row.tenant, row.id));
+  if (row.version != 0 && row.version != present.version) {
+    return ErrorWithReason(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                           fmt::format("the product is at etag {}", present.version));
+  }
+  HP_ASSIGN_OR_RETURN(const int64_t model_version,
+                      ChangeModel(transaction, present, row.model, rules));
   HP_ASSIGN_OR_RETURN(const Result rows,
                       transaction.Execute(kUpdate, Params()
                                                        .Text(row.id)
-                                                       .Text(row.tenant)
                                                        .Text(row.display_name)
-                                                       .Text(row.model)
                                                        .Bool(row.allow_unregistered)
-                                                       .Int8(row.version)
-                                                       .Bool(row.skip_unchanged)));
-  if (rows.empty()) {
-    HP_ASSIGN_OR_RETURN(const Result known, transaction.Execute(kFind, Params().Text(row.id)));
-    if (known.empty() || known.Text(0, 1) != row.tenant) return NotFound(row.id);
-    return ErrorWithReason(absl::StatusCode::kAborted, "ETAG_MISMATCH",
-                           fmt::format("the product is at etag {}", known.Int8(0, 6)));
-  }
+                                                       .Bool(row.skip_unchanged)
+                                                       .Int8(model_version)));
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateProduct", row.id));
   HP_RETURN_IF_ERROR(transaction.Commit());
   return ReadRow(rows, 0);
+}
+
+absl::StatusOr<int64_t> ImportModel(postgres::Connection& connection, const Actor& actor,
+                                    const ModelImport& import, const ModelRules& rules) {
+  postgres::Transaction transaction(connection);
+  HP_ASSIGN_OR_RETURN(const ProductRow present,
+                      LockProduct(transaction, import.tenant, import.product));
+  HP_ASSIGN_OR_RETURN(const int64_t version,
+                      ChangeModel(transaction, present, import.model, rules));
+  // Raises the product's version in any case: that is how the pods learn of the model's.
+  HP_RETURN_IF_ERROR(
+      SetModel(transaction, import.product, import.keep_current ? present.model_version : version));
+  HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateModelVersion",
+                           fmt::format("{}/{}", import.product, version)));
+  HP_RETURN_IF_ERROR(transaction.Commit());
+  return version;
 }
 
 }  // namespace homeport::registry

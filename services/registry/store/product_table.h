@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ struct ProductRow {
   std::string id;
   std::string tenant;
   std::string display_name;
-  std::string model;
+  std::string model;          // the current version's text, "" = no model
+  int64_t model_version = 0;  // its number, 0 = no model
   std::string fleet_key;
   bool allow_unregistered = false;
   bool skip_unchanged = false;  // shadow_skip_unchanged
@@ -33,6 +35,7 @@ struct Actor {
 [[nodiscard]] absl::Status Audit(postgres::Transaction& transaction, const Actor& actor,
                                  std::string_view action, std::string_view resource);
 
+// `row.model`, if any, becomes version 1. REQUIRES: it can be parsed.
 [[nodiscard]] absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection,
                                                        const Actor& actor, const ProductRow& row);
 // Of any tenant.
@@ -45,9 +48,29 @@ struct Actor {
                                                                    const TenantId& tenant,
                                                                    const std::string& after,
                                                                    int64_t limit);
+// Decides on a change of model from one text to another; either may be "".
+using ModelGate = std::function<absl::Status(const std::string& was, const std::string& now)>;
+struct ModelRules {
+  ModelGate gate;
+  int64_t versions_max = 64;  // of one product
+};
+
 // Replaces display_name, model, allow_unregistered and skip_unchanged; row.version 0 means any
-// version.
+// version. Another model becomes a new version, if the gate lets it pass (model_table.h); "" means
+// no model. REQUIRES: the model can be parsed.
 [[nodiscard]] absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection,
-                                                       const Actor& actor, const ProductRow& row);
+                                                       const Actor& actor, const ProductRow& row,
+                                                       const ModelRules& rules);
+
+// Adds a version of the model, and makes it the current one unless `keep_current`.
+struct ModelImport {
+  std::string product;
+  std::string tenant;
+  std::string model;
+  bool keep_current = false;
+};
+[[nodiscard]] absl::StatusOr<int64_t> ImportModel(postgres::Connection& connection,
+                                                  const Actor& actor, const ModelImport& import,
+                                                  const ModelRules& rules);
 
 }  // namespace homeport::registry

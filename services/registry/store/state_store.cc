@@ -16,7 +16,8 @@ using postgres::Result;
 using postgres::Statement;
 
 constexpr Statement kLoadDevices{"load_devices",
-                                 "SELECT d.id, tenant, product, online, presence_ms, epoch "
+                                 "SELECT d.id, tenant, product, online, presence_ms, epoch,"
+                                 " model_version, shadow_model "
                                  "FROM unnest($1::text[]) AS u (id) JOIN device d ON d.id = u.id"};
 constexpr Statement kLoadSessions{
     "load_sessions",
@@ -48,8 +49,13 @@ constexpr Statement kUpsertShadows{
     " state = excluded.state, metadata = excluded.metadata"};
 constexpr Statement kRegisterDevices{
     "register_devices",
-    "INSERT INTO device (id, tenant, product) "
-    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"};
+    "INSERT INTO device (id, tenant, product, shadow_model) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[]) ON CONFLICT DO NOTHING"};
+constexpr Statement kUpdateModels{
+    "update_models",
+    "UPDATE device d SET model_version = u.model_version, shadow_model = u.shadow_model "
+    "FROM unnest($1::text[], $2::int8[], $3::int8[]) AS u (id, model_version, shadow_model) "
+    "WHERE d.id = u.id"};
 constexpr Statement kUpdatePresence{
     "update_presence",
     "UPDATE device d SET online = u.online, presence_ms = u.presence_ms, epoch = u.epoch "
@@ -117,6 +123,8 @@ void ReadDevices(const Result& rows, const ById& devices) {
     device.online = rows.Bool(i, 3);
     device.presence_ms = rows.Int8(i, 4);
     device.epoch = static_cast<uint64_t>(rows.Int8(i, 5));
+    device.model_version = rows.Int8(i, 6);
+    device.shadow_model = rows.Int8(i, 7);
   }
 }
 
@@ -186,16 +194,36 @@ absl::Status WriteShadows(postgres::Transaction& transaction, const Effects& eff
 
 absl::Status WriteRegistrations(postgres::Transaction& transaction, const Effects& effects) {
   Array ids = Array::OfText(), tenants = Array::OfText(), products = Array::OfText();
+  Array shadow_models = Array::OfInt8();
   for (const DeviceState* device : effects.changed) {
     if (!device->newly_registered) continue;
     ids.Add(device->id);
     tenants.Add(device->tenant);
     products.Add(device->product);
+    shadow_models.AddInt8(device->shadow_model);
   }
   if (ids.empty()) return absl::OkStatus();
   return transaction
-      .Execute(kRegisterDevices,
-               Params().Add(std::move(ids)).Add(std::move(tenants)).Add(std::move(products)))
+      .Execute(kRegisterDevices, Params()
+                                     .Add(std::move(ids))
+                                     .Add(std::move(tenants))
+                                     .Add(std::move(products))
+                                     .Add(std::move(shadow_models)))
+      .status();
+}
+
+absl::Status WriteModels(postgres::Transaction& transaction, const Effects& effects) {
+  Array ids = Array::OfText(), versions = Array::OfInt8(), shadow_models = Array::OfInt8();
+  for (const DeviceState* device : effects.changed) {
+    if (!device->registered || !device->dirty_model) continue;
+    ids.Add(device->id);
+    versions.AddInt8(device->model_version);
+    shadow_models.AddInt8(device->shadow_model);
+  }
+  if (ids.empty()) return absl::OkStatus();
+  return transaction
+      .Execute(kUpdateModels,
+               Params().Add(std::move(ids)).Add(std::move(versions)).Add(std::move(shadow_models)))
       .status();
 }
 
@@ -430,6 +458,7 @@ absl::Status LoadAllNamedShadows(postgres::Connection& connection,
 absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& effects) {
   HP_RETURN_IF_ERROR(WriteRegistrations(transaction, effects));
   HP_RETURN_IF_ERROR(WritePresence(transaction, effects));
+  HP_RETURN_IF_ERROR(WriteModels(transaction, effects));
   HP_RETURN_IF_ERROR(WriteSessions(transaction, effects));
   HP_RETURN_IF_ERROR(WriteWatches(transaction, effects));
   HP_RETURN_IF_ERROR(WriteShadows(transaction, effects));

@@ -1,91 +1,10 @@
-#include <grpcpp/create_channel.h>
+#include "tests/integration/registry/api.h"
 
 #include <catch2/catch.hpp>
-#include <fstream>
-
-#include "libs/base/strings.h"
-#include "libs/rpc/status_convert.h"
-#include "services/registry/app.h"
-#include "tests/integration/registry/world.h"
-#include "tests/support/token_signer.h"
 
 // The gRPC services of a whole registry process.
 namespace homeport::registry::testing {
 namespace {
-
-using homeport::testing::TestClaims;
-using homeport::testing::TokenSigner;
-
-class Api {
- public:
-  Api() : signer_(TokenSigner::Es256("test")) {
-    std::ofstream(folder_.path() + "/jwks.json") << homeport::testing::JwksOf({&signer_});
-    auto tokens =
-        auth::JwksFile::Open(folder_.path() + "/jwks.json", {.issuer = "https://issuer.test"});
-    REQUIRE(tokens.ok());
-    tokens_ = std::move(tokens).value();
-    RegistryConfig config;
-    config.grpc_listen = "127.0.0.1:0";
-    config.metrics_listen = "127.0.0.1:0";
-    config.redis = SharedServers().redis.address();
-    config.postgres = world.conninfo();
-    config.partitions = kPartitions;
-    config.api_answer_ms = 1000;
-    config.postgres_answer_ms = 2000;
-    REQUIRE(PrepareDatabase(config).ok());
-    app_ = std::make_unique<App>(config, PodId("registry-1"), *tokens_);
-    REQUIRE(app_->Start().ok());
-    channel_ = grpc::CreateChannel(fmt::format("127.0.0.1:{}", app_->grpc_port()),
-                                   grpc::InsecureChannelCredentials());
-    products = product::v1::ProductService::NewStub(channel_);
-    devices = device::v1::DeviceService::NewStub(channel_);
-    shadows = shadow::v1::ShadowService::NewStub(channel_);
-    directory = internal::v1::DirectoryService::NewStub(channel_);
-  }
-  ~Api() { app_->Stop(); }
-  // With the channel open. How long it took.
-  int64_t StopMs() {
-    const int64_t started_us = MonotonicMicros();
-    app_->Stop();
-    return (MonotonicMicros() - started_us) / 1000;
-  }
-
-  // Calls `method` of `stub` with a token of that scope and tenant.
-  template <typename Stub, typename Method, typename Request, typename Response>
-  grpc::Status Call(std::string_view scope, Stub& stub, Method method, const Request& request,
-                    Response* response, std::string_view tenant = "default") {
-    grpc::ClientContext context;
-    TestClaims claims;
-    claims.scope = scope;
-    claims.tenant = tenant;
-    claims.expires_s = SystemClock().Wall().value / 1000 + 600;
-    if (!scope.empty()) {
-      context.AddMetadata("authorization", "Bearer " + signer_.Sign(ToJson(claims)));
-    }
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-    return (stub.*method)(&context, request, response);
-  }
-
-  World world;
-  std::unique_ptr<product::v1::ProductService::Stub> products;
-  std::unique_ptr<device::v1::DeviceService::Stub> devices;
-  std::unique_ptr<shadow::v1::ShadowService::Stub> shadows;
-  std::unique_ptr<internal::v1::DirectoryService::Stub> directory;
-
- private:
-  homeport::testing::TempFolder folder_;
-  TokenSigner signer_;
-  std::unique_ptr<auth::JwksFile> tokens_;
-  std::unique_ptr<App> app_;
-  std::shared_ptr<grpc::Channel> channel_;
-};
-
-std::string ReasonFor(const grpc::Status& status) { return rpc::DetailsOf(status).reason; }
-
-using Products = product::v1::ProductService::Stub;
-using Devices = device::v1::DeviceService::Stub;
-using Shadows = shadow::v1::ShadowService::Stub;
-using Directory = internal::v1::DirectoryService::Stub;
 
 TEST_CASE("products: create, read, list, update, and what is refused") {
   Api api;

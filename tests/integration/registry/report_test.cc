@@ -230,7 +230,7 @@ TEST_CASE("without a model, properties go by name or by number") {
   World world;
   Gateway gateway(world);
   TestWorker worker(world);
-  world.Run("UPDATE product SET model = '', version = version + 1");
+  world.Run("UPDATE product SET model_version = 0, version = version + 1");
   gateway.Append(
       {Connected(kDevice), Report(kDevice, R"({"params":[{"siid":3,"piid":4,"value":[1,2]},
                                                {"name":"fan.speed","value":2},
@@ -295,7 +295,9 @@ TEST_CASE("a new version of the product model counts within a second") {
   TestWorker worker(world);
   gateway.Append({Connected(kDevice), Brightness(kDevice, 1)});
   CHECK(world.Becomes(kVersion, "1"));
-  world.Run("UPDATE product SET model = replace(model, '1000000', '10'), version = version + 1");
+  world.Run(
+      "INSERT INTO product_version SELECT product, 2, urn, replace(model, '1000000', '10') "
+      "FROM product_version; UPDATE product SET model_version = 2, version = version + 1");
   CHECK(Eventually([&] {
     gateway.Append({Brightness(kDevice, 500)});
     return worker.Metric(Refusals("model_violation")) > 0;
