@@ -94,7 +94,7 @@ DecodeError ReadWill(Reader* reader, Version version, const Limits& limits, Will
       return error;
     }
   }
-  if (!reader->String(&out->topic) || !reader->Binary(&out->payload)) return reader->error();
+  if (!reader->Name(&out->topic) || !reader->Binary(&out->payload)) return reader->error();
   return CheckTopicName(out->topic, version, limits);
 }
 
@@ -107,7 +107,7 @@ DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Conne
   if (!reader.U16(&out->keep_alive_s)) return reader.error();
   const DecodeOptions own{out->version, options.side, options.limits};
   if (DecodeError error = ReadProperties(&reader, frame.type, own, &out->properties)) return error;
-  if (!reader.String(&out->client_id)) return reader.error();
+  if (!reader.Name(&out->client_id)) return reader.error();
   if (flags.will) {
     out->will.emplace();
     out->will->qos = static_cast<Qos>(flags.will_qos);
@@ -116,7 +116,7 @@ DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Conne
       return error;
     }
   }
-  if (flags.user_name && !reader.String(&out->user_name.emplace())) return reader.error();
+  if (flags.user_name && !reader.Name(&out->user_name.emplace())) return reader.error();
   if (flags.password && !reader.Binary(&out->password.emplace())) return reader.error();
   return ExpectEnd(reader);
 }
@@ -171,7 +171,7 @@ DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options,
 
 // Form of a filter; limits are the caller's, who can refuse filters one by one.
 DecodeError ReadFilter(Reader* reader, Version version, std::string_view* out) {
-  if (!reader->String(out)) return reader->error();
+  if (!reader->Name(out)) return reader->error();
   const bool v5 = version == Version::k5;
   if (!IsValidTopicFilter(*out)) {
     return {v5 ? ReasonCode::kTopicFilterInvalid : ReasonCode::kMalformedPacket,

@@ -51,7 +51,7 @@ DecodeError DecodePublishView(const Frame& frame, const DecodeOptions& options, 
   out->retain = (frame.flags & 1u) != 0;
 
   Reader reader(frame.body);
-  if (!reader.String(&out->topic)) return reader.error();
+  if (!reader.Name(&out->topic)) return reader.error();
   if (out->qos != Qos::kAtMostOnce) {
     if (!reader.U16(&out->packet_id)) return reader.error();
     if (out->packet_id == 0) return {ReasonCode::kProtocolError, "packet identifier 0"};

@@ -18,6 +18,13 @@ bool AllPlainAscii(const char* at) {
   return ((word | (word - kEachByte)) & kHighBits) == 0;
 }
 
+// Whether eight bytes are all in 0x20..0x7E.
+bool AllPrintableAscii(const char* at) {
+  uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return ((word | (word - 0x20 * kEachByte) | (word + kEachByte)) & kHighBits) == 0;
+}
+
 bool InRange(unsigned value, unsigned low, unsigned high) { return value - low <= high - low; }
 
 // Length of the well-formed character of two to four bytes at `at` (Unicode table 3-7), 0 if none.
@@ -60,6 +67,20 @@ bool IsValidUtf8(std::string_view text) {
   return true;
 }
 
+bool HasControlCharacter(std::string_view text) {
+  while (!text.empty()) {
+    if (text.size() >= 8 && AllPrintableAscii(text.data())) {
+      text.remove_prefix(8);
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(text[0]);
+    if (byte < 0x20 || byte == 0x7F) return true;
+    if (byte == 0xC2 && text.size() > 1 && static_cast<unsigned char>(text[1]) < 0xA0) return true;
+    text.remove_prefix(1);
+  }
+  return false;
+}
+
 bool Reader::U32(uint32_t* out) {
   uint16_t high = 0;
   uint16_t low = 0;
@@ -90,6 +111,11 @@ bool Reader::Binary(std::string_view* out) {
 bool Reader::String(std::string_view* out) {
   if (!Binary(out)) return false;
   return IsValidUtf8(*out) || Fail("string is not UTF-8 or holds U+0000");
+}
+
+bool Reader::Name(std::string_view* out) {
+  if (!String(out)) return false;
+  return !HasControlCharacter(*out) || Fail("control character in a name");
 }
 
 void Writer::U16(uint16_t value) {

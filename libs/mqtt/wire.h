@@ -14,6 +14,9 @@ namespace homeport::mqtt {
 // Whether `text` is a string MQTT may carry [MQTT-1.5.4-1, -2]: well-formed UTF-8 without
 // surrogates and without U+0000.
 [[nodiscard]] bool IsValidUtf8(std::string_view text);
+// Whether valid UTF-8 holds U+0001 to U+001F or U+007F to U+009F, which a receiver may refuse
+// (section 1.5.4).
+[[nodiscard]] bool HasControlCharacter(std::string_view text);
 
 // 1-4. REQUIRES: value <= kRemainingLengthMax.
 [[nodiscard]] constexpr size_t VarintBytes(uint32_t value) {
@@ -40,6 +43,9 @@ class Reader {
   [[nodiscard]] bool Bytes(size_t count, std::string_view* out);
   [[nodiscard]] bool Binary(std::string_view* out);
   [[nodiscard]] bool String(std::string_view* out);
+  // A string that names something: a topic, a filter, a client, a user. Control characters, which
+  // nobody sees in a log or a policy, are refused.
+  [[nodiscard]] bool Name(std::string_view* out);
 
  private:
   bool Fail(const char* what) {

@@ -15,16 +15,18 @@ namespace {
 constexpr int64_t kRefusedRetryMs = 100;
 
 // KEYS: stream, hash. ARGV: oldest id to keep, name and bytes of the batch, then field and value in
-// turn. Sent again after a lost answer it has the same effect on the hash.
+// turn; a value gets the entry's place, so that it is known whether a subscription is older. Sent
+// again after a lost answer it has the same effect on the hash.
 constexpr std::string_view kAppendSource = R"lua(
+local id = redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[1], '*', ARGV[2], ARGV[3])
 for i = 4, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     redis.call('HDEL', KEYS[2], ARGV[i])
   else
-    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1] .. id .. string.char(#id))
   end
 end
-return redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[1], '*', ARGV[2], ARGV[3])
+return id
 )lua";
 
 const redis::Script& AppendScript() {

@@ -1,12 +1,12 @@
 #include "services/gateway/bus.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "libs/base/log.h"
 #include "libs/routing/envelope.h"
 #include "libs/routing/keys.h"
+#include "services/gateway/stream_pos.h"
 
 namespace homeport::gateway {
 namespace {
@@ -24,16 +24,6 @@ BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t part
 }
 
 std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.seq); }
-
-StreamPos ParsePos(std::string_view id) {
-  StreamPos pos;
-  const size_t dash = id.find('-');
-  std::from_chars(id.data(), id.data() + std::min(dash, id.size()), pos.ms);
-  if (dash != std::string_view::npos) {
-    std::from_chars(id.data() + dash + 1, id.data() + id.size(), pos.seq);
-  }
-  return pos;
-}
 
 }  // namespace
 
@@ -91,11 +81,11 @@ void Bus::OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_fo
   const std::string_view tail = reply.size() > 0 ? reply[0][0].text() : kEmpty;
   Stream& stream = streams_[partition];
   if (!std::exchange(stream.followed, true)) {
-    stream.last = ParsePos(tail);
+    stream.last = ParseStreamPos(tail);
     stream.recent_from = stream.last;
     Wake();
   }
-  on_followed(ParsePos(tail));
+  on_followed(ParseStreamPos(tail));
 }
 
 void Bus::OnReader(bool connected) {
@@ -154,7 +144,7 @@ void Bus::OnEntries(const redis::Reply& reply) {
 
 void Bus::OnEntry(uint32_t partition, const redis::Reply& entry) {
   Stream& stream = streams_[partition];
-  stream.last = ParsePos(entry[0].text());
+  stream.last = ParseStreamPos(entry[0].text());
   const SharedBatch batch = Parse(partition, entry);
   if (!batch) return;
   // Appended again because an answer was lost.
@@ -229,7 +219,7 @@ void Bus::ReplayPage(std::shared_ptr<Replaying> replaying) {
                 if (!reply.ok()) return replaying->on_end(false);
                 if (reply.size() == 0) return replaying->on_end(true);
                 for (size_t i = 0; i < reply.size(); ++i) {
-                  replaying->from = ParsePos(reply[i][0].text());
+                  replaying->from = ParseStreamPos(reply[i][0].text());
                   const SharedBatch batch = Parse(replaying->partition, reply[i]);
                   if (batch) Tell(replaying->partition, replaying->from, batch, replaying->each);
                 }

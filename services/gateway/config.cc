@@ -112,11 +112,13 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
              .max = 3600,
              .unit = "s",
              .doc = "shorter wishes of MQTT 5 clients are raised to it"});
-  table.Int("keep-alive-s-max", &c.keep_alive_s_max,
-            {.min = 5,
-             .max = 65'535,
-             .unit = "s",
-             .doc = "longer wishes, and none (0), are lowered to it"});
+  table.Int(
+      "keep-alive-s-max", &c.keep_alive_s_max,
+      {.min = 5,
+       .max = 65'535,
+       .unit = "s",
+       .doc =
+           "longer wishes, and none (0), are lowered to it; before MQTT 5, to an hour at least"});
   table.Int("overload-lag-ms", &c.overload_lag_ms,
             {.min = 10,
              .max = 10'000,

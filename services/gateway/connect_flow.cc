@@ -18,6 +18,7 @@ namespace {
 using mqtt::ReasonCode;
 
 constexpr size_t kClientIdBytesMax = 128;
+constexpr uint32_t kUntoldKeepAliveMaxS = 3600;
 
 ReasonCode RefusalOf(const absl::Status& status) {
   switch (status.code()) {
@@ -304,12 +305,13 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
                          const Attempt& attempt) {
   session.phase = Phase::kOnline;
   session.epoch = claim.epoch;
-  const uint32_t wish =
-      attempt.keep_alive_s == 0 ? c_.config.keep_alive_s_max : attempt.keep_alive_s;
+  // Before version 5 a client cannot be told another keep-alive than its own.
+  const bool can_be_told = session.version == mqtt::Version::k5;
+  const uint32_t longest = can_be_told ? c_.config.keep_alive_s_max
+                                       : std::max(c_.config.keep_alive_s_max, kUntoldKeepAliveMaxS);
+  const uint32_t wish = attempt.keep_alive_s == 0 ? longest : attempt.keep_alive_s;
   session.keep_alive_s = static_cast<uint16_t>(
-      session.version == mqtt::Version::k5
-          ? std::clamp(wish, c_.config.keep_alive_s_min, c_.config.keep_alive_s_max)
-          : std::min(wish, c_.config.keep_alive_s_max));
+      std::clamp(wish, can_be_told ? c_.config.keep_alive_s_min : 1, longest));
   c_.probe.connects.Increment();
   c_.probe.sessions.Add(1);
   AppendConnected(session);
@@ -366,6 +368,10 @@ void ConnectFlow::SendConnack(Session& session, const Attempt& attempt, bool ses
   }
   std::string bytes;
   mqtt::EncodeConnack(connack, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {  // [MQTT-3.1.2-24]
+    c_.probe.Refuse("client_packet_bytes_max");
+    return c_.io.Close(session, {"CLIENT_ERROR", {}, "no room for CONNACK"});
+  }
   c_.io.Send(session, bytes);
 }
 

@@ -203,6 +203,15 @@ void Delivery::Drop(const Session& session, std::string_view topic, std::string_
                {{"device", session.identity->device}, {"topic", topic}, {"reason", text}});
 }
 
+// QoS 1 is answered by PUBACK, QoS 2 by PUBREC and then PUBCOMP (section 4.3).
+bool Delivery::CheckAnswer(Session& session, uint16_t packet_id, Awaiting answer) {
+  if (!session.cold || session.cold->outbound.Fits(packet_id, answer)) return true;
+  c_.probe.Refuse(mqtt::Name(ReasonCode::kProtocolError));
+  c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kProtocolError,
+                        "an acknowledgement that is not of the message's QoS"});
+  return false;
+}
+
 bool Delivery::DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Packet* packet) {
   mqtt::DecodeOptions options;
   options.version = session.version;
@@ -216,7 +225,9 @@ bool Delivery::DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Pa
 FrameOutcome Delivery::OnPuback(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
   if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
-  OnComplete(session, std::get<mqtt::Puback>(packet).packet_id, Awaiting::kPuback);
+  const uint16_t packet_id = std::get<mqtt::Puback>(packet).packet_id;
+  if (!CheckAnswer(session, packet_id, Awaiting::kPuback)) return FrameOutcome::kConsumed;
+  OnComplete(session, packet_id, Awaiting::kPuback);
   return FrameOutcome::kConsumed;
 }
 
@@ -226,6 +237,7 @@ FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
   if (!DecodeAnswer(session, frame, &packet)) return FrameOutcome::kConsumed;
   const auto& pubrec = std::get<mqtt::Pubrec>(packet);
+  if (!CheckAnswer(session, pubrec.packet_id, Awaiting::kPubrec)) return FrameOutcome::kConsumed;
   if (mqtt::IsFailure(pubrec.reason)) {
     OnComplete(session, pubrec.packet_id, Awaiting::kPubrec);
     return FrameOutcome::kConsumed;
@@ -261,7 +273,9 @@ void Delivery::OnComplete(Session& session, uint16_t packet_id, Awaiting answer)
 FrameOutcome Delivery::OnPubcomp(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
   if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
-  OnComplete(session, std::get<mqtt::Pubcomp>(packet).packet_id, Awaiting::kPubcomp);
+  const uint16_t packet_id = std::get<mqtt::Pubcomp>(packet).packet_id;
+  if (!CheckAnswer(session, packet_id, Awaiting::kPubcomp)) return FrameOutcome::kConsumed;
+  OnComplete(session, packet_id, Awaiting::kPubcomp);
   return FrameOutcome::kConsumed;
 }
 

@@ -65,6 +65,13 @@ void Outbound::DropLast() {
   entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(sent_));
 }
 
+bool Outbound::Fits(uint16_t packet_id, Awaiting answer) {
+  const Entry* entry = Find(packet_id);
+  if (entry == nullptr || entry->awaiting == answer) return true;
+  // PUBREC may be repeated.
+  return answer == Awaiting::kPubrec && entry->awaiting == Awaiting::kPubcomp;
+}
+
 std::optional<Outbound::KeptAs> Outbound::Complete(uint16_t packet_id, Awaiting answer) {
   for (size_t i = 0; i < sent_; ++i) {
     if (entries_[i].packet_id != packet_id) continue;

@@ -52,6 +52,8 @@ class Outbound {
   // A message that need not be sent after all, just taken by Next.
   void DropLast();
 
+  // Whether the answer is one that the message with that id may get now; also where none has it.
+  [[nodiscard]] bool Fits(uint16_t packet_id, mqtt::Awaiting answer);
   // PUBACK or PUBCOMP. Nothing when the id awaits no such answer.
   std::optional<KeptAs> Complete(uint16_t packet_id, mqtt::Awaiting answer);
   // PUBREC: from now on PUBCOMP is awaited. Nothing when the id awaits no PUBREC.

@@ -7,6 +7,7 @@
 #include "libs/base/strings.h"
 #include "libs/mqtt/topic.h"
 #include "libs/routing/keys.h"
+#include "services/gateway/stream_pos.h"
 
 namespace homeport::gateway {
 namespace {
@@ -47,6 +48,7 @@ struct PubSub::Settling {
   std::string filter;
   Qos qos = Qos::kAtMostOnce;
   bool retained = false;
+  bool fresh = false;  // there was no such subscription
   uint32_t first_partition = 0;
   uint32_t partitions = 1;
   uint32_t answers = 0;
@@ -88,6 +90,7 @@ void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
       group.empty() &&
       (subscription.retain_handling == mqtt::RetainHandling::kSend ||
        (subscription.retain_handling == mqtt::RetainHandling::kSendIfNew && fresh));
+  settling->fresh = fresh;
   const PartitionRange range = PartitionsOf(filter);
   settling->first_partition = range.first;
   settling->partitions = range.count;
@@ -167,10 +170,15 @@ BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
 void PubSub::OnRetained(const Settling& settling, std::string_view bytes) {
   Session* session = nullptr;
   const BusFilter* filter = FilterOf(settling, &session);
+  const RetainedValue value = ParseRetained(bytes);
   auto message = std::make_shared<BusMessage>();
-  if (filter == nullptr || !message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  if (filter == nullptr ||
+      !message->ParseFromArray(value.message.data(), static_cast<int>(value.message.size()))) {
     return;
   }
+  // Published after the subscription was made: it comes with the stream.
+  const size_t at = c_.bus.PartitionOf(message->topic()) - settling.first_partition;
+  if (settling.fresh && at < settling.since.size() && value.place > settling.since[at]) return;
   OutMessage out;
   out.qos = static_cast<Qos>(std::min(static_cast<uint32_t>(filter->qos), message->qos()));
   if (filter->id) out.subscription_ids.push_back(*filter->id);

@@ -261,7 +261,8 @@ void SessionKeeper::EndWill(Session& session, Session* heir) {
   if (heir == nullptr || will.delay_s == 0) return PublishWill(session);
   const uint32_t wait_s = std::min(will.delay_s, heir->kept()->expiry_s);
   heir->cold->will = std::move(session.cold->will);
-  due_.emplace(c_.io.now_s() + wait_s, std::make_pair(heir->handle(), Due::kWill));
+  // Never early: the second that has begun does not count.
+  due_.emplace(c_.io.now_s() + wait_s + 1, std::make_pair(heir->handle(), Due::kWill));
   ListWill(*heir, c_.reactor.wall().value + int64_t{wait_s} * 1000);
 }
 

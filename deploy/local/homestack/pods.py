@@ -48,6 +48,11 @@ class Registry(Pod):
                 "token-issuer": ISSUER}
 
 
+# Protocol suites publish and subscribe faster than a device may, and ask for a server keep alive.
+CONFORMANCE = {"anonymous": "true", "keep-alive-s-max": 60, "publishes-per-second": 2000,
+               "bytes-per-second": 16 << 20, "subscriptions-max": 500}
+
+
 class Gateway(Pod):
     stage = 2
     LISTENERS = ("mqtt", "mqtts", "ws", "wss", "grpc")
@@ -72,7 +77,7 @@ class Gateway(Pod):
                     "source-connects-per-second": 0}
         settings.update({f"{kind}-listen": address for kind, address in self.listen.items()})
         if self._anonymous:
-            settings["anonymous"] = "true"
+            settings.update(CONFORMANCE)
         return {**settings, **self._more_settings}
 
 

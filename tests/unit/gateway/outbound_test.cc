@@ -34,6 +34,24 @@ TEST_CASE("no more than the window is under way") {
   CHECK(SendAll(outbound, 2) == std::vector<uint16_t>{3});
 }
 
+TEST_CASE("an answer fits the QoS of its message") {
+  Outbound outbound;
+  outbound.Push(Message(Qos::kAtLeastOnce), {});
+  outbound.Push(Message(Qos::kExactlyOnce), {});
+  CHECK(SendAll(outbound, 2) == std::vector<uint16_t>{1, 2});
+  CHECK(outbound.Fits(1, Awaiting::kPuback));
+  CHECK_FALSE(outbound.Fits(1, Awaiting::kPubrec));
+  CHECK_FALSE(outbound.Fits(1, Awaiting::kPubcomp));
+  CHECK(outbound.Fits(2, Awaiting::kPubrec));
+  CHECK_FALSE(outbound.Fits(2, Awaiting::kPuback));
+  CHECK_FALSE(outbound.Fits(2, Awaiting::kPubcomp));
+  CHECK(outbound.Received(2));
+  CHECK(outbound.Fits(2, Awaiting::kPubrec));
+  CHECK(outbound.Fits(2, Awaiting::kPubcomp));
+  CHECK_FALSE(outbound.Fits(2, Awaiting::kPuback));
+  CHECK(outbound.Fits(3, Awaiting::kPuback));
+}
+
 TEST_CASE("a kept message has the id of its number, others use the upper half") {
   Outbound outbound;
   outbound.Push(Message(Qos::kAtLeastOnce), {.number = 7, .bytes = 10});

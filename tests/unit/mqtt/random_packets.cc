@@ -6,7 +6,7 @@ namespace homeport::mqtt {
 
 std::string_view RandomPackets::Text() {
   static constexpr std::string_view kPieces[] = {
-      "a", "Z", " ", "\x01", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x92\xA1"};
+      "a", "Z", " ", "~", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x92\xA1"};
   std::string text;
   const uint32_t count = Number(0, 9) == 0 ? Number(0, 300) : Number(0, 12);
   for (uint32_t i = 0; i < count; ++i) text += kPieces[Number(0, std::size(kPieces) - 1)];

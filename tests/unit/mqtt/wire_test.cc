@@ -110,6 +110,24 @@ TEST_CASE("binary data may hold what strings may not") {
   CHECK_FALSE(Reader(block.view()).String(&read));
 }
 
+TEST_CASE("a control character is found wherever it is") {
+  for (size_t size = 1; size < 40; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      for (const char* bad : {"\x01", "\x1F", "\x7F", "\xC2\x80", "\xC2\x9F"}) {
+        std::string text(size, 'a');
+        text.replace(at, 1, bad);
+        INFO("size " << size << ", at " << at);
+        CHECK(HasControlCharacter(ExactBlock(text).view()));
+      }
+      for (const char* good : {" ", "~", "\xC2\xA0", "\xC3\xA9", "\xE2\x82\xAC"}) {
+        std::string text(size, 'a');
+        text.replace(at, 1, good);
+        CHECK_FALSE(HasControlCharacter(ExactBlock(text).view()));
+      }
+    }
+  }
+}
+
 // The validator reads eight bytes at a time: the fault must be seen at every offset.
 TEST_CASE("one bad byte is found wherever it is") {
   for (size_t size = 1; size < 40; ++size) {
