@@ -52,11 +52,11 @@ class TextPool {
 
 // The keys of sibling specs, which have a PartText each.
 template <typename Spec>
-std::vector<std::string> KeysOf(const std::vector<Spec>& specs, std::string_view kind) {
+std::vector<std::string> KeysOf(const std::vector<Spec>& specs) {
   std::vector<NamedPart> parts;
   parts.reserve(specs.size());
   for (const Spec& spec : specs) {
-    parts.push_back({NameFromUrn(spec.part.type, kind, spec.part.iid), spec.part.iid});
+    parts.push_back({std::string(NameFromUrn(spec.part.type)), spec.part.iid});
   }
   return AssignKeys(parts);
 }
@@ -83,7 +83,7 @@ class Layout {
     Reserve();
     data_->urn = pool_.Keep(spec_.type);
     data_->description = pool_.Keep(spec_.description);
-    const std::vector<std::string> keys = KeysOf(spec_.services, "service");
+    const std::vector<std::string> keys = KeysOf(spec_.services);
     for (size_t i = 0; i < keys.size(); ++i) AddService(spec_.services[i], keys[i]);
     return std::move(data_);
   }
@@ -144,7 +144,7 @@ void Layout::AddService(const ServiceSpec& spec, const std::string& key) {
 }
 
 void Layout::AddProperties(const ServiceSpec& spec, const std::string& service_key) {
-  const std::vector<std::string> keys = KeysOf(spec.properties, "property");
+  const std::vector<std::string> keys = KeysOf(spec.properties);
   for (size_t i = 0; i < keys.size(); ++i) {
     const PropertySpec& property = spec.properties[i];
     const Place place = KeepPlace(service_key, keys[i]);
@@ -162,7 +162,7 @@ void Layout::AddProperties(const ServiceSpec& spec, const std::string& service_k
 }
 
 void Layout::AddActions(const ServiceSpec& spec, const std::string& service_key) {
-  const std::vector<std::string> keys = KeysOf(spec.actions, "action");
+  const std::vector<std::string> keys = KeysOf(spec.actions);
   for (size_t i = 0; i < keys.size(); ++i) {
     const ActionSpec& action = spec.actions[i];
     const Place place = KeepPlace(service_key, keys[i]);
@@ -178,7 +178,7 @@ void Layout::AddActions(const ServiceSpec& spec, const std::string& service_key)
 }
 
 void Layout::AddEvents(const ServiceSpec& spec, const std::string& service_key) {
-  const std::vector<std::string> keys = KeysOf(spec.events, "event");
+  const std::vector<std::string> keys = KeysOf(spec.events);
   for (size_t i = 0; i < keys.size(); ++i) {
     const EventSpec& event = spec.events[i];
     const Place place = KeepPlace(service_key, keys[i]);

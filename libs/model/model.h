@@ -29,7 +29,7 @@ enum class Format : uint8_t {
 enum Access : uint8_t { kRead = 1, kWrite = 2, kNotify = 4 };
 
 struct IntRange {
-  int64_t min, max, step;  // min <= max, step >= 0; 0 means no step
+  int64_t min, max, step;  // min <= max, step > 0, a whole number of steps between
 };
 struct FloatRange {
   double min, max, step;

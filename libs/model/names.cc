@@ -6,16 +6,10 @@
 
 namespace homeport::model {
 
-std::string NameFromUrn(std::string_view urn, std::string_view kind, uint16_t iid) {
-  constexpr int kNamePart = 3;
-  std::string_view name;
-  for (int part = 0; part <= kNamePart && !urn.empty(); ++part) {
-    const size_t colon = urn.find(':');
-    const std::string_view text = urn.substr(0, colon);
-    if (!text.empty() && text != "urn") name = text;
-    urn = colon == std::string_view::npos ? std::string_view() : urn.substr(colon + 1);
-  }
-  return name.empty() ? fmt::format("{}-{}", kind, iid) : std::string(name);
+std::string_view NameFromUrn(std::string_view urn) {
+  constexpr int kPartsBefore = 3;
+  for (int part = 0; part < kPartsBefore; ++part) urn.remove_prefix(urn.find(':') + 1);
+  return urn.substr(0, urn.find(':'));
 }
 
 std::vector<std::string> AssignKeys(const std::vector<NamedPart>& parts) {

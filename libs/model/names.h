@@ -9,9 +9,8 @@ namespace homeport::model {
 
 // Names on paths, from URNs. Private to the library.
 
-// The fourth part of `urn`; else the last of the first three that says anything; else
-// "<kind>-<iid>".
-[[nodiscard]] std::string NameFromUrn(std::string_view urn, std::string_view kind, uint16_t iid);
+// The fourth part. REQUIRES: `urn` has one.
+[[nodiscard]] std::string_view NameFromUrn(std::string_view urn);
 
 struct NamedPart {
   std::string name;

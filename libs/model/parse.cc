@@ -1,6 +1,8 @@
 #include "libs/model/parse.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -81,16 +83,35 @@ absl::StatusOr<const Array*> ReadList(const Value& owner, const Where& where,
   return value->IfArray();
 }
 
+bool IsHex(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c); });
+}
+
+// "urn:<namespace>:<kind>:<name>[:<hex value>[:…]]". What stands behind the value differs even
+// where the platform serves it; so does the length of the value.
+bool IsUrnOf(std::string_view urn, std::string_view kind) {
+  std::array<std::string_view, 5> parts;
+  for (std::string_view& part : parts) {
+    const size_t colon = urn.find(':');
+    part = urn.substr(0, colon);
+    urn = colon == std::string_view::npos ? std::string_view() : urn.substr(colon + 1);
+  }
+  return parts[0] == "urn" && !parts[1].empty() && parts[2] == kind && !parts[3].empty() &&
+         IsHex(parts[4]);
+}
+
 std::string_view TextOrEmpty(const Value& owner, std::string_view key) {
   const Value* value = owner.Find(key);
   const std::string* text = value != nullptr ? value->IfString() : nullptr;
   return text != nullptr ? std::string_view(*text) : std::string_view();
 }
 
-absl::StatusOr<std::string_view> ReadType(const Value& owner, const Where& where) {
+absl::StatusOr<std::string_view> ReadType(const Value& owner, const Where& where,
+                                          std::string_view kind) {
   if (!owner.is_object()) return Refuse(where, "", "not an object");
   const std::string_view type = TextOrEmpty(owner, "type");
   if (type.empty()) return Refuse(where, "type", "missing or no text");
+  if (!IsUrnOf(type, kind)) return Refuse(where, "type", fmt::format("no URN of a {}", kind));
   return type;
 }
 
@@ -100,9 +121,10 @@ std::optional<uint16_t> ToIid(const Value& value) {
   return static_cast<uint16_t>(*number);
 }
 
-absl::StatusOr<PartText> ReadPartText(const Value& owner, const Where& where) {
+absl::StatusOr<PartText> ReadPartText(const Value& owner, const Where& where,
+                                      std::string_view kind) {
   PartText part{};
-  HP_ASSIGN_OR_RETURN(part.type, ReadType(owner, where));
+  HP_ASSIGN_OR_RETURN(part.type, ReadType(owner, where, kind));
   const Value* iid = owner.Find("iid");
   const std::optional<uint16_t> number = iid != nullptr ? ToIid(*iid) : std::nullopt;
   if (!number) return Refuse(where, "iid", "missing or no integer of 0..65535");
@@ -136,6 +158,9 @@ absl::StatusOr<Format> ReadFormat(const Value& owner, const Where& where) {
   return *format;
 }
 
+constexpr std::string_view kBadRange = "min above max, or a step of 0 or below";
+constexpr std::string_view kBadSpan = "max is no whole number of steps from min";
+
 absl::StatusOr<Constraint> ReadIntRange(const Array& list, Format format, const Where& where) {
   std::array<int64_t, 3> numbers{};
   for (size_t i = 0; i < numbers.size(); ++i) {
@@ -145,10 +170,12 @@ absl::StatusOr<Constraint> ReadIntRange(const Array& list, Format format, const 
   }
   const auto [min, max, step] = numbers;
   const IntBounds bounds = BoundsOf(format);
-  if (min > max || step < 0) return Refuse(where, "value-range", "min above max or step below 0");
+  if (min > max || step <= 0) return Refuse(where, "value-range", kBadRange);
   if (min < bounds.min || max > bounds.max) {
     return Refuse(where, "value-range", "beyond the format");
   }
+  const uint64_t span = static_cast<uint64_t>(max) - static_cast<uint64_t>(min);
+  if (span % static_cast<uint64_t>(step) != 0) return Refuse(where, "value-range", kBadSpan);
   return IntRange{min, max, step};
 }
 
@@ -156,7 +183,14 @@ absl::StatusOr<Constraint> ReadFloatRange(const Array& list, const Where& where)
   const double min = *list[0].ToDouble();
   const double max = *list[1].ToDouble();
   const double step = *list[2].ToDouble();
-  if (min > max || step < 0) return Refuse(where, "value-range", "min above max or step below 0");
+  if (!std::isfinite(max - min) || min > max || step <= 0) {
+    return Refuse(where, "value-range", kBadRange);
+  }
+  const double steps = (max - min) / step;
+  constexpr double kTolerance = 1e-6;  // of a step, or relative where there are many
+  if (std::fabs(steps - std::round(steps)) > kTolerance * std::max(1.0, steps)) {
+    return Refuse(where, "value-range", kBadSpan);
+  }
   return FloatRange{min, max, step};
 }
 
@@ -234,7 +268,11 @@ absl::StatusOr<std::vector<Spec>> Reader::ReadParts(
   for (size_t i = 0; i < list->size(); ++i) {
     const Where here{&where, key, static_cast<int>(i)};
     HP_ASSIGN_OR_RETURN(Spec spec, (this->*read)((*list)[i], here));
-    if (seen.insert(spec.part.iid).second) specs.push_back(std::move(spec));
+    if (seen.insert(spec.part.iid).second) {
+      specs.push_back(std::move(spec));
+    } else if (key != "properties") {
+      return Refuse(here, "iid", "that of another one before");
+    }
   }
   return specs;
 }
@@ -248,12 +286,14 @@ absl::StatusOr<std::vector<ListedValue>> Reader::ReadListedValues(const Value& o
   if (list->size() > listed_values_left_) return Refuse(where, "value-list", "too many");
   listed_values_left_ -= list->size();
   const IntBounds bounds = BoundsOf(format);
+  std::unordered_set<int64_t> seen;
   for (const Value& entry : *list) {
     const Value* value = entry.Find("value");
     const std::optional<int64_t> number = value != nullptr ? value->ToInt64() : std::nullopt;
     if (!number || *number < bounds.min || *number > bounds.max) {
       return Refuse(where, "value-list", "a value that is missing or does not fit the format");
     }
+    if (!seen.insert(*number).second) return Refuse(where, "value-list", "a value stands twice");
     listed.push_back({*number, TextOrEmpty(entry, "description")});
   }
   return listed;
@@ -261,7 +301,7 @@ absl::StatusOr<std::vector<ListedValue>> Reader::ReadListedValues(const Value& o
 
 absl::StatusOr<PropertySpec> Reader::ReadProperty(const Value& value, const Where& where) {
   PropertySpec spec{};
-  HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where));
+  HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where, "property"));
   HP_ASSIGN_OR_RETURN(spec.format, ReadFormat(value, where));
   HP_ASSIGN_OR_RETURN(spec.access, ReadAccess(value, where));
   HP_ASSIGN_OR_RETURN(spec.constraint, ReadRange(value, spec.format, where));
@@ -275,7 +315,7 @@ absl::StatusOr<PropertySpec> Reader::ReadProperty(const Value& value, const Wher
 
 absl::StatusOr<ActionSpec> Reader::ReadAction(const Value& value, const Where& where) {
   ActionSpec spec{};
-  HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where));
+  HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where, "action"));
   HP_ASSIGN_OR_RETURN(spec.in, ReadPiids(value, where, "in"));
   HP_ASSIGN_OR_RETURN(spec.out, ReadPiids(value, where, "out"));
   return spec;
@@ -283,14 +323,14 @@ absl::StatusOr<ActionSpec> Reader::ReadAction(const Value& value, const Where& w
 
 absl::StatusOr<EventSpec> Reader::ReadEvent(const Value& value, const Where& where) {
   EventSpec spec{};
-  HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where));
+  HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where, "event"));
   HP_ASSIGN_OR_RETURN(spec.arguments, ReadPiids(value, where, "arguments"));
   return spec;
 }
 
 absl::StatusOr<ServiceSpec> Reader::ReadService(const Value& value, const Where& where) {
   ServiceSpec spec{};
-  HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where));
+  HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where, "service"));
   HP_ASSIGN_OR_RETURN(spec.properties,
                       ReadParts(value, where, "properties", parts_left_, &Reader::ReadProperty));
   HP_ASSIGN_OR_RETURN(spec.actions,
@@ -304,7 +344,7 @@ absl::StatusOr<ServiceSpec> Reader::ReadService(const Value& value, const Where&
 absl::StatusOr<DeviceSpec> Reader::ReadDevice(const Value& instance) {
   const Where root;
   DeviceSpec spec{};
-  HP_ASSIGN_OR_RETURN(spec.type, ReadType(instance, root));
+  HP_ASSIGN_OR_RETURN(spec.type, ReadType(instance, root, "device"));
   spec.description = TextOrEmpty(instance, "description");
   HP_ASSIGN_OR_RETURN(spec.services,
                       ReadParts(instance, root, "services", services_left_, &Reader::ReadService));

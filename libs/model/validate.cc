@@ -18,7 +18,6 @@ constexpr double kTolerance = 1e-6;
 
 Verdict CheckIntRange(const IntRange& range, int64_t value) {
   if (value < range.min || value > range.max) return Verdict::kOutOfRange;
-  if (range.step == 0) return Verdict::kOk;
   // The distance may exceed int64; in uint64 it is exact.
   const uint64_t distance = static_cast<uint64_t>(value) - static_cast<uint64_t>(range.min);
   return distance % static_cast<uint64_t>(range.step) == 0 ? Verdict::kOk : Verdict::kOffStep;
@@ -30,9 +29,7 @@ Verdict CheckIntRange(const IntRange& range, int64_t value) {
 // value, a latitude with a step of 1e-06, may be off by more.
 double SlackOf(const FloatRange& range, double value) {
   const double magnitude = std::fabs(value);
-  double slack = kTolerance * std::max(magnitude, range.step);
-  if (range.step == 0) return slack;
-  slack = std::min(slack, range.step / 4);
+  const double slack = std::min(kTolerance * std::max(magnitude, range.step), range.step / 4);
   constexpr double kHalfUlp = 0x1p-24;
   const bool is_single = magnitude <= std::numeric_limits<float>::max() &&
                          static_cast<double>(static_cast<float>(value)) == value;
@@ -42,7 +39,6 @@ double SlackOf(const FloatRange& range, double value) {
 Verdict CheckFloatRange(const FloatRange& range, double value) {
   const double slack = SlackOf(range, value);
   if (value < range.min - slack || value > range.max + slack) return Verdict::kOutOfRange;
-  if (range.step == 0) return Verdict::kOk;
   const double steps = (value - range.min) / range.step;
   const double off = std::fabs(steps - std::round(steps)) * range.step;
   return off <= slack ? Verdict::kOk : Verdict::kOffStep;

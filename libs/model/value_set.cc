@@ -23,16 +23,11 @@ uint64_t Distance(int64_t low, int64_t high) {
   return static_cast<uint64_t>(high) - static_cast<uint64_t>(low);  // may exceed int64
 }
 
-// The range of an integer property that has no list, with a step and its last value as max.
+// The range of an integer property that has no list.
 IntRange RangeOf(const Property& property) {
-  const IntBounds bounds = BoundsOf(property.format);
   const auto* given = std::get_if<IntRange>(&property.constraint);
-  IntRange range = given != nullptr ? *given : IntRange{bounds.min, bounds.max, 1};
-  range.step = std::max<int64_t>(range.step, 1);
-  const uint64_t reached = Distance(range.min, range.max) / static_cast<uint64_t>(range.step) *
-                           static_cast<uint64_t>(range.step);
-  range.max = static_cast<int64_t>(static_cast<uint64_t>(range.min) + reached);
-  return range;
+  const IntBounds bounds = BoundsOf(property.format);
+  return given != nullptr ? *given : IntRange{bounds.min, bounds.max, 1};
 }
 
 bool Covers(const IntRange& outer, const IntRange& inner) {
@@ -62,8 +57,7 @@ bool Covers(const ValueList& outer, const IntRange& inner) {
 }
 
 bool Covers(const ValueList& outer, const FloatRange& inner, const Property& outer_property) {
-  if (inner.step == 0 && inner.min < inner.max) return false;
-  const double steps = inner.step == 0 ? 0 : std::floor((inner.max - inner.min) / inner.step + 0.5);
+  const double steps = std::round((inner.max - inner.min) / inner.step);
   if (!(steps < static_cast<double>(outer.size()))) return false;
   for (int i = 0; i <= static_cast<int>(steps); ++i) {
     if (ValidateValue(outer_property, inner.min + i * inner.step) != Verdict::kOk) return false;
@@ -82,7 +76,6 @@ bool CoversFloats(const Property& outer, const Property& inner) {
   if (ValidateValue(outer, narrow->min) != Verdict::kOk) return false;
   if (narrow->min == narrow->max) return true;
   if (narrow->max > wide->max && ValidateValue(outer, narrow->max) != Verdict::kOk) return false;
-  if (wide->step == 0) return true;
   const double ratio = narrow->step / wide->step;
   return ratio >= 0.5 && std::fabs(ratio - std::round(ratio)) <= kRatioTolerance * ratio;
 }

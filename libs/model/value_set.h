@@ -17,9 +17,8 @@ enum class ValuesChange : uint8_t {
   kOther,  // some old value is no longer allowed
 };
 
-// Bools, strings and numbers without a constraint allow what their format does. A range's end that
-// no step reaches is no value of it. Linear in the lengths of lists, whatever the length of ranges.
-// REQUIRES: the same format.
+// Bools, strings and numbers without a constraint allow what their format does. Linear in the
+// lengths of lists, whatever the length of ranges. REQUIRES: the same format.
 [[nodiscard]] ValuesChange CompareValues(const Property& was, const Property& now);
 
 // For people: "0..100 step 1", "1, 2, 5", "any uint8".

@@ -1,10 +1,11 @@
 // Any text as a product model: it is refused, or all of its parts are found by number and by path,
-// and every value its constraints name is valid.
+// every value its constraints name is valid, and it is no other than itself.
 #include <cstddef>
 #include <cstdint>
 #include <variant>
 
 #include "libs/base/check.h"
+#include "libs/model/compatibility.h"
 #include "libs/model/model.h"
 #include "libs/model/parse.h"
 #include "libs/model/shadow_path.h"
@@ -41,6 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace model = homeport::model;
   const auto parsed = model::ParseModel({reinterpret_cast<const char*>(data), size});
   if (!parsed.ok()) return 0;
+  HP_CHECK(model::Compare(*parsed, *parsed).differences.empty());
   for (const model::Property& property : parsed->properties()) {
     model::CheckProperty(*parsed, property);
     model::CheckConstraint(property);

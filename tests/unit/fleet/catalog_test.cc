@@ -3,6 +3,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/strings.h"
+#include "libs/model/compatibility.h"
 #include "libs/model/validate.h"
 #include "services/fleet/sim/device_sim.h"
 
@@ -22,6 +23,10 @@ TEST_CASE("every kind of the catalogue has a model with what its table names") {
     CHECK(products.insert(kind->spec.product).second);
     CHECK(kind->model.urn().find("urn:miot-spec-v2:device:") == 0);
     CHECK(kind->model.FindService("device-information") != nullptr);
+    CHECK(kind->model.FindService("device-information") == kind->model.FindService(1));
+    const model::Comparison same = model::Compare(kind->model, kind->model);
+    CHECK(same.upgrade == model::Upgrade::kSame);
+    CHECK(same.differences.empty());
   }
 }
 

@@ -94,6 +94,8 @@ int Run(const std::string& folder) {
   PrintMemory(catalogue);
   bool good = CheckLookups(catalogue);
   good = CheckUpgrades(catalogue) && good;
+  good = CheckValues(catalogue) && good;
+  good = CheckMalformed(catalogue) && good;
   return good ? 0 : 1;
 }
 
