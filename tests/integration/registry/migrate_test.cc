@@ -1,6 +1,8 @@
 #include "libs/postgres/migrate.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <string_view>
 #include <thread>
 
 #include "services/registry/schema.h"
@@ -35,6 +37,32 @@ TEST_CASE("migrations apply once, however often and from however many processes"
   const auto rows = connection->Execute({"test_count", "SELECT count(*) FROM schema_migration"});
   REQUIRE(rows.ok());
   CHECK(rows->Int8(0, 0) == static_cast<int64_t>(Migrations().size()));
+}
+
+TEST_CASE("models of before there were versions become version 1") {
+  const std::string database = SharedServers().postgres.NewDatabase();
+  const auto connection = Open(database);
+  const auto all = Migrations();
+  const auto versions = std::find_if(all.begin(), all.end(), [](const postgres::Migration& m) {
+    return std::string_view(m.name) == "0020_product_versions";
+  });
+  REQUIRE(versions != all.end());
+  const auto before = static_cast<size_t>(versions - all.begin());
+  REQUIRE(postgres::Migrate(*connection, all.first(before)).ok());
+  REQUIRE(connection
+              ->ExecuteScript(
+                  "INSERT INTO product (id, tenant, model, fleet_key) VALUES"
+                  R"( ('plain', 'default', '{"type":"urn:s:device:d","services":[]}', ''),)"
+                  R"( ('wrapped', 'default', '{"instance":{"type":"urn:s:device:e"}}', ''),)"
+                  " ('none', 'default', '', '')")
+              .ok());
+  REQUIRE(postgres::Migrate(*connection, all).ok());
+  const auto rows = connection->Execute(
+      {"test_versions",
+       "SELECT string_agg(p.id || ' ' || p.model_version || ' ' || coalesce(v.urn, '-'), ', '"
+       " ORDER BY p.id) FROM product p LEFT JOIN product_version v ON v.product = p.id"});
+  REQUIRE(rows.ok());
+  CHECK(rows->Text(0, 0) == "none 0 -, plain 1 urn:s:device:d, wrapped 1 urn:s:device:e");
 }
 
 TEST_CASE("a failing migration leaves no trace, and a newer schema is refused") {
