@@ -105,6 +105,7 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   // After a take-over the newer session speaks for the device: its presence does not flicker.
   if (session.taken_over) return;
   AppendDisconnected(session, cause.word);
+  things_.SayDisconnected(session, cause.word);
   c_.ownership.Release(*session.identity, session.handle());
 }
 
@@ -172,6 +173,7 @@ void MqttServer::OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& c
   if (!claim.ok() || claim->epoch == session->epoch) return;
   keeper_.Renew(*session, claim->epoch);
   connect_.AppendConnected(*session);
+  things_.SayConnected(*session);
 }
 
 }  // namespace homeport::gateway

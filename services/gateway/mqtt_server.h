@@ -20,8 +20,9 @@ class MqttServer final {
         delivery_(context),
         pub_sub_(context, redis, delivery_),
         commands_(context, delivery_),
-        publish_(context, commands_),
-        subscribe_(context, pub_sub_),
+        things_(context),
+        publish_(context, commands_, things_),
+        subscribe_(context, pub_sub_, things_),
         keeper_(context, pub_sub_, delivery_, publish_, subscribe_),
         connect_(context, keeper_) {}
 
@@ -52,6 +53,7 @@ class MqttServer final {
   Delivery delivery_;
   PubSub pub_sub_;
   CommandTable commands_;
+  Things things_;
   PublishFlow publish_;
   SubscribeFlow subscribe_;
   SessionKeeper keeper_;

@@ -50,7 +50,9 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     }
     if (!session.is_open()) return FrameOutcome::kConsumed;
   }
-  const auth::Topic topic = auth::Classify(publish.topic, session.identity->device);
+  const std::string_view thing = things_.OfTopic(session, publish.topic);
+  const std::string_view device = thing.empty() ? session.identity->device : thing;
+  const auth::Topic topic = auth::Classify(publish.topic, device);
   const bool broadcast = MayBroadcast(topic.topic_class);
   if (!broadcast && !auth::MayPublish(topic.topic_class)) {
     RefuseTopic(session, publish);
@@ -66,7 +68,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   } else if (broadcast) {
     Broadcast(session, publish);
   } else {
-    Append(session, publish, topic);
+    Append(session, publish, topic, device);
   }
   return c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
                                                       : FrameOutcome::kPause;
@@ -85,13 +87,15 @@ FrameOutcome PublishFlow::CheckWindow(Session& session) {
 }
 
 void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
-                         const auth::Topic& topic) {
+                         const auth::Topic& topic, std::string_view device) {
+  const bool is_own = device == session.identity->device;
+  if (!is_own && !things_.Join(session, device)) return RefuseTopic(session, publish);
   const std::optional<OwedAck> ack = Owe(session, publish);
   if (!ack) return;
-  if (session.cold && !session.cold->acks.empty()) KeepOrder(session, *ack, false);
+  if (!is_own || (session.cold && !session.cold->acks.empty())) KeepOrder(session, *ack, false);
   routing::Uplink message;
   message.kind = KindOf(topic.topic_class);
-  message.device = session.identity->device;
+  message.device = device;
   message.session = session.handle().packed();
   message.epoch = session.epoch;
   message.received_ms = c_.reactor.wall().value;
@@ -99,9 +103,7 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   message.payload = publish.payload;
   message.dup = publish.dup;
   message.cbor = topic.cbor;
-  if (session.identity->client != session.identity->device) {
-    message.client = session.identity->client;
-  }
+  if (session.identity->client != device) message.client = session.identity->client;
   c_.uplink.Append(message, *ack);
   c_.probe.publishes.Increment();
 }

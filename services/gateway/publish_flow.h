@@ -8,6 +8,7 @@
 #include "libs/auth/topic_policy.h"
 #include "libs/mqtt/publish_view.h"
 #include "services/gateway/shard_context.h"
+#include "services/gateway/things.h"
 
 namespace homeport::gateway {
 
@@ -20,7 +21,8 @@ inline constexpr uint16_t kTopicAliasMax = 10;  // as CONNACK says
 // something is refused. Shard's thread only.
 class PublishFlow {
  public:
-  PublishFlow(ShardContext& context, CommandTable& commands) : c_(context), commands_(commands) {}
+  PublishFlow(ShardContext& context, CommandTable& commands, Things& things)
+      : c_(context), commands_(commands), things_(things) {}
 
   FrameOutcome OnPublish(Session& session, const mqtt::Frame& frame);
   FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
@@ -35,7 +37,9 @@ class PublishFlow {
   // reason in version 5 and plainly in 3.1.1 [MQTT-3.3.5-2]; the session lives.
   void RefuseTopic(Session& session, const mqtt::PublishView& publish);
   void Acknowledge(Session& session, const mqtt::PublishView& publish, mqtt::ReasonCode reason);
-  void Append(Session& session, const mqtt::PublishView& publish, const auth::Topic& topic);
+  // `device`: the session's own, or a thing that it may use.
+  void Append(Session& session, const mqtt::PublishView& publish, const auth::Topic& topic,
+              std::string_view device);
   // To other clients. The packet's topic may be an alias: `topic` is what it stands for.
   void Broadcast(Session& session, const mqtt::PublishView& publish);
   // Fills in or learns the topic of an alias; false when the session was closed for it.
@@ -55,6 +59,7 @@ class PublishFlow {
 
   ShardContext& c_;
   CommandTable& commands_;
+  Things& things_;
   std::deque<SessionHandle> blocked_;  // paused because the uplink or the bus was full
 };
 

@@ -80,6 +80,7 @@ struct ColdState {
   size_t output_sent = 0;  // of `output`
   std::unique_ptr<StoredWill> will;
   std::vector<StoredFilter> filters;       // own topics, where they are no row of OwnFilters
+  std::vector<std::string> things;         // whose shadows it uses beside its device's
   std::unique_ptr<Subscriber> subscriber;  // topics that are not the device's own
   std::vector<std::string> topic_aliases;  // of the client; alias n is element n - 1
   std::deque<OrderedAck> acks;
@@ -91,8 +92,8 @@ struct ColdState {
   uint32_t packet_bytes_max = 0;  // the client's; 0: no limit
 
   [[nodiscard]] bool IsIdle() const {
-    return input.empty() && output.empty() && !will && filters.empty() && !subscriber &&
-           topic_aliases.empty() && acks.empty() && from_device_qos2.size() == 0 &&
+    return input.empty() && output.empty() && !will && filters.empty() && things.empty() &&
+           !subscriber && topic_aliases.empty() && acks.empty() && from_device_qos2.size() == 0 &&
            outbound.empty() && !kept && aliases_out.max == 0 && receive_max == 65'535 &&
            packet_bytes_max == 0;
   }

@@ -23,6 +23,17 @@ Qos Grant(Qos wanted) { return std::min(wanted, Qos::kAtLeastOnce); }
 
 }  // namespace
 
+// The shadows, by device, whose deltas a client listens for from now on.
+struct SubscribeFlow::Deltas {
+  std::set<std::pair<std::string, std::string>> shadows;
+
+  void Add(std::string_view filter, std::string_view device) {
+    const auth::DeltaFilter delta = auth::DeltaTopicsOf(filter, device);
+    if (delta.classic) shadows.emplace(device, std::string());
+    if (!delta.named.empty()) shadows.emplace(device, delta.named);
+  }
+};
+
 // One SUBACK in the making.
 struct SubscribeFlow::Answer {
   SessionHandle session;
@@ -31,13 +42,7 @@ struct SubscribeFlow::Answer {
   bool waited = false;
   bool finished = false;
   std::vector<absl::AnyInvocable<void()>> after;
-  std::set<std::string> deltas;  // shadows whose deltas the client now listens for
-
-  void AddDeltas(std::string_view filter, const Session& listener) {
-    const auth::DeltaFilter delta = auth::DeltaTopicsOf(filter, listener.identity->device);
-    if (delta.classic) deltas.emplace();
-    if (!delta.named.empty()) deltas.emplace(delta.named);
-  }
+  Deltas deltas;
 };
 
 FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& frame) {
@@ -68,9 +73,10 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
                                          {"filter", subscription.filter},
                                          {"reason", mqtt::Name(reason)}});
       Granted(answer, i, reason);
-    } else if (auth::MaySubscribe(subscription.filter, session.identity->device)) {
-      const ReasonCode granted = AddOwn(session, subscription);
-      if (!mqtt::IsFailure(granted)) answer->AddDeltas(subscription.filter, session);
+    } else if (const std::string_view device = things_.OfFilter(session, subscription.filter);
+               !device.empty()) {
+      const ReasonCode granted = AddOwn(session, subscription, device);
+      if (!mqtt::IsFailure(granted)) answer->deltas.Add(subscription.filter, device);
       Granted(answer, i, granted);
     } else {
       pub_sub_.Subscribe(session, subscription, id,
@@ -107,7 +113,7 @@ void SubscribeFlow::Finish(Answer& answer) {
   // Behind the SUBACK, which no answer may overtake.
   for (auto& after : answer.after) after();
   if (session->is_open()) {
-    for (const std::string& shadow : answer.deltas) TellDeltaFilter(*session, shadow);
+    TellDeltaFilters(*session, answer.deltas);
   }
   if (session->is_open() && answer.waited) c_.io.Resume(*session);
 }
@@ -134,38 +140,35 @@ void SubscribeFlow::Save(const Session& session, SessionStore::OnWritten on_save
 internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
                                                     const internal::v1::KeptFilters& filters) {
   internal::v1::KeptFilters others;
-  std::set<std::string> deltas;
+  Deltas deltas;
   for (const internal::v1::KeptFilter& stored : filters.filters()) {
-    if (!auth::MaySubscribe(stored.filter(), session.identity->device)) {
+    const std::string_view device = things_.OfFilter(session, stored.filter());
+    if (device.empty()) {
       *others.add_filters() = stored;
       continue;
     }
     mqtt::Subscription subscription;
     subscription.filter = stored.filter();
     subscription.qos = static_cast<Qos>(std::min(stored.qos(), 1u));
-    static_cast<void>(AddOwn(session, subscription));
-    const auth::DeltaFilter delta = auth::DeltaTopicsOf(stored.filter(), session.identity->device);
-    if (delta.classic) deltas.emplace();
-    if (!delta.named.empty()) deltas.emplace(delta.named);
+    static_cast<void>(AddOwn(session, subscription, device));
+    deltas.Add(stored.filter(), device);
   }
-  if (session.is_open()) {
-    for (const std::string& shadow : deltas) TellDeltaFilter(session, shadow);
-  }
+  if (session.is_open()) TellDeltaFilters(session, deltas);
   return others;
 }
 
-void SubscribeFlow::TellDeltaFilter(const Session& session, std::string_view shadow) {
-  routing::Uplink message;
-  message.kind = routing::UplinkKind::kShadowListen;
-  message.device = session.identity->device;
-  message.session = session.handle().packed();
-  message.epoch = session.epoch;
-  message.received_ms = c_.reactor.wall().value;
-  message.detail = shadow;
-  if (session.identity->client != session.identity->device) {
-    message.client = session.identity->client;
+void SubscribeFlow::TellDeltaFilters(const Session& session, const Deltas& deltas) {
+  for (const auto& [device, shadow] : deltas.shadows) {
+    routing::Uplink message;
+    message.kind = routing::UplinkKind::kShadowListen;
+    message.device = device;
+    message.session = session.handle().packed();
+    message.epoch = session.epoch;
+    message.received_ms = c_.reactor.wall().value;
+    message.detail = shadow;
+    if (session.identity->client != device) message.client = session.identity->client;
+    c_.uplink.Append(message, {});
   }
-  c_.uplink.Append(message, {});
 }
 
 ReasonCode SubscribeFlow::Check(const Session& session,
@@ -185,10 +188,11 @@ ReasonCode SubscribeFlow::Check(const Session& session,
              : ReasonCode::kNotAuthorized;
 }
 
-ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription) {
-  const std::string& device = session.identity->device;
+ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription,
+                                 std::string_view device) {
+  if (!things_.Join(session, device)) return ReasonCode::kQuotaExceeded;
   const Qos qos = Grant(subscription.qos);
-  if (const auto row = RowOfFilter(subscription.filter, device)) {
+  if (const auto row = RowOfFilter(subscription.filter, session.identity->device)) {
     const uint32_t bit = 1u << *row;
     session.own_filters |= bit;
     session.own_filters_qos1 =

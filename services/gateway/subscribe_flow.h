@@ -6,6 +6,7 @@
 
 #include "libs/mqtt/packets.h"
 #include "services/gateway/shard_context.h"
+#include "services/gateway/things.h"
 
 namespace homeport::gateway {
 
@@ -15,7 +16,8 @@ class PubSub;
 // read no further until their place in the streams is known. Shard's thread only.
 class SubscribeFlow {
  public:
-  SubscribeFlow(ShardContext& context, PubSub& pub_sub) : c_(context), pub_sub_(pub_sub) {}
+  SubscribeFlow(ShardContext& context, PubSub& pub_sub, Things& things)
+      : c_(context), pub_sub_(pub_sub), things_(things) {}
 
   FrameOutcome OnSubscribe(Session& session, const mqtt::Frame& frame);
   // The subscriptions of a kept session to its device's own topics; yields the others.
@@ -25,10 +27,13 @@ class SubscribeFlow {
 
  private:
   struct Answer;
+  struct Deltas;
   // What is wrong with the filter; kSuccess when nothing is.
   [[nodiscard]] mqtt::ReasonCode Check(const Session& session,
                                        const mqtt::Subscription& subscription) const;
-  [[nodiscard]] mqtt::ReasonCode AddOwn(Session& session, const mqtt::Subscription& subscription);
+  // `device`: the session's own, or a thing that it may use.
+  [[nodiscard]] mqtt::ReasonCode AddOwn(Session& session, const mqtt::Subscription& subscription,
+                                        std::string_view device);
   [[nodiscard]] mqtt::ReasonCode Remove(Session& session, std::string_view filter);
   void Granted(const std::shared_ptr<Answer>& answer, size_t index, mqtt::ReasonCode reason);
   void Store(const std::shared_ptr<Answer>& answer);
@@ -36,10 +41,11 @@ class SubscribeFlow {
   // Where the session outlives its connection, so do its subscriptions.
   void Save(const Session& session, SessionStore::OnWritten on_saved) const;
   // Whoever listens for deltas anew is told by the registry what is pending.
-  void TellDeltaFilter(const Session& session, std::string_view shadow);
+  void TellDeltaFilters(const Session& session, const Deltas& deltas);
 
   ShardContext& c_;
   PubSub& pub_sub_;
+  Things& things_;
 };
 
 // The QoS at which `session` gets messages on one of its own topics; -1: it has not subscribed.

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import getpass
 import json
 import os
 import platform
@@ -78,12 +79,22 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def kernel_bytes():
+    """What the kernel has taken for sockets and the like, of all processes."""
+    fields = {}
+    for line in open("/proc/meminfo"):
+        name, value = line.split(":")
+        fields[name] = int(value.split()[0]) * 1024
+    return fields["Slab"] + fields["KernelStack"] + fields["PageTables"]
+
+
 @contextlib.contextmanager
-def stack(bin_folder):
-    """One gateway, one registry, without the limits of a single publisher."""
+def stack(bin_folder, gateways=1, profile="bench", settings=None):
+    """A registry and gateways, without the limits of a single publisher."""
     with tempfile.TemporaryDirectory(prefix="homeport-bench-") as folder:
-        running = Stack(Options(state=Path(folder), bin=bin_folder, gateways=1, profile="bench",
-                                gateway_settings=UNLIMITED), say=lambda text: None)
+        running = Stack(Options(state=Path(folder), bin=bin_folder, gateways=gateways,
+                                profile=profile, gateway_settings={**UNLIMITED, **(settings or {})}),
+                        say=lambda text: None)
         try:
             running.start()
             yield running
@@ -99,23 +110,61 @@ def drained(running, seconds=300):
 
 def publish(bin_folder, target, server_pids, running=None, **settings):
     """One run of homeport-bench-mqtt publish; its JSON result. `running` gives the credentials."""
-    if running:
-        settings = {"product": bench_product.PRODUCT, "fleet-key": running.bench_fleet_key(),
-                    **settings}
-    command = [str(bin_folder / "homeport-bench-mqtt"), "publish", f"--target={target}",
-               "--server-pid=" + ",".join(map(str, server_pids)),
-               *(f"--{name}={value}" for name, value in settings.items())]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
-    return json.loads(result.stdout)
+    return generate(bin_folder, "publish", target, server_pids, running, **settings)
+
+
+def generate(bin_folder, mode, target, server_pids, running=None, **settings):
+    """One run of homeport-bench-mqtt; its JSON result."""
+    with Generator(bin_folder, mode, target, server_pids, running, **settings) as generator:
+        return generator.result()
+
+
+class Generator:
+    """homeport-bench-mqtt at work. `running` gives the credentials of devices."""
+
+    def __init__(self, bin_folder, mode, target, server_pids, running=None, **settings):
+        if running:
+            settings = {"product": bench_product.PRODUCT, "fleet-key": running.bench_fleet_key(),
+                        **settings}
+        self._command = [str(bin_folder / "homeport-bench-mqtt"), mode, f"--target={target}",
+                         "--server-pid=" + ",".join(map(str, server_pids)),
+                         *(f"--{name.replace('_', '-')}={value}"
+                           for name, value in settings.items())]
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE,
+                                         stderr=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def at_work(self):
+        return self._process.poll() is None
+
+    def stop(self):
+        self._process.terminate()
+
+    def result(self):
+        out, err = self._process.communicate()
+        if self._process.returncode != 0:
+            raise SystemExit(f"{' '.join(self._command)}\n{out}{err}")
+        return json.loads(out)
 
 
 class Mosquitto:
-    """Debian's mosquitto: no authentication, nothing on disk."""
+    """Debian's mosquitto: no authentication, nothing on disk; over TLS with the stack's own keys
+    where `pki` is given."""
 
-    def __init__(self, address):
+    def __init__(self, address, pki=None):
         self.address = address
+        self._pki = pki
         self._folder = tempfile.TemporaryDirectory(prefix="homeport-mosquitto-")
         self._process = None
 
@@ -123,10 +172,18 @@ class Mosquitto:
         config = Path(self._folder.name) / "mosquitto.conf"
         host, port = self.address.rsplit(":", 1)
         config.write_text(f"listener {port} {host}\nallow_anonymous true\npersistence false\n"
-                          "max_connections -1\nset_tcp_nodelay true\nlog_type error\n")
+                          "max_connections -1\nset_tcp_nodelay true\nlog_type error\n"
+                          "max_queued_messages 0\n" + self._tls())
         self._process = subprocess.Popen(["mosquitto", "-c", str(config)])
         time.sleep(0.5)
         return self
+
+    def _tls(self):
+        if not self._pki:
+            return ""
+        # As root it would give its rights away, and with them those to the key.
+        return (f"user {getpass.getuser()}\ncertfile {self._pki.server_cert}\n"
+                f"keyfile {self._pki.server_key}\n")
 
     def __exit__(self, *_):
         self._process.terminate()

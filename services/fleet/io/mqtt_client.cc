@@ -19,6 +19,12 @@ mqtt::DecodeOptions ClientOptions(mqtt::Version version) {
   return options;
 }
 
+// REQUIRES: two bytes are there.
+uint16_t PacketIdOf(const mqtt::Frame& frame) {
+  return static_cast<uint16_t>(static_cast<uint8_t>(frame.body[0]) << 8 |
+                               static_cast<uint8_t>(frame.body[1]));
+}
+
 }  // namespace
 
 void MqttClient::Open(const Endpoint& endpoint, const TlsClient* tls,
@@ -112,13 +118,30 @@ size_t MqttClient::Take(std::string_view bytes) {
   return at;
 }
 
+void MqttClient::Acknowledge(mqtt::PacketType type, uint16_t packet_id) {
+  char ack[4];
+  mqtt::EncodeAck(type, packet_id, ack);
+  acks_.append(ack, sizeof ack);
+}
+
+bool MqttClient::TakeQos2Step(const mqtt::Frame& frame) {
+  const bool is_pubrec = frame.type == mqtt::PacketType::kPubrec;
+  if ((!is_pubrec && frame.type != mqtt::PacketType::kPubrel) || frame.body.size() < 2) {
+    return false;
+  }
+  Acknowledge(is_pubrec ? mqtt::PacketType::kPubrel : mqtt::PacketType::kPubcomp,
+              PacketIdOf(frame));
+  return true;
+}
+
 void MqttClient::OnFrame(const mqtt::Frame& frame) {
-  if (frame.type == mqtt::PacketType::kPuback && frame.body.size() >= 2) {
-    const auto high = static_cast<uint8_t>(frame.body[0]);
-    const auto low = static_cast<uint8_t>(frame.body[1]);
+  if (TakeQos2Step(frame)) return;
+  const bool is_end =
+      frame.type == mqtt::PacketType::kPuback || frame.type == mqtt::PacketType::kPubcomp;
+  if (is_end && frame.body.size() >= 2) {
     const auto reason = frame.body.size() > 2 ? static_cast<mqtt::ReasonCode>(frame.body[2])
                                               : mqtt::ReasonCode::kSuccess;
-    return owner_.OnPuback(static_cast<uint16_t>(high << 8 | low), reason);
+    return owner_.OnPuback(PacketIdOf(frame), reason);
   }
   if (frame.type == mqtt::PacketType::kPublish) return OnPublish(frame);
   if (frame.type != mqtt::PacketType::kPingresp) OnControl(frame);
@@ -131,10 +154,10 @@ void MqttClient::OnPublish(const mqtt::Frame& frame) {
   }
   const uint32_t generation = generation_;
   owner_.OnMessage(message);
-  if (generation != generation_ || message.qos != mqtt::Qos::kAtLeastOnce) return;
-  char ack[4];
-  mqtt::EncodePuback(message.packet_id, ack);
-  acks_.append(ack, sizeof ack);
+  if (generation != generation_ || message.qos == mqtt::Qos::kAtMostOnce) return;
+  Acknowledge(message.qos == mqtt::Qos::kAtLeastOnce ? mqtt::PacketType::kPuback
+                                                     : mqtt::PacketType::kPubrec,
+              message.packet_id);
 }
 
 void MqttClient::OnControl(const mqtt::Frame& frame) {

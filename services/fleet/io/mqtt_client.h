@@ -11,15 +11,16 @@
 
 namespace homeport::fleet {
 
-// An MQTT connection as a device has it: QoS 0 and 1, 3.1.1 and 5, over a Stream. Messages of QoS 1
-// are acknowledged here; what is in flight upwards, keep-alive and reconnecting are the owner's.
-// On the loop's thread.
+// An MQTT connection as a device has it: 3.1.1 and 5, over a Stream. Messages of QoS 1 and 2 are
+// acknowledged here, and PUBREC of the server is; what is in flight upwards, keep-alive and
+// reconnecting are the owner's. On the loop's thread.
 class MqttClient final : private Stream::Owner {
  public:
   class Owner {
    public:
     // The server accepted the session.
     virtual void OnConnected(const mqtt::Connack& connack) = 0;
+    // PUBACK, or the PUBCOMP of a QoS 2 publish.
     virtual void OnPuback(uint16_t packet_id, mqtt::ReasonCode reason) = 0;
     virtual void OnMessage(const mqtt::PublishView& /*message*/) {}
     virtual void OnSuback(const mqtt::Suback& /*suback*/) {}
@@ -63,6 +64,9 @@ class MqttClient final : private Stream::Owner {
   // Consumes whole packets; returns how many bytes. Stops when the owner closed the connection.
   size_t Take(std::string_view bytes);
   void OnFrame(const mqtt::Frame& frame);
+  // The middle of a QoS 2 exchange, either way: the answer it needs.
+  [[nodiscard]] bool TakeQos2Step(const mqtt::Frame& frame);
+  void Acknowledge(mqtt::PacketType type, uint16_t packet_id);
   void OnPublish(const mqtt::Frame& frame);
   void OnControl(const mqtt::Frame& frame);
   void Fail(std::string_view why);
@@ -75,7 +79,7 @@ class MqttClient final : private Stream::Owner {
   bool connected_ = false;
   uint32_t generation_ = 0;
   std::string partial_;  // a packet whose end has not come yet
-  std::string acks_;     // PUBACKs to send when this read is done
+  std::string acks_;     // acknowledgements to send when this read is done
 };
 
 }  // namespace homeport::fleet

@@ -122,8 +122,14 @@ void ApplyConnected(const ApplyContext& context) {
 void ApplyDisconnected(const ApplyContext& context) {
   DeviceState& device = context.device;
   const uint64_t epoch = context.message.epoch();
-  const auto at = std::find_if(device.sessions.begin(), device.sessions.end(),
-                               [&](const SessionRow& row) { return row.epoch == epoch; });
+  internal::v1::Disconnected disconnected;
+  if (!disconnected.ParseFromString(context.message.payload())) {
+    return Refuse(context, Refusal::kMalformedPayload, "not a Disconnected");
+  }
+  const auto at =
+      std::find_if(device.sessions.begin(), device.sessions.end(), [&](const SessionRow& row) {
+        return row.epoch == epoch && row.client == disconnected.client();
+      });
   if (at == device.sessions.end()) {
     ++context.effects.tally.stale_epochs;
     return;

@@ -85,6 +85,28 @@ void DeclareIdle(LoadOptions* o, config::Table* t) {
             {.max = 3600, .unit = "s", .doc = "Wait before memory is measured"});
 }
 
+void DeclareDeliver(LoadOptions* o, config::Table* t) {
+  DeclareDuration(o, t);
+  t->Number("warm-up", &o->warm_up_s,
+            {.max = 3600, .unit = "s", .doc = "Time before, not counted"});
+  t->Int("publishers", &o->publishers,
+         {.min = 1, .max = 1'000'000, .doc = "Sessions that publish"});
+  t->Int("subscribers", &o->subscribers,
+         {.min = 1, .max = 1'000'000, .doc = "Sessions that subscribe"});
+  t->Int("topics", &o->topics,
+         {.min = 1, .max = 1'000'000, .doc = "Topics, to which both are dealt out in turn"});
+  t->Int("qos", &o->qos, {.max = 2, .doc = "Of publishes and subscriptions"});
+  t->Int("window", &o->window,
+         {.min = 1,
+          .max = 10000,
+          .doc = "Publishes of each topic that have not come to all its subscribers yet"});
+  t->Check([o] {
+    return o->topics <= o->publishers && o->topics <= o->subscribers
+               ? absl::OkStatus()
+               : absl::InvalidArgumentError("--topics exceeds --publishers or --subscribers");
+  });
+}
+
 void DeclareLedger(LoadOptions* o, config::Table* t) {
   DeclareDuration(o, t);
   t->Int("devices", &o->devices, {.min = 1, .max = 1'000'000, .doc = "Sessions"});
@@ -103,6 +125,7 @@ absl::StatusOr<Mode> ParseMode(std::string_view name) {
   if (name == "publish") return Mode::kPublish;
   if (name == "connect") return Mode::kConnect;
   if (name == "idle") return Mode::kIdle;
+  if (name == "deliver") return Mode::kDeliver;
   if (name == "ledger") return Mode::kLedger;
   return absl::InvalidArgumentError(fmt::format("unknown mode \"{}\"", name));
 }
@@ -117,6 +140,8 @@ void Declare(Mode mode, LoadOptions* options, config::Table* table) {
       return DeclareDuration(options, table);
     case Mode::kIdle:
       return DeclareIdle(options, table);
+    case Mode::kDeliver:
+      return DeclareDeliver(options, table);
     case Mode::kLedger:
       options->rate = 100;
       return DeclareLedger(options, table);
@@ -135,7 +160,8 @@ absl::StatusOr<Load> Prepare(const LoadOptions& options) {
     return absl::InvalidArgumentError("--fleet-key needs --product");
   }
   HP_ASSIGN_OR_RETURN(const uint64_t files, runtime::RaiseFileLimit());
-  const uint64_t sessions = std::max(options.connections, options.devices);
+  const uint64_t sessions =
+      std::max({options.connections, options.devices, options.publishers + options.subscribers});
   if (files < sessions + kSpareFiles) {
     return absl::ResourceExhaustedError(
         fmt::format("{} sessions do not fit into {} open files", sessions, files));

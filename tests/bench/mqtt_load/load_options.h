@@ -44,13 +44,18 @@ struct LoadOptions {
   uint32_t subscriptions = 5;
   double settle_s = 3;
 
+  uint32_t publishers = 1;
+  uint32_t subscribers = 1;
+  uint32_t topics = 1;
+  uint32_t qos = 1;
+
   uint32_t devices = 100;
   double drain_s = 60;
   int64_t first_id = 1;
   std::string csv;
 };
 
-enum class Mode : uint8_t { kPublish, kConnect, kIdle, kLedger };
+enum class Mode : uint8_t { kPublish, kConnect, kIdle, kDeliver, kLedger };
 [[nodiscard]] absl::StatusOr<Mode> ParseMode(std::string_view name);
 
 // Declares the settings that `mode` heeds.

@@ -22,6 +22,8 @@ int Run(homeport::bench::Mode mode, const homeport::bench::Load& load,
       return homeport::bench::RunConnect(load, stop);
     case Mode::kIdle:
       return homeport::bench::RunIdle(load, stop);
+    case Mode::kDeliver:
+      return homeport::bench::RunDeliver(load, stop);
     case Mode::kLedger:
       return homeport::bench::RunLedger(load, stop);
   }
@@ -34,7 +36,7 @@ int main(int argc, char** argv) {
   const auto mode = homeport::bench::ParseMode(argc > 1 ? argv[1] : "");
   if (!mode.ok()) {
     std::fputs(
-        "usage: homeport-bench-mqtt publish|connect|idle|ledger [--setting=value ...]\n"
+        "usage: homeport-bench-mqtt publish|connect|idle|deliver|ledger [--setting=value ...]\n"
         "       homeport-bench-mqtt MODE --help\n",
         stderr);
     return kUsageError;

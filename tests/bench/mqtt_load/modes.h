@@ -19,6 +19,10 @@ namespace homeport::bench {
 // Sessions held: the server's memory for each of them.
 [[nodiscard]] int RunIdle(const Load& load, runtime::StopSignal& stop);
 
+// Messages from publishers to subscribers of their topics: as many as come through with a bounded
+// number under way. Exit code 1 when a connection was lost.
+[[nodiscard]] int RunDeliver(const Load& load, runtime::StopSignal& stop);
+
 // Numbered reports that must all be acknowledged, whatever happens to the servers meanwhile. Exit
 // code 1 when some are not.
 [[nodiscard]] int RunLedger(const Load& load, runtime::StopSignal& stop);

@@ -10,7 +10,7 @@ from harness import check, check_equal
 
 FOLDER = Path(__file__).resolve().parents[1] / "node_mqtt"
 BUILT = harness.REPOSITORY / "build" / "test" / "node_mqtt"
-SCRIPTS = ("mqtt_js.mjs", "aws_v1.mjs", "aws_v2.mjs")
+SCRIPTS = ("mqtt_js.mjs", "aws_v1.mjs", "aws_v2.mjs", "thing_shadow.mjs")
 
 
 def run(arguments):

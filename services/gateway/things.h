@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string_view>
+
+#include "services/gateway/shard_context.h"
+
+namespace homeport::gateway {
+
+// Things whose shadows a client uses though none of them is its own device, as an app does with
+// the AWS SDKs: to the registry the client is one of the thing's sessions. Only where every topic
+// is open. Shard's thread only.
+class Things {
+ public:
+  explicit Things(ShardContext& context) : c_(context) {}
+
+  // The device whose shadow topics, or down topics, a filter is about: the session's own, or a
+  // thing that it may use; empty where it is neither.
+  [[nodiscard]] std::string_view OfFilter(const Session& session, std::string_view filter) const;
+  // The thing to whose shadow service a topic speaks; empty where it is none that the session may
+  // use beside its own device.
+  [[nodiscard]] std::string_view OfTopic(const Session& session, std::string_view topic) const;
+
+  // The session is to get what the thing gets, from now on. False when it has joined too many.
+  [[nodiscard]] bool Join(Session& session, std::string_view thing);
+  // Tells the registry of all its things that the session is there, or gone.
+  void SayConnected(const Session& session);
+  void SayDisconnected(const Session& session, std::string_view reason);
+
+ private:
+  void SayConnected(const Session& session, std::string_view thing);
+
+  ShardContext& c_;
+};
+
+}  // namespace homeport::gateway
