@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "libs/base/clock.h"
 #include "libs/base/log.h"
 #include "libs/net/address.h"
 #include "libs/peer/proxy_header.h"
@@ -30,7 +31,7 @@ Arrivals::Result Arrivals::Begin(Session& session, Door door, const peer::IpEndp
   const bool by_balancer = options_.proxy_from.Contains(source.ip);
   if (!by_balancer && !door.tls && !door.websocket) return Arrived(session);
   auto& slot = arrivals_[session.index];
-  slot = std::make_unique<Arrival>(Arrival{door, {}});
+  slot = std::make_unique<Arrival>(Arrival{.door = door});
   if (!by_balancer) return BeginTls(session, *slot);
   session.phase = Phase::kProxyHeader;
   return ReadProxy(session, *slot, now_s);
@@ -82,25 +83,36 @@ Arrivals::Result Arrivals::BeginTls(Session& session, Arrival& arrival) {
   if (handshakes_ >= options_.handshakes_max) {
     return Refuse(session, "tls_handshakes_max", "too many TLS handshakes under way");
   }
-  SSL* ssl = SSL_new(tls_);
+  const net::AlpnSet alpn = arrival.door.websocket ? net::AlpnSet::kWebSocket : net::AlpnSet::kMqtt;
+  SSL* ssl = tls_->Accept(session.transport.fd(), alpn);
   if (ssl == nullptr) return Refuse(session, "tls_memory", "no memory for TLS");
-  SSL_set_fd(ssl, session.transport.fd());
-  SSL_set_accept_state(ssl);
   session.transport.StartTls(ssl);
+  arrival.tls_begun_us = MonotonicMicros();
   session.phase = Phase::kHandshake;
   ++handshakes_;
   return {};
 }
 
 Arrivals::Result Arrivals::Handshake(Session& session, Arrival& arrival) {
-  const net::IoResult result = session.transport.Handshake();
+  std::string_view failure;
+  const net::IoResult result = session.transport.Handshake(&failure);
   if (result.status == net::IoStatus::kWouldBlock) return {.wants_write = result.wants_write};
   if (result.status != net::IoStatus::kOk) {
-    return Refuse(session, "tls_handshake", "TLS handshake failed");
+    probe_.HandshakeFailed(failure);
+    return Refuse(session, "tls_handshake", failure);
   }
+  FinishHandshake(session, arrival);
+  return AfterTls(session, arrival);
+}
+
+void Arrivals::FinishHandshake(Session& session, const Arrival& arrival) {
   --handshakes_;
   probe_.handshakes.Increment();
-  return AfterTls(session, arrival);
+  probe_.handshake_us.Observe(MonotonicMicros() - arrival.tls_begun_us);
+  if (SSL_session_reused(session.transport.ssl()) == 1) probe_.resumptions.Increment();
+  session.transport.FinishHandshake(tls_->engine());
+  SessionsOf(session).Add(1);
+  session.phase = Phase::kUpgrade;  // no longer one of the handshakes under way
 }
 
 Arrivals::Result Arrivals::AfterTls(Session& session, Arrival& arrival) {
@@ -110,7 +122,7 @@ Arrivals::Result Arrivals::AfterTls(Session& session, Arrival& arrival) {
 }
 
 Arrivals::Result Arrivals::ReadUpgrade(Session& session, Arrival& arrival) {
-  std::array<char, 4096> buffer;
+  std::array<char, net::Transport::kReadBytesMin> buffer;
   do {
     const net::IoResult read = session.transport.Read(buffer.data(), buffer.size());
     if (read.status == net::IoStatus::kWouldBlock) return {.wants_write = read.wants_write};
@@ -144,8 +156,19 @@ Arrivals::Result Arrivals::Refuse(const Session& session, std::string_view reaso
   return {.kind = Kind::kRefused};
 }
 
+metrics::Gauge& Arrivals::SessionsOf(const Session& session) {
+  return session.transport.kind() == net::Transport::Kind::kCompact ? probe_.tls_compact_sessions
+                                                                    : probe_.tls_openssl_sessions;
+}
+
 void Arrivals::Forget(const Session& session) {
-  if (session.phase == Phase::kHandshake && session.transport.is_tls()) --handshakes_;
+  if (session.transport.is_tls()) {
+    if (session.phase == Phase::kHandshake) {
+      --handshakes_;
+    } else {
+      SessionsOf(session).Add(-1);
+    }
+  }
   if (session.phase < Phase::kAwaitConnect) arrivals_.erase(session.index);
   if (session.proxied) proxied_.erase(session.index);
 }

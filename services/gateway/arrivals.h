@@ -1,13 +1,12 @@
 #pragma once
 
-#include <openssl/ssl.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "libs/net/tls.h"
 #include "libs/peer/ip_endpoint.h"
 #include "services/gateway/probe.h"
 #include "services/gateway/session.h"
@@ -37,8 +36,8 @@ class Arrivals {
         options_(std::move(options)),
         sources_(options_.source_connects_per_second) {}
 
-  // What new handshakes use. `context` must outlive them; may be null while no door has TLS.
-  void set_tls(SSL_CTX* context) { tls_ = context; }
+  // What new handshakes use. `server` must outlive them; may be null while no door has TLS.
+  void set_tls(net::TlsServer* server) { tls_ = server; }
 
   struct Result {
     enum class Kind : uint8_t {
@@ -68,12 +67,15 @@ class Arrivals {
  private:
   struct Arrival {
     Door door;
-    std::string bytes;  // of a PROXY header or an upgrade so far
+    std::string bytes = {};  // of a PROXY header or an upgrade so far
+    int64_t tls_begun_us = 0;
   };
 
   [[nodiscard]] Result ReadProxy(Session& session, Arrival& arrival, uint32_t now_s);
   [[nodiscard]] Result BeginTls(Session& session, Arrival& arrival);
   [[nodiscard]] Result Handshake(Session& session, Arrival& arrival);
+  void FinishHandshake(Session& session, const Arrival& arrival);
+  [[nodiscard]] metrics::Gauge& SessionsOf(const Session& session);
   [[nodiscard]] Result AfterTls(Session& session, Arrival& arrival);
   [[nodiscard]] Result ReadUpgrade(Session& session, Arrival& arrival);
   [[nodiscard]] Result Arrived(Session& session);
@@ -83,7 +85,7 @@ class Arrivals {
   ShardProbe& probe_;
   const Options options_;
   SourceLimits sources_;
-  SSL_CTX* tls_ = nullptr;
+  net::TlsServer* tls_ = nullptr;
   uint32_t handshakes_ = 0;  // under way
   // By session index; unique_ptr because the steps hold references while they erase.
   absl::flat_hash_map<uint32_t, std::unique_ptr<Arrival>> arrivals_;

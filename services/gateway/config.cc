@@ -51,6 +51,15 @@ void DeclareIdentity(config::Table& table, GatewayConfig& c) {
       {.doc = "names this process in keys and logs; a random suffix is added at each start"});
   table.Text("tls-cert", &c.tls_cert, {.unit = "PEM file", .doc = "certificate chain"});
   table.Text("tls-key", &c.tls_key, {.unit = "PEM file", .doc = "private key"});
+  table.Text("tls-ticket-keys", &c.tls_ticket_keys,
+             {.unit = "file",
+              .doc = "secrets that seal session tickets, the same for all gateways, one a line in "
+                     "hexadecimal, the current one first; empty: one of this process"});
+  table.Int("tls-ticket-lifetime-s", &c.tls_ticket_lifetime_s,
+            {.min = 60, .max = 604'800, .unit = "s", .doc = "how long a ticket can be used"});
+  table.Flag("tls-compact", &c.tls_compact,
+             {.doc = "TLS 1.3 sessions leave OpenSSL after their handshake, and need a fraction of "
+                     "its memory"});
   table.Text("service-token-file", &c.service_token_file,
              {.unit = "file", .doc = "bearer token for the registry, scope service"});
   table.Text("jwks-file", &c.jwks_file,
@@ -196,6 +205,9 @@ void Declare(config::Table& table, GatewayConfig& c) {
     }
     if (!(c.mqtts_listen.empty() && c.wss_listen.empty()) && c.tls_cert.empty()) {
       return absl::InvalidArgumentError("mqtts-listen and wss-listen need tls-cert and tls-key");
+    }
+    if (c.tls_cert.empty() && !c.tls_ticket_keys.empty()) {
+      return absl::InvalidArgumentError("tls-ticket-keys needs tls-cert and tls-key");
     }
     if (c.tls_cert.empty() && !c.insecure) {
       return absl::InvalidArgumentError("tls-cert is empty: set it, or --insecure");

@@ -23,6 +23,9 @@ struct GatewayConfig {
   std::string service_token_file;
   std::string tls_cert;
   std::string tls_key;
+  std::string tls_ticket_keys;
+  uint32_t tls_ticket_lifetime_s = 86'400;
+  bool tls_compact = true;
   std::string jwks_file;
   std::string token_issuer = "homeport";
   bool insecure = false;

@@ -80,13 +80,14 @@ absl::Status Gateway::StartDirectory() {
 }
 
 absl::Status Gateway::StartShards() {
+  const std::string ticket_keys = net::TicketKeys::RandomLine();
   const uint32_t count = config_.reactors != 0 ? config_.reactors : Cpus();
   for (uint32_t i = 0; i < count; ++i) {
     metrics_.StartShard();
     const PodId pod(count == 1 ? pod_.str() : fmt::format("{}.{}", pod_.str(), i));
     shards_.push_back(std::make_unique<Shard>(config_, pod, metrics_, health_, *directory_));
     Shard& shard = *shards_.back();
-    HP_RETURN_IF_ERROR(shard.Listen());
+    HP_RETURN_IF_ERROR(shard.Listen(ticket_keys));
     metrics_.AddGaugeFunction("homeport_gateway_reactor_lag_seconds",
                               "Average recent time an iteration keeps from the sockets",
                               {{"reactor", std::to_string(i)}},

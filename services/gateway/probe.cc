@@ -12,6 +12,17 @@ ShardProbe::ShardProbe(metrics::Registry& r)
       connections(r.AddCounter("homeport_gateway_connections_total", "Connections accepted")),
       disconnections(r.AddCounter("homeport_gateway_disconnections_total", "Connections closed")),
       handshakes(r.AddCounter("homeport_gateway_tls_handshakes_total", "TLS handshakes completed")),
+      resumptions(r.AddCounter("homeport_gateway_tls_resumptions_total",
+                               "TLS handshakes completed that resumed a session")),
+      handshake_us(r.AddHistogram("homeport_gateway_tls_handshake_seconds",
+                                  "From the start of a TLS handshake to its end",
+                                  metrics::LatencyBuckets())),
+      tls_compact_sessions(r.AddGauge("homeport_gateway_tls_sessions", "TLS connections by kind",
+                                      {{"kind", "compact"}})),
+      tls_openssl_sessions(r.AddGauge("homeport_gateway_tls_sessions", "TLS connections by kind",
+                                      {{"kind", "openssl"}})),
+      tls_reloads(r.AddCounter("homeport_gateway_tls_reloads_total",
+                               "Times a reactor took changed TLS files into use")),
       received_bytes(
           r.AddCounter("homeport_gateway_received_bytes_total", "Bytes read from MQTT clients")),
       sent_bytes(
@@ -91,6 +102,17 @@ void ShardProbe::Refuse(std::string_view reason) {
                             "Packets, connections and messages refused or dropped, by reason",
                             {{"reason", std::string(reason)}});
     found = refusals_.emplace(std::string(reason), &cell).first;
+  }
+  found->second->Increment();
+}
+
+void ShardProbe::HandshakeFailed(std::string_view reason) {
+  auto found = handshake_failures_.find(reason);
+  if (found == handshake_failures_.end()) {
+    metrics::Counter& cell = registry.AddCounter("homeport_gateway_tls_handshake_failures_total",
+                                                 "TLS handshakes that failed, by reason",
+                                                 {{"reason", std::string(reason)}});
+    found = handshake_failures_.emplace(std::string(reason), &cell).first;
   }
   found->second->Increment();
 }

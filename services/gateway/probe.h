@@ -23,6 +23,11 @@ struct ShardProbe {
   metrics::Counter& connections;
   metrics::Counter& disconnections;
   metrics::Counter& handshakes;
+  metrics::Counter& resumptions;
+  metrics::Histogram& handshake_us;
+  metrics::Gauge& tls_compact_sessions;
+  metrics::Gauge& tls_openssl_sessions;
+  metrics::Counter& tls_reloads;
   metrics::Counter& received_bytes;
   metrics::Counter& sent_bytes;
   metrics::Counter& connects;
@@ -60,12 +65,15 @@ struct ShardProbe {
   metrics::Counter& watch_events;
   metrics::Counter& watch_coalesced;
 
+  // Counts a TLS handshake that failed under its reason.
+  void HandshakeFailed(std::string_view reason);
   // Commands ended, by outcome: done, accepted, failed, offline, timed_out, …
   void CommandEnded(std::string_view outcome);
 
  private:
   using Series = absl::flat_hash_map<std::string, metrics::Counter*, StringHash, StringEqual>;
   Series refusals_;
+  Series handshake_failures_;
   Series commands_;
 };
 

@@ -15,7 +15,9 @@ namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kTlsReadsPerEvent = 8;
-constexpr size_t kWebSocketReadBytes = 16 << 10;  // a TLS record's worth
+constexpr size_t kWebSocketReadBytes = 20 << 10;
+static_assert(kWebSocketReadBytes >= net::Transport::kReadBytesMin);
+static_assert(kReadBytes >= net::Transport::kReadBytesMin);
 
 }  // namespace
 
@@ -41,7 +43,7 @@ void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
     return;
   }
   session->io = this;
-  session->transport = net::Transport(fd.Release(), nullptr);
+  session->transport = net::Transport(fd.Release());
   session->last_active_s = now_s();
   session->reading = true;
   if (!reactor_.Add(session->transport.fd(), EPOLLIN, session).ok()) {

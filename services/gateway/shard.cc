@@ -77,15 +77,26 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
   health_.Expect("redis of " + pod_.str());
 }
 
-absl::Status Shard::Listen() {
-  if (!config_.tls_cert.empty()) {
-    HP_ASSIGN_OR_RETURN(tls_, net::MakeServerContext(config_.tls_cert, config_.tls_key));
-    io_.arrivals().set_tls(tls_.get());
-  }
+absl::Status Shard::Listen(const std::string& ticket_keys) {
+  HP_RETURN_IF_ERROR(StartTls(ticket_keys));
   HP_RETURN_IF_ERROR(ListenAt(config_.mqtt_listen, {}));
   HP_RETURN_IF_ERROR(ListenAt(config_.mqtts_listen, {.tls = true}));
   HP_RETURN_IF_ERROR(ListenAt(config_.ws_listen, {.websocket = true}));
   return ListenAt(config_.wss_listen, {.tls = true, .websocket = true});
+}
+
+absl::Status Shard::StartTls(const std::string& ticket_keys) {
+  if (config_.tls_cert.empty()) return absl::OkStatus();
+  net::TlsServer::Options options;
+  options.compact = config_.tls_compact;
+  options.ticket_lifetime_s = config_.tls_ticket_lifetime_s;
+  HP_ASSIGN_OR_RETURN(tls_, net::TlsServer::Make(options));
+  tls_reload_ = std::make_unique<TlsReload>(
+      net::TlsFiles({config_.tls_cert, config_.tls_key, config_.tls_ticket_keys}, ticket_keys),
+      *tls_, pod_, probe_);
+  HP_RETURN_IF_ERROR(tls_reload_->Start());
+  io_.arrivals().set_tls(tls_.get());
+  return absl::OkStatus();
 }
 
 absl::Status Shard::ListenAt(const std::string& address, Door door) {
@@ -162,6 +173,7 @@ void Shard::Tick() {
   reactor_.After(1000, [this] { Tick(); });
   io_.Tick();
   server_.keeper().Tick();
+  if (tls_reload_) tls_reload_->Poll();
   probe_.uplink_buffered_bytes.Set(static_cast<int64_t>(uplink_.buffered_bytes()));
   if (++ticks_ % kWatchTickSeconds == 0) watches_.Tick();
 }

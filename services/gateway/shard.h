@@ -17,6 +17,7 @@
 #include "services/gateway/lease.h"
 #include "services/gateway/mqtt_server.h"
 #include "services/gateway/shard_context.h"
+#include "services/gateway/tls_reload.h"
 #include "services/gateway/watch_hub.h"
 
 namespace homeport::gateway {
@@ -31,7 +32,8 @@ class Shard final : private SessionHandler {
         metrics::Health& health, Directory& directory);
 
   // Before the thread runs. Errors name the address or file.
-  [[nodiscard]] absl::Status Listen();
+  // `ticket_keys` seal session tickets where no file of keys is set.
+  [[nodiscard]] absl::Status Listen(const std::string& ticket_keys);
   // Any thread:
   void StartThread();
   void Join();
@@ -58,6 +60,7 @@ class Shard final : private SessionHandler {
 
   void OnRedis(bool connected);
   void OnInboxItem(const internal::v1::InboxItem& item);
+  [[nodiscard]] absl::Status StartTls(const std::string& ticket_keys);
   [[nodiscard]] absl::Status ListenAt(const std::string& address, Door door);
   void Tick();
   void DrainStep(int64_t per_step, uint32_t index);
@@ -71,6 +74,7 @@ class Shard final : private SessionHandler {
   redis::Client redis_;
   Uplink uplink_;
   Bus bus_;
+  std::unique_ptr<net::TlsServer> tls_;  // before the sessions: outlives them
   SessionIo io_;
   Ownership ownership_;
   Outbox outbox_;
@@ -81,7 +85,7 @@ class Shard final : private SessionHandler {
   Adopter adopter_;
   Lease lease_;
   Inbox inbox_;
-  net::SslContext tls_;
+  std::unique_ptr<TlsReload> tls_reload_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   int ticks_ = 0;
   absl::AnyInvocable<void()> drained_;
