@@ -120,8 +120,7 @@ TlsServer::~TlsServer() = default;
 absl::Status TlsServer::Use(const TlsMaterial& material) {
   absl::StatusOr<TicketKeys> keys = TicketKeys::Parse(material.ticket_keys, library_.get());
   if (!keys.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("tls-ticket-keys: {}", Message(keys.status())));
+    return absl::InvalidArgumentError(fmt::format("tls-ticket-keys: {}", Message(keys.status())));
   }
   HP_ASSIGN_OR_RETURN(SslContext context, MakeContext(material));
   ticket_keys_ = *std::move(keys);
