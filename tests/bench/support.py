@@ -89,11 +89,12 @@ def kernel_bytes():
 
 
 @contextlib.contextmanager
-def stack(bin_folder, gateways=1, profile="bench", settings=None):
+def stack(bin_folder, gateways=1, profile="bench", settings=None, restart=True):
     """A registry and gateways, without the limits of a single publisher."""
     with tempfile.TemporaryDirectory(prefix="homeport-bench-") as folder:
         running = Stack(Options(state=Path(folder), bin=bin_folder, gateways=gateways,
-                                profile=profile, gateway_settings={**UNLIMITED, **(settings or {})}),
+                                profile=profile, restart=restart,
+                                gateway_settings={**UNLIMITED, **(settings or {})}),
                         say=lambda text: None)
         try:
             running.start()

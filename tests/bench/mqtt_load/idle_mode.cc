@@ -5,6 +5,7 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/log.h"
+#include "libs/mqtt/encode.h"
 #include "services/fleet/io/mqtt_client.h"
 #include "tests/bench/mqtt_load/modes.h"
 #include "tests/bench/mqtt_load/result.h"
@@ -15,6 +16,8 @@ namespace homeport::bench {
 namespace {
 
 constexpr int64_t kRetryUs = 200'000;
+constexpr uint32_t kSpread = 13;
+constexpr std::string_view kObeyed = R"({"code":0,"params":[{"siid":2,"piid":1,"code":0}]})";
 constexpr int64_t kPingTickUs = 100'000;
 constexpr int64_t kFailuresAtStartMax = 1000;
 
@@ -41,6 +44,8 @@ class Sleeper final : public fleet::MqttClient::Owner {
   void OnConnected(const mqtt::Connack& connack) override;
   void OnPuback(uint16_t, mqtt::ReasonCode) override {}
   void OnSuback(const mqtt::Suback& suback) override;
+  // A command is obeyed at once.
+  void OnMessage(const mqtt::PublishView& message) override;
   void OnClosed(std::string_view why) override;
 
  private:
@@ -48,6 +53,7 @@ class Sleeper final : public fleet::MqttClient::Owner {
 
   Run& run_;
   const uint32_t index_;
+  uint32_t target_;
   fleet::MqttClient client_;
   bool settled_ = false;
 };
@@ -160,9 +166,10 @@ void Run::Finish() {
   result.Print();
 }
 
-Sleeper::Sleeper(Run& run, uint32_t index) : run_(run), index_(index), client_(run.loop, *this) {}
+Sleeper::Sleeper(Run& run, uint32_t index)
+    : run_(run), index_(index), target_(index), client_(run.loop, *this) {}
 
-void Sleeper::Open() { OpenSession(run_.load, index_, index_, &client_); }
+void Sleeper::Open() { OpenSession(run_.load, index_, target_, &client_); }
 
 void Sleeper::Settled() {
   if (!std::exchange(settled_, true)) run_.Settled();
@@ -182,7 +189,24 @@ void Sleeper::OnSuback(const mqtt::Suback& suback) {
   Settled();
 }
 
+void Sleeper::OnMessage(const mqtt::PublishView& message) {
+  const size_t slash = message.topic.rfind('/');
+  const std::string topic =
+      fmt::format("device/{}/up/reply/{}", ClientId(run_.load.options, index_),
+                  message.topic.substr(slash + 1));
+  mqtt::PublishHeader header;
+  header.version = client_.version();
+  header.topic = topic;
+  header.payload_bytes = kObeyed.size();
+  std::string bytes(mqtt::PublishHeaderBytes(header), '\0');
+  mqtt::EncodePublishHeader(header, bytes.data());
+  client_.Send(bytes.append(kObeyed));
+}
+
+// The next attempt goes to another server, where there are several: those of one that has died are
+// dealt out over many.
 void Sleeper::OnClosed(std::string_view why) {
+  target_ += 1 + index_ % kSpread;
   run_.Lost();
   run_.losses.Note(ClientId(run_.load.options, index_), why);
   run_.loop.After(kRetryUs, [this] { Open(); });
