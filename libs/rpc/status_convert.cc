@@ -8,6 +8,18 @@ namespace homeport::rpc {
 namespace {
 
 constexpr const char* kDomain = "homeport";
+// Metadata that is told in a detail of its own, too.
+constexpr const char* kQuotaSubject = "quota_subject";
+
+ErrorMetadata MetadataOf(const absl::Status& status) {
+  ErrorMetadata metadata;
+  status.ForEachPayload([&metadata](absl::string_view url, const absl::Cord& value) {
+    const std::string_view name(url.data(), url.size());
+    if (!name.starts_with(kDetailPayload)) return;
+    metadata.emplace(name.substr(kDetailPayload.size()), std::string(value));
+  });
+  return metadata;
+}
 
 }  // namespace
 
@@ -31,6 +43,13 @@ grpc::Status MakeError(grpc::StatusCode code, std::string_view reason, std::stri
     }
     details.add_details()->PackFrom(bad_request);
   }
+  if (const auto subject = metadata.find(kQuotaSubject); subject != metadata.end()) {
+    google::rpc::QuotaFailure quota;
+    auto* const added = quota.add_violations();
+    added->set_subject(subject->second);
+    added->set_description(std::string(message));
+    details.add_details()->PackFrom(quota);
+  }
   return {code, std::string(message), details.SerializeAsString()};
 }
 
@@ -44,7 +63,13 @@ grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   std::string reason = ReasonOf(status);
   if (reason.empty()) reason = absl::StatusCodeToString(status.code());
-  return MakeError(static_cast<grpc::StatusCode>(status.code()), reason, Message(status));
+  const ErrorMetadata metadata = MetadataOf(status);
+  std::vector<FieldViolation> violations;
+  if (const auto field = metadata.find("field"); field != metadata.end()) {
+    violations.push_back({field->second, Message(status)});
+  }
+  return MakeError(static_cast<grpc::StatusCode>(status.code()), reason, Message(status), metadata,
+                   violations);
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {

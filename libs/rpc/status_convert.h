@@ -27,7 +27,7 @@ struct FieldViolation {
 [[nodiscard]] grpc::Status FieldError(std::string_view field, std::string_view description);
 
 // The codes of absl and gRPC are the same numbers. The reason is the status's own
-// (libs/base/reason.h), else the name of the code ("UNAVAILABLE").
+// (libs/base/reason.h), else the name of the code ("UNAVAILABLE"); its details are the metadata.
 [[nodiscard]] grpc::Status ToGrpc(const absl::Status& status);
 // Keeps the reason of an ErrorInfo.
 [[nodiscard]] absl::Status FromGrpc(const grpc::Status& status);
