@@ -21,6 +21,15 @@ bool IsNumber(std::string_view text) {
   return digits(text.substr(0, dot)) && digits(text.substr(dot + 1));
 }
 
+std::string_view Named(Field::NameForm form, std::string_view value) {
+  if (form == Field::NameForm::kLastId) return value.substr(value.rfind('/') + 1);
+  if (form == Field::NameForm::kUnderTenant && value.starts_with("tenants/")) {
+    const size_t end = value.find('/', std::string_view("tenants/").size());
+    if (end != std::string_view::npos) return value.substr(end + 1);
+  }
+  return value;
+}
+
 std::string LikePattern(std::string_view prefix) {
   std::string pattern;
   for (const char c : prefix) {
@@ -114,8 +123,7 @@ class Compiler {
   }
 
   absl::Status AddText(const Field& field, const Restriction& restriction) {
-    std::string_view value = restriction.value.text;
-    if (field.is_name) value.remove_prefix(value.rfind('/') + 1);
+    const std::string_view value = Named(field.name_form, restriction.value.text);
     const bool equality = restriction.op == Op::kEqual || restriction.op == Op::kHas;
     if (restriction.value.any() && equality) {
       Write(fmt::format("{} <> ''", field.sql));
@@ -204,8 +212,9 @@ class Compiler {
     } else if (value.prefix) {
       Write(fmt::format("({} ->> {}) LIKE {}", field.sql, key, Text(LikePattern(value.text))));
     } else if (equality) {
-      // Containment is what an index on the map answers.
-      Write(fmt::format("{} @> jsonb_build_object({}, {})", field.sql, key, Text(value.text)));
+      // Containment in what is not empty is what the (partial) index on the map answers.
+      Write(fmt::format("({0} <> '{{}}'::jsonb AND {0} @> jsonb_build_object({1}, {2}))", field.sql,
+                        key, Text(value.text)));
     } else if (!value.quoted && IsNumber(value.text)) {
       Write(
           fmt::format("CASE WHEN {0} ->> {1} ~ '^[-+]?[0-9]{{1,30}}([.][0-9]{{1,30}})?$' "
@@ -227,7 +236,8 @@ class Compiler {
       return absl::OkStatus();
     }
     if (restriction.value.prefix) return NoPrefix(restriction);
-    Write(fmt::format("{} @> ARRAY[{}]", field.sql, Text(restriction.value.text)));
+    Write(fmt::format("({0} <> '{{}}'::text[] AND {0} @> ARRAY[{1}])", field.sql,
+                      Text(restriction.value.text)));
     return absl::OkStatus();
   }
 

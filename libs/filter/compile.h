@@ -26,7 +26,13 @@ struct Field {
   FieldType type = FieldType::kText;
   std::string_view sql;
   std::vector<std::string_view> values = {};  // of kEnum
-  bool is_name = false;  // a value may be a resource name: what is behind its last '/' counts
+  // What counts of a value that may be a resource name.
+  enum class NameForm : uint8_t {
+    kPlain,
+    kLastId,       // what is behind the last '/'
+    kUnderTenant,  // what is behind "tenants/{tenant}/"
+  };
+  NameForm name_form = NameForm::kPlain;
   bool sortable = false;
 };
 

@@ -53,12 +53,16 @@ class Connection::Impl {
 
 namespace {
 
-pqxx::result ExecutePrepared(pqxx::transaction_base& work, const Statement& statement,
-                             const Params& params) {
+std::vector<pqxx::binarystring> Values(const Params& params) {
   std::vector<pqxx::binarystring> values;
   values.reserve(params.values().size());
   for (const std::string& value : params.values()) values.emplace_back(value);
-  return work.exec_prepared(statement.name, pqxx::prepare::make_dynamic_params(values));
+  return values;
+}
+
+pqxx::result ExecutePrepared(pqxx::transaction_base& work, const Statement& statement,
+                             const Params& params) {
+  return work.exec_prepared(statement.name, pqxx::prepare::make_dynamic_params(Values(params)));
 }
 
 std::string SettingsScript(const ConnectOptions& options) {
@@ -112,6 +116,15 @@ absl::StatusOr<Result> Connection::Execute(const Statement& statement, const Par
     impl_->Prepare(statement);
     pqxx::nontransaction work(impl_->connection);
     result = ExecutePrepared(work, statement, params);
+  }));
+  return Result(std::make_unique<Result::Rows>(std::move(result)));
+}
+
+absl::StatusOr<Result> Connection::Query(const std::string& sql, const Params& params) {
+  pqxx::result result;
+  HP_RETURN_IF_ERROR(impl_->Ask("query", [&] {
+    pqxx::nontransaction work(impl_->connection);
+    result = work.exec_params(sql, pqxx::prepare::make_dynamic_params(Values(params)));
   }));
   return Result(std::make_unique<Result::Rows>(std::move(result)));
 }

@@ -45,6 +45,8 @@ class Connection {
   // Executes one statement in a transaction of its own.
   [[nodiscard]] absl::StatusOr<Result> Execute(const Statement& statement,
                                                const Params& params = {});
+  // The same for a statement that is made when it is needed; it is planned each time.
+  [[nodiscard]] absl::StatusOr<Result> Query(const std::string& sql, const Params& params = {});
   // Executes plain SQL text, several statements too, in a transaction of its own.
   [[nodiscard]] absl::Status ExecuteScript(std::string_view sql);
   [[nodiscard]] bool broken() const;

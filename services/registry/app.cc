@@ -71,6 +71,7 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
       pod_(pod),
       clock_(SystemClock()),
       probe_(metrics_),
+      catalog_probe_(metrics_),
       pool_(
           {.connect = ApiOptionsOf(config, watchdog_), .connections_max = config.api_connections}),
       auth_(tokens, clock_),
@@ -91,10 +92,22 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
                 .days_kept = config.history_days_kept,
                 .postgres = BoundedOptionsOf(config, watchdog_)},
                clock_, probe_),
+      imports_({.pod = pod.str(), .postgres = BoundedOptionsOf(config, watchdog_)}, probe_,
+               catalog_probe_),
+      janitor_({.partitions = config.partitions,
+                .request_answer_hours = config.request_answer_hours,
+                .audit_days = config.audit_days_kept,
+                .operation_days = config.operation_days_kept,
+                .postgres = BoundedOptionsOf(config, watchdog_)},
+               appender_, probe_, catalog_probe_),
       products_(PartsOf(auth_, pool_, probe_), config.model_versions_max),
       models_(PartsOf(auth_, pool_, probe_), config.model_versions_max),
-      devices_(PartsOf(auth_, pool_, probe_), appender_, config.partitions),
+      devices_(PartsOf(auth_, pool_, probe_), appender_,
+               {.partitions = config.partitions, .purge_days = config.device_purge_days}),
       shadows_(PartsOf(auth_, pool_, probe_), appender_, answers_),
+      tenants_(PartsOf(auth_, pool_, probe_)),
+      audit_(PartsOf(auth_, pool_, probe_)),
+      operations_(PartsOf(auth_, pool_, probe_)),
       directory_(PartsOf(auth_, pool_, probe_)) {
   for (uint32_t worker = 0; worker < config.workers; ++worker) {
     metrics_.StartShard();
@@ -153,6 +166,8 @@ void App::AddBackground() {
   add("membership", membership_);
   add("sweeper", sweeper_);
   add("history", history_);
+  add("imports", imports_);
+  add("janitor", janitor_);
   for (const std::unique_ptr<Worker>& worker : workers_) add("worker", *worker);
 }
 
@@ -160,11 +175,12 @@ void App::AddServers() {
   lifecycle_.Add({.name = "grpc",
                   .start = [this]() -> absl::Status {
                     HP_ASSIGN_OR_RETURN(
-                        server_, rpc::Server::Start(
-                                     {.listen = config_.grpc_listen,
-                                      .tls_cert = config_.tls_cert,
-                                      .tls_key = config_.tls_key},
-                                     {&products_, &models_, &devices_, &shadows_, &directory_}));
+                        server_,
+                        rpc::Server::Start({.listen = config_.grpc_listen,
+                                            .tls_cert = config_.tls_cert,
+                                            .tls_key = config_.tls_key},
+                                           {&products_, &models_, &devices_, &shadows_, &tenants_,
+                                            &audit_, &operations_, &directory_}));
                     return absl::OkStatus();
                   },
                   .stop =

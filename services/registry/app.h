@@ -15,13 +15,19 @@
 #include "libs/rpc/call_auth.h"
 #include "libs/rpc/server.h"
 #include "libs/runtime/lifecycle.h"
+#include "services/registry/api/audit_service.h"
 #include "services/registry/api/device_service.h"
 #include "services/registry/api/directory_service.h"
 #include "services/registry/api/model_service.h"
+#include "services/registry/api/operations_service.h"
 #include "services/registry/api/product_service.h"
 #include "services/registry/api/shadow_service.h"
+#include "services/registry/api/tenant_service.h"
+#include "services/registry/catalog_probe.h"
 #include "services/registry/config.h"
 #include "services/registry/history_keeper.h"
+#include "services/registry/import_runner.h"
+#include "services/registry/janitor.h"
 #include "services/registry/membership.h"
 #include "services/registry/pod_inbox.h"
 #include "services/registry/pod_sweeper.h"
@@ -58,6 +64,7 @@ class App {
   metrics::Registry metrics_;
   metrics::Health health_;
   ServiceProbe probe_;
+  CatalogProbe catalog_probe_;
   postgres::Watchdog watchdog_;  // outlives every connection
   postgres::Pool pool_;
   rpc::CallAuth auth_;
@@ -68,11 +75,16 @@ class App {
   Membership membership_;
   PodSweeper sweeper_;
   HistoryKeeper history_;
+  ImportRunner imports_;
+  Janitor janitor_;
   std::vector<std::unique_ptr<Worker>> workers_;
   ProductService products_;
   ModelService models_;
   DeviceService devices_;
   ShadowService shadows_;
+  TenantService tenants_;
+  AuditService audit_;
+  OperationsService operations_;
   DirectoryService directory_;
   std::unique_ptr<metrics::Exposer> exposer_;
   std::unique_ptr<rpc::Server> server_;

@@ -119,6 +119,24 @@ void DeclareShadows(RegistryConfig& c, config::Table& table) {
             {.min = 100, .max = 3'600'000, .unit = "ms", .doc = "That window"});
 }
 
+void DeclareRetention(RegistryConfig& c, config::Table& table) {
+  table.Int("device-purge-days", &c.device_purge_days,
+            {.min = 1,
+             .max = 3650,
+             .unit = "days",
+             .doc = "A deleted device can be brought back for so long, then it is purged"});
+  table.Int("request-answer-hours", &c.request_answer_hours,
+            {.min = 1,
+             .max = 24 * 30,
+             .unit = "hours",
+             .doc = "A request sent again with its request_id gets its first answer for so long"});
+  table.Int("audit-days-kept", &c.audit_days_kept,
+            {.min = 1, .max = 36'500, .unit = "days", .doc = "Older entries of the audit log go"});
+  table.Int(
+      "operation-days-kept", &c.operation_days_kept,
+      {.min = 1, .max = 3650, .unit = "days", .doc = "Finished operations go, with their reports"});
+}
+
 }  // namespace
 
 void DeclareSettings(RegistryConfig& config, config::Table& table) {
@@ -132,6 +150,7 @@ void DeclareSettings(RegistryConfig& config, config::Table& table) {
              .max = 1000,
              .unit = "versions",
              .doc = "Most versions of one product's model; all are in memory where it is used"});
+  DeclareRetention(config, table);
   table.Flag("migrate-only", &config.migrate_only,
              {.doc = "Bring the database's schema up to date and exit"});
 }

@@ -37,6 +37,10 @@ struct RegistryConfig {
   uint32_t shadow_loop_rounds = 30;
   int64_t shadow_loop_window_ms = 10'000;
   uint32_t model_versions_max = 64;
+  uint32_t device_purge_days = 30;
+  uint32_t request_answer_hours = 24;
+  uint32_t audit_days_kept = 365;
+  uint32_t operation_days_kept = 30;
   bool migrate_only = false;
 };
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "libs/base/strings.h"
+#include "services/registry/catalog_probe.h"
 
 namespace homeport::registry {
 namespace {
@@ -189,5 +190,28 @@ void ServiceProbe::HistoryStands(std::string_view table, int64_t made_until_s,
   history_.find(table)->second.default_rows.Set(default_rows);
 }
 void ServiceProbe::LateAnswer() { late_answers_.Increment(); }
+
+constexpr std::string_view kImportHelp = "Rows of imports worked off, by what became of them";
+constexpr std::string_view kPurgedHelp = "Rows removed for their age, by kind";
+
+CatalogProbe::CatalogProbe(metrics::Registry& r)
+    : rows_imported_(
+          r.AddSharedCounter(Name("import_rows_total"), kImportHelp, {{"outcome", "taken"}})),
+      rows_failed_(
+          r.AddSharedCounter(Name("import_rows_total"), kImportHelp, {{"outcome", "failed"}})),
+      devices_purged_(r.AddSharedCounter(Name("purged_total"), kPurgedHelp, {{"kind", "device"}})),
+      answers_purged_(r.AddSharedCounter(Name("purged_total"), kPurgedHelp, {{"kind", "answer"}})),
+      audit_purged_(r.AddSharedCounter(Name("purged_total"), kPurgedHelp, {{"kind", "audit"}})),
+      operations_purged_(
+          r.AddSharedCounter(Name("purged_total"), kPurgedHelp, {{"kind", "operation"}})) {}
+
+void CatalogProbe::Imported(size_t rows, size_t failed) {
+  rows_imported_.Add(rows);
+  rows_failed_.Add(failed);
+}
+void CatalogProbe::DevicesPurged(size_t rows) { devices_purged_.Add(rows); }
+void CatalogProbe::AnswersPurged(size_t rows) { answers_purged_.Add(rows); }
+void CatalogProbe::AuditPurged(size_t rows) { audit_purged_.Add(rows); }
+void CatalogProbe::OperationsPurged(size_t rows) { operations_purged_.Add(rows); }
 
 }  // namespace homeport::registry

@@ -49,6 +49,7 @@ class PrivatePostgres {
 
   // Of a database; "postgres" exists.
   [[nodiscard]] std::string conninfo(const std::string& database) const;
+  [[nodiscard]] std::string log_path() const { return folder_.path() + "/log"; }
   // Makes an empty database; returns its name.
   [[nodiscard]] std::string NewDatabase();
   void Kill();  // as a crash of the whole server

@@ -1,14 +1,16 @@
 #include "services/registry/api/device_service.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/auth/credentials.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
-#include "libs/routing/keys.h"
-#include "libs/rpc/resource_name.h"
-#include "services/registry/api/convert.h"
+#include "libs/base/strings.h"
+#include "services/registry/api/device_fields.h"
 #include "services/registry/api/page.h"
+#include "services/registry/api/page_token.h"
+#include "services/registry/store/product_table.h"
 #include "services/registry/store/secrets.h"
 
 namespace homeport::registry {
@@ -16,31 +18,33 @@ namespace {
 
 const std::initializer_list<std::string_view> kWriters = {"operator"};
 const std::initializer_list<std::string_view> kReaders = {"operator", "user"};
-constexpr uint32_t kAdministrativeAction = 0x98;  // MQTT 5 reason code
-
-Actor ActorOf(const auth::Claims& claims) { return {claims.tenant, claims.subject}; }
+constexpr int64_t kExportPage = 500;
 
 std::string Sha256Of(const std::string& secret) {
   const auth::Sha256Digest digest = auth::Sha256(secret);
   return {digest.begin(), digest.end()};
 }
 
-absl::StatusOr<rpc::DeviceName> ReadName(const auth::Claims& claims, const std::string& name) {
+absl::StatusOr<TenantId> ReadParent(const auth::Claims& claims, const std::string& parent) {
+  HP_ASSIGN_OR_RETURN(TenantId tenant, rpc::ParseTenantName(parent, claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
+  return tenant;
+}
+
+// What a page token is bound to.
+std::string ListOf(const TenantId& tenant, const device::v1::ListDevicesRequest& request) {
+  return fmt::format("devices\n{}\n{}\n{}\n{}", tenant.str(), request.show_deleted(),
+                     request.order_by(), request.filter());
+}
+
+}  // namespace
+
+absl::StatusOr<rpc::DeviceName> ReadDeviceName(const auth::Claims& claims,
+                                               const std::string& name) {
   HP_ASSIGN_OR_RETURN(rpc::DeviceName parsed, rpc::ParseDeviceName(name, claims.tenant));
   HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, parsed.tenant.str()));
   return parsed;
 }
-
-void Fill(const DeviceRow& row, device::v1::Device& out) {
-  out.set_name(rpc::FormatDeviceName(row.tenant, row.id));
-  out.set_product(rpc::FormatProductName(row.tenant, row.product));
-  out.set_disabled(row.disabled);
-  out.set_online(row.online);
-  if (row.presence_ms > 0) *out.mutable_presence_time() = ToTimestamp(row.presence_ms);
-  *out.mutable_create_time() = ToTimestamp(row.created_ms);
-}
-
-}  // namespace
 
 grpc::Status DeviceService::CreateDevice(grpc::ServerContext* context,
                                          const device::v1::CreateDeviceRequest* request,
@@ -52,26 +56,31 @@ grpc::Status DeviceService::CreateDevice(grpc::ServerContext* context,
 absl::Status DeviceService::Create(const auth::Claims& claims,
                                    const device::v1::CreateDeviceRequest& request,
                                    device::v1::CreateDeviceResponse& response) {
-  HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
-  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
+  HP_ASSIGN_OR_RETURN(const TenantId tenant, ReadParent(claims, request.parent()));
   if (!IsValidDeviceId(request.device_id())) {
-    return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
-                           "device_id: 1-128 of [A-Za-z0-9:._-]");
+    return FieldInvalid("device_id", "1-128 of [A-Za-z0-9:._-]");
   }
   HP_ASSIGN_OR_RETURN(const rpc::ProductName product,
                       rpc::ParseProductName(request.device().product(), claims.tenant));
+  HP_RETURN_IF_ERROR(CheckDevice(request.device()));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_RETURN_IF_ERROR(FindProduct(*connection, tenant, product.product).status());
-  const std::string secret = MakeSecret();
-  DeviceRow row;
-  row.id = request.device_id();
-  row.tenant = tenant.str();
-  row.product = product.product.str();
-  row.secret_sha256 = Sha256Of(secret);
-  HP_ASSIGN_OR_RETURN(row, registry::CreateDevice(*connection, ActorOf(claims), row));
-  Fill(row, *response.mutable_device());
-  response.set_secret(secret);
-  return absl::OkStatus();
+  const auto create = [&](postgres::Transaction& transaction,
+                          device::v1::CreateDeviceResponse& created) -> absl::Status {
+    const std::string secret = MakeSecret();
+    DeviceRow row;
+    row.id = request.device_id();
+    row.tenant = tenant.str();
+    row.product = product.product.str();
+    row.secret_sha256 = Sha256Of(secret);
+    CopyDevice(request.device(), row);
+    HP_ASSIGN_OR_RETURN(row, registry::CreateDevice(transaction, row));
+    FillDevice(row, *created.mutable_device());
+    created.set_secret(secret);
+    return Audit(transaction, ActorOf(claims), "CreateDevice", "devices/" + row.id,
+                 {.before = {}, .after = AuditText(row)});
+  };
+  return Change(*connection, ActorOf(claims), "CreateDevice", request, response, create);
 }
 
 grpc::Status DeviceService::GetDevice(grpc::ServerContext* context,
@@ -79,10 +88,10 @@ grpc::Status DeviceService::GetDevice(grpc::ServerContext* context,
                                       device::v1::Device* response) {
   return Serve(
       parts_, "GetDevice", *context, kReaders, [&](const auth::Claims& claims) -> absl::Status {
-        HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, ReadName(claims, request->name()));
+        HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, ReadDeviceName(claims, request->name()));
         HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
         HP_ASSIGN_OR_RETURN(const DeviceRow row, FindDevice(*connection, name.tenant, name.device));
-        Fill(row, *response);
+        FillDevice(row, *response);
         return absl::OkStatus();
       });
 }
@@ -97,94 +106,82 @@ grpc::Status DeviceService::ListDevices(grpc::ServerContext* context,
 absl::Status DeviceService::List(const auth::Claims& claims,
                                  const device::v1::ListDevicesRequest& request,
                                  device::v1::ListDevicesResponse& response) {
-  HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
-  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
-  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token()));
+  DeviceSearch search;
+  HP_ASSIGN_OR_RETURN(search.tenant, ReadParent(claims, request.parent()));
+  HP_ASSIGN_OR_RETURN(search.limit, ReadPageSize(request.page_size()));
+  HP_ASSIGN_OR_RETURN(search.filter, filter::Parse(request.filter()));
+  HP_ASSIGN_OR_RETURN(search.order, filter::ParseOrder(request.order_by(), DeviceSchema()));
+  search.deleted_too = request.show_deleted();
+  const std::string list = ListOf(search.tenant, request);
+  HP_ASSIGN_OR_RETURN(search.behind,
+                      ReadPageToken(request.page_token(), list, search.order.size()));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(const std::vector<DeviceRow> rows,
-                      registry::ListDevices(*connection, tenant, page.after, page.size + 1));
-  const size_t shown = std::min(rows.size(), static_cast<size_t>(page.size));
-  for (size_t i = 0; i < shown; ++i) Fill(rows[i], *response.add_devices());
-  if (shown < rows.size()) response.set_next_page_token(rows[shown - 1].id);
+  HP_ASSIGN_OR_RETURN(const FoundDevices found, SearchDevices(*connection, search));
+  const size_t shown = std::min(found.rows.size(), static_cast<size_t>(search.limit));
+  for (size_t i = 0; i < shown; ++i) FillDevice(found.rows[i], *response.add_devices());
+  if (shown < found.rows.size()) {
+    response.set_next_page_token(MakePageToken(list, found.last_keys));
+  }
   return absl::OkStatus();
 }
 
-grpc::Status DeviceService::UpdateDevice(grpc::ServerContext* context,
-                                         const device::v1::UpdateDeviceRequest* request,
-                                         device::v1::Device* response) {
-  return Serve(parts_, "UpdateDevice", *context, kWriters, [&](const auth::Claims& claims) {
-    return Update(claims, request->device(), *response);
+grpc::Status DeviceService::ExportDevices(grpc::ServerContext* context,
+                                          const device::v1::ExportDevicesRequest* request,
+                                          grpc::ServerWriter<device::v1::Device>* writer) {
+  return Serve(parts_, "ExportDevices", *context, kWriters, [&](const auth::Claims& claims) {
+    return Export(*context, claims, *request, *writer);
   });
 }
 
-absl::Status DeviceService::Update(const auth::Claims& claims, const device::v1::Device& device,
-                                   device::v1::Device& response) {
-  HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, ReadName(claims, device.name()));
-  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  DeviceRow row;
-  row.id = name.device.str();
-  row.tenant = name.tenant.str();
-  row.disabled = device.disabled();
-  HP_ASSIGN_OR_RETURN(row, registry::UpdateDevice(*connection, ActorOf(claims), row));
-  using Blocked = StreamAppender::Blocked;
-  HP_RETURN_IF_ERROR(appender_.SetBlocked(row.id, row.disabled ? Blocked::kYes : Blocked::kNo));
-  if (row.disabled) {
-    HP_ASSIGN_OR_RETURN(const std::vector<StoredSession> sessions,
-                        FindSessionsOfDevice(*connection, row.id));
-    HP_RETURN_IF_ERROR(Kick(sessions));
+// No connection is held while the reader is waited for.
+absl::Status DeviceService::Export(const grpc::ServerContext& context, const auth::Claims& claims,
+                                   const device::v1::ExportDevicesRequest& request,
+                                   grpc::ServerWriter<device::v1::Device>& writer) {
+  DeviceSearch search;
+  HP_ASSIGN_OR_RETURN(search.tenant, ReadParent(claims, request.parent()));
+  HP_ASSIGN_OR_RETURN(search.filter, filter::Parse(request.filter()));
+  HP_ASSIGN_OR_RETURN(search.order, filter::ParseOrder("", DeviceSchema()));
+  search.deleted_too = request.show_deleted();
+  search.limit = kExportPage;
+  if (!request.after_device_id().empty()) search.behind = {request.after_device_id()};
+  while (!context.IsCancelled()) {
+    FoundDevices found;
+    {
+      HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+      HP_ASSIGN_OR_RETURN(found, SearchDevices(*connection, search));
+    }
+    const size_t shown = std::min(found.rows.size(), static_cast<size_t>(kExportPage));
+    for (size_t i = 0; i < shown; ++i) {
+      device::v1::Device device;
+      FillDevice(found.rows[i], device);
+      if (!writer.Write(device)) return absl::CancelledError("the reader is gone");
+    }
+    if (shown == found.rows.size()) return absl::OkStatus();
+    search.behind = found.last_keys;
   }
-  Fill(row, response);
-  return absl::OkStatus();
-}
-
-absl::Status DeviceService::Kick(const std::vector<StoredSession>& sessions) {
-  for (const StoredSession& session : sessions) {
-    internal::v1::InboxItem item;
-    item.mutable_kick()->set_session(session.session);
-    item.mutable_kick()->set_epoch(session.epoch);
-    item.mutable_kick()->set_reason(kAdministrativeAction);
-    HP_RETURN_IF_ERROR(appender_.AppendInbox(session.pod, item));
-  }
-  return absl::OkStatus();
+  return absl::CancelledError("the reader is gone");
 }
 
 grpc::Status DeviceService::RotateSecret(grpc::ServerContext* context,
                                          const device::v1::RotateSecretRequest* request,
                                          device::v1::RotateSecretResponse* response) {
-  return Serve(parts_, "RotateSecret", *context, kWriters, [&](const auth::Claims& claims) {
-    return Rotate(claims, request->name(), *response->mutable_secret());
-  });
+  return Serve(parts_, "RotateSecret", *context, kWriters,
+               [&](const auth::Claims& claims) { return Rotate(claims, *request, *response); });
 }
 
-absl::Status DeviceService::Rotate(const auth::Claims& claims, const std::string& name,
-                                   std::string& secret) {
-  HP_ASSIGN_OR_RETURN(const rpc::DeviceName parsed, ReadName(claims, name));
+absl::Status DeviceService::Rotate(const auth::Claims& claims,
+                                   const device::v1::RotateSecretRequest& request,
+                                   device::v1::RotateSecretResponse& response) {
+  HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, ReadDeviceName(claims, request.name()));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(DeviceRow row, FindDevice(*connection, parsed.tenant, parsed.device));
-  const std::string made = MakeSecret();
-  row.secret_sha256 = Sha256Of(made);
-  HP_RETURN_IF_ERROR(SetSecret(*connection, ActorOf(claims), row));
-  secret = made;
-  return absl::OkStatus();
-}
-
-grpc::Status DeviceService::DeleteDevice(grpc::ServerContext* context,
-                                         const device::v1::DeleteDeviceRequest* request,
-                                         device::v1::DeleteDeviceResponse*) {
-  return Serve(parts_, "DeleteDevice", *context, kWriters,
-               [&](const auth::Claims& claims) { return Delete(claims, request->name()); });
-}
-
-absl::Status DeviceService::Delete(const auth::Claims& claims, const std::string& name) {
-  HP_ASSIGN_OR_RETURN(const rpc::DeviceName parsed, ReadName(claims, name));
-  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  DeviceRow row;
-  row.id = parsed.device.str();
-  row.tenant = parsed.tenant.str();
-  HP_ASSIGN_OR_RETURN(const std::vector<StoredSession> sessions,
-                      registry::DeleteDevice(*connection, ActorOf(claims), row,
-                                             routing::PartitionOf(row.id, partitions_)));
-  return Kick(sessions);
+  const auto rotate = [&](postgres::Transaction& transaction,
+                          device::v1::RotateSecretResponse& rotated) -> absl::Status {
+    HP_ASSIGN_OR_RETURN(const DeviceRow row, LockDevice(transaction, name.tenant, name.device, 0));
+    rotated.set_secret(MakeSecret());
+    HP_RETURN_IF_ERROR(SetSecret(transaction, row.id, Sha256Of(rotated.secret())));
+    return Audit(transaction, ActorOf(claims), "RotateSecret", "devices/" + row.id);
+  };
+  return Change(*connection, ActorOf(claims), "RotateSecret", request, response, rotate);
 }
 
 }  // namespace homeport::registry

@@ -1,20 +1,28 @@
 #pragma once
 
+#include <functional>
 #include <string>
-#include <vector>
 
 #include "homeport/device/v1/device.grpc.pb.h"
+#include "libs/rpc/resource_name.h"
 #include "services/registry/api/call.h"
+#include "services/registry/api/mutation.h"
 #include "services/registry/store/device_table.h"
 #include "services/registry/stream_appender.h"
 
 namespace homeport::registry {
 
+struct DeviceServiceOptions {
+  uint32_t partitions = 0;
+  int64_t purge_days = 30;  // a deleted device is kept
+};
+
 // The gRPC DeviceService. Thread-safe. Borrows the appender.
 class DeviceService final : public device::v1::DeviceService::Service {
  public:
-  DeviceService(const ApiParts& parts, StreamAppender& appender, uint32_t partitions)
-      : parts_(parts), appender_(appender), partitions_(partitions) {}
+  DeviceService(const ApiParts& parts, StreamAppender& appender,
+                const DeviceServiceOptions& options)
+      : parts_(parts), appender_(appender), options_(options) {}
 
   grpc::Status CreateDevice(grpc::ServerContext* context,
                             const device::v1::CreateDeviceRequest* request,
@@ -24,31 +32,75 @@ class DeviceService final : public device::v1::DeviceService::Service {
   grpc::Status ListDevices(grpc::ServerContext* context,
                            const device::v1::ListDevicesRequest* request,
                            device::v1::ListDevicesResponse* response) override;
+  grpc::Status ExportDevices(grpc::ServerContext* context,
+                             const device::v1::ExportDevicesRequest* request,
+                             grpc::ServerWriter<device::v1::Device>* writer) override;
   grpc::Status UpdateDevice(grpc::ServerContext* context,
                             const device::v1::UpdateDeviceRequest* request,
+                            device::v1::Device* response) override;
+  grpc::Status DisableDevice(grpc::ServerContext* context,
+                             const device::v1::DisableDeviceRequest* request,
+                             device::v1::Device* response) override;
+  grpc::Status EnableDevice(grpc::ServerContext* context,
+                            const device::v1::EnableDeviceRequest* request,
+                            device::v1::Device* response) override;
+  grpc::Status RetireDevice(grpc::ServerContext* context,
+                            const device::v1::RetireDeviceRequest* request,
                             device::v1::Device* response) override;
   grpc::Status RotateSecret(grpc::ServerContext* context,
                             const device::v1::RotateSecretRequest* request,
                             device::v1::RotateSecretResponse* response) override;
   grpc::Status DeleteDevice(grpc::ServerContext* context,
                             const device::v1::DeleteDeviceRequest* request,
-                            device::v1::DeleteDeviceResponse* response) override;
+                            device::v1::Device* response) override;
+  grpc::Status UndeleteDevice(grpc::ServerContext* context,
+                              const device::v1::UndeleteDeviceRequest* request,
+                              device::v1::Device* response) override;
+  grpc::Status PurgeDevice(grpc::ServerContext* context,
+                           const device::v1::PurgeDeviceRequest* request,
+                           device::v1::PurgeDeviceResponse* response) override;
+  grpc::Status ImportDevices(grpc::ServerContext* context,
+                             const device::v1::ImportDevicesRequest* request,
+                             google::longrunning::Operation* response) override;
+  grpc::Status ListImportFailures(grpc::ServerContext* context,
+                                  const device::v1::ListImportFailuresRequest* request,
+                                  device::v1::ListImportFailuresResponse* response) override;
 
  private:
+  absl::Status Import(const auth::Claims& claims, const device::v1::ImportDevicesRequest& request,
+                      google::longrunning::Operation& response);
+  absl::Status Failures(const auth::Claims& claims,
+                        const device::v1::ListImportFailuresRequest& request,
+                        device::v1::ListImportFailuresResponse& response);
   absl::Status Create(const auth::Claims& claims, const device::v1::CreateDeviceRequest& request,
                       device::v1::CreateDeviceResponse& response);
   absl::Status List(const auth::Claims& claims, const device::v1::ListDevicesRequest& request,
                     device::v1::ListDevicesResponse& response);
-  absl::Status Update(const auth::Claims& claims, const device::v1::Device& device,
-                      device::v1::Device& response);
-  absl::Status Rotate(const auth::Claims& claims, const std::string& name, std::string& secret);
-  absl::Status Delete(const auth::Claims& claims, const std::string& name);
-  // Ends the sessions of a device that may not connect any more.
-  absl::Status Kick(const std::vector<StoredSession>& sessions);
+  absl::Status Export(const grpc::ServerContext& context, const auth::Claims& claims,
+                      const device::v1::ExportDevicesRequest& request,
+                      grpc::ServerWriter<device::v1::Device>& writer);
+
+  // One device's row, to be changed and written.
+  using Step = std::function<absl::Status(postgres::Transaction&, DeviceRow&)>;
+  // A change of one device: locks it, lets `step` change the row, writes and audits it. Then the
+  // gateways are told whether it may connect.
+  template <typename Request>
+  grpc::Status ChangeDevice(std::string_view method, const grpc::ServerContext& context,
+                            const Request& request, device::v1::Device& response, const Step& step);
+  absl::Status Rotate(const auth::Claims& claims, const device::v1::RotateSecretRequest& request,
+                      device::v1::RotateSecretResponse& response);
+  absl::Status Purge(const auth::Claims& claims, const device::v1::PurgeDeviceRequest& request,
+                     device::v1::PurgeDeviceResponse& response);
+  // Brings the gateways to what the table says: may the device connect? If not, its sessions end.
+  absl::Status Settle(postgres::Connection& connection, const DeviceId& device);
 
   const ApiParts parts_;
   StreamAppender& appender_;
-  const uint32_t partitions_;
+  const DeviceServiceOptions options_;
 };
+
+// The name, of the caller's own tenant.
+[[nodiscard]] absl::StatusOr<rpc::DeviceName> ReadDeviceName(const auth::Claims& claims,
+                                                             const std::string& name);
 
 }  // namespace homeport::registry

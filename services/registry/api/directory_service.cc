@@ -5,6 +5,8 @@
 #include "libs/shadow/metadata.h"
 #include "services/registry/store/device_table.h"
 #include "services/registry/store/product_table.h"
+#include "services/registry/store/shadow_table.h"
+#include "services/registry/store/tenant_table.h"
 
 namespace homeport::registry {
 namespace {
@@ -16,19 +18,20 @@ const std::initializer_list<std::string_view> kScopes = {"service"};
 grpc::Status DirectoryService::GetProductConfig(
     grpc::ServerContext* context, const internal::v1::GetProductConfigRequest* request,
     internal::v1::ProductConfig* response) {
-  return Serve(parts_, "GetProductConfig", *context, kScopes,
-               [&](const auth::Claims&) -> absl::Status {
-                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-                 HP_ASSIGN_OR_RETURN(const ProductRow row,
-                                     FindProduct(*connection, ProductId(request->product())));
-                 response->set_product(row.id);
-                 response->set_tenant(row.tenant);
-                 response->set_model_json(row.model);
-                 response->set_fleet_key(row.fleet_key);
-                 response->set_allow_unregistered(row.allow_unregistered);
-                 response->set_version(row.version);
-                 return absl::OkStatus();
-               });
+  return Serve(
+      parts_, "GetProductConfig", *context, kScopes, [&](const auth::Claims&) -> absl::Status {
+        HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+        HP_ASSIGN_OR_RETURN(const ProductRow row,
+                            FindProduct(*connection, ProductId(request->product())));
+        response->set_product(row.id);
+        response->set_tenant(row.tenant);
+        response->set_model_json(row.model);
+        response->set_fleet_key(row.fleet_key);
+        HP_ASSIGN_OR_RETURN(const bool has_room, HasRoomForDevices(*connection, row.tenant));
+        response->set_allow_unregistered(row.allow_unregistered && has_room);
+        response->set_version(row.version);
+        return absl::OkStatus();
+      });
 }
 
 grpc::Status DirectoryService::GetDeviceConfig(grpc::ServerContext* context,
@@ -43,7 +46,7 @@ grpc::Status DirectoryService::GetDeviceConfig(grpc::ServerContext* context,
                  response->set_product(row.product);
                  response->set_tenant(row.tenant);
                  response->set_secret_sha256(row.secret_sha256);
-                 response->set_disabled(row.disabled);
+                 response->set_disabled(row.blocked());
                  return absl::OkStatus();
                });
 }

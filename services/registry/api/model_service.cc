@@ -205,7 +205,7 @@ absl::Status ModelService::Delete(const auth::Claims& claims, const std::string&
   HP_RETURN_IF_ERROR(registry::DeleteModelVersion(transaction, TenantId(row.tenant),
                                                   ProductId(row.product), row.version));
   HP_RETURN_IF_ERROR(Audit(transaction, {claims.tenant, claims.subject}, "DeleteModelVersion",
-                           fmt::format("{}/{}", row.product, row.version)));
+                           fmt::format("products/{}/modelVersions/{}", row.product, row.version)));
   return transaction.Commit();
 }
 

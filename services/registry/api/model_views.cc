@@ -6,6 +6,7 @@
 #include "services/registry/api/model_service.h"
 #include "services/registry/api/typed_convert.h"
 #include "services/registry/store/device_table.h"
+#include "services/registry/store/shadow_table.h"
 #include "services/registry/store/translation_table.h"
 
 // What of the ModelService is typed: models taken apart, shadows in their terms.

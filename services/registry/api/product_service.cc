@@ -7,6 +7,7 @@
 #include "libs/base/strings.h"
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
+#include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
 #include "services/registry/core/names.h"
 #include "services/registry/store/secrets.h"
@@ -45,8 +46,6 @@ void Fill(const ProductRow& row, product::v1::Product& out) {
   *out.mutable_update_time() = ToTimestamp(row.updated_ms);
   out.set_etag(std::to_string(row.version));
 }
-
-Actor ActorOf(const auth::Claims& claims) { return {claims.tenant, claims.subject}; }
 
 }  // namespace
 

@@ -14,6 +14,7 @@
 #include "services/registry/api/page.h"
 #include "services/registry/core/shadow_json.h"
 #include "services/registry/store/device_table.h"
+#include "services/registry/store/shadow_table.h"
 
 namespace homeport::registry {
 namespace {
@@ -95,11 +96,15 @@ grpc::Status ShadowService::GetShadow(grpc::ServerContext* context,
 
 absl::Status ShadowService::Get(const auth::Claims& claims, const std::string& name,
                                 shadow::v1::Shadow& response) {
-  HP_ASSIGN_OR_RETURN(const rpc::ShadowName parsed, ReadName(claims, name));
+  HP_ASSIGN_OR_RETURN(const rpc::ShadowName parsed, rpc::ParseShadowName(name, claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, parsed.tenant.str()));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(const DeviceRow device, FindDevice(*connection, parsed.device));
-  HP_ASSIGN_OR_RETURN(const shadow::Document document,
-                      FindShadow(*connection, parsed.device, parsed.shadow));
+  const absl::StatusOr<DeviceShadow> found =
+      FindDeviceShadow(*connection, parsed.device, parsed.shadow);
+  if (absl::IsNotFound(found.status())) return rpc::PermissionDenied(name);
+  HP_RETURN_IF_ERROR(found.status());
+  if (found->tenant != parsed.tenant.str()) return rpc::PermissionDenied(name);
+  const shadow::Document& document = found->document;
   if (!document.exists()) {
     return ErrorWithReason(absl::StatusCode::kNotFound, "SHADOW_NOT_FOUND", "no such shadow");
   }
@@ -108,7 +113,7 @@ absl::Status ShadowService::Get(const auth::Claims& claims, const std::string& n
   response.set_metadata_json(MetadataJson(document));
   response.set_version(document.version);
   response.set_etag(std::to_string(document.version));
-  response.set_online(device.online);
+  response.set_online(found->online);
   return absl::OkStatus();
 }
 

@@ -1,118 +1,111 @@
 #include "services/registry/store/device_table.h"
 
+#include <functional>
+#include <utility>
+
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/json/print.h"
+#include "services/registry/store/device_columns.h"
 #include "services/registry/store/partition_table.h"
+#include "services/registry/store/tenant_table.h"
 
 namespace homeport::registry {
 namespace {
 
+using postgres::Array;
 using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
 
-#define HP_DEVICE_COLUMNS                                           \
-  "d.id, d.tenant, d.product, d.disabled, d.online, d.presence_ms," \
-  " (extract(epoch FROM d.created_at) * 1000)::int8"
-
-constexpr Statement kCreate{"device_create",
-                            "INSERT INTO device AS d (id, tenant, product) "
-                            "VALUES ($1::text, $2::text, $3::text) "
-                            "ON CONFLICT DO NOTHING RETURNING " HP_DEVICE_COLUMNS ", ''::bytea"};
+constexpr Statement kCreate{
+    "device_create",
+    "INSERT INTO device AS d (id, tenant, product, display_name, firmware_version, labels,"
+    " attributes, device_groups) "
+    "VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text::jsonb, $7::text::jsonb,"
+    " $8::text[]) ON CONFLICT DO NOTHING RETURNING " HP_DEVICE_COLUMNS};
 constexpr Statement kFind{"device_find",
                           "SELECT " HP_DEVICE_COLUMNS
                           ", c.secret_sha256 FROM device d "
                           "LEFT JOIN credential c ON c.device = d.id AND c.device = $1::text "
                           "WHERE d.id = $1::text"};
-constexpr Statement kList{"device_list", "SELECT " HP_DEVICE_COLUMNS
-                                         ", ''::bytea FROM device d "
-                                         "WHERE d.tenant = $1::text AND d.id > $2::text "
-                                         "ORDER BY d.id LIMIT $3::int8"};
-constexpr Statement kUpdate{"device_update",
-                            "UPDATE device d SET disabled = $3::bool "
-                            "WHERE d.id = $1::text AND d.tenant = $2::text "
-                            "RETURNING " HP_DEVICE_COLUMNS ", ''::bytea"};
+constexpr Statement kLock{"device_lock",
+                          "SELECT " HP_DEVICE_COLUMNS
+                          " FROM device d "
+                          "WHERE d.id = $1::text AND d.tenant = $2::text FOR UPDATE"};
+constexpr Statement kWrite{
+    "device_write",
+    "UPDATE device d SET display_name = $2::text, firmware_version = $3::text,"
+    " labels = $4::text::jsonb, attributes = $5::text::jsonb, device_groups = $6::text[],"
+    " disabled = $7::bool, retired = $8::bool,"
+    " deleted_at = CASE WHEN $9::int8 <> 0 THEN coalesce(deleted_at, now()) END,"
+    " purge_at = CASE WHEN $9::int8 <> 0 THEN to_timestamp($10::int8 / 1000.0) END,"
+    " version = version + 1, updated_at = now() "
+    "WHERE d.id = $1::text RETURNING " HP_DEVICE_COLUMNS};
 constexpr Statement kSetSecret{"credential_set",
                                "INSERT INTO credential (device, secret_sha256) "
                                "VALUES ($1::text, $2::bytea) ON CONFLICT (device) DO UPDATE "
                                "SET secret_sha256 = excluded.secret_sha256, created_at = now()"};
-constexpr Statement kDelete{"device_delete",
-                            "DELETE FROM device WHERE id = $1::text AND tenant = $2::text"};
-constexpr Statement kDeleteCredential{"credential_delete",
-                                      "DELETE FROM credential WHERE device = $1::text"};
-constexpr Statement kDeleteSessions{"device_delete_sessions",
-                                    "DELETE FROM device_session WHERE device = $1::text "
-                                    "RETURNING client, pod, session, epoch"};
-constexpr Statement kDeleteWatches{"device_delete_watches",
-                                   "DELETE FROM watch WHERE device = $1::text"};
-constexpr Statement kBuryShadows{"device_bury_shadows",
-                                 "UPDATE shadow SET deleted = true, version = version + 1,"
-                                 " state = '', metadata = '', last_report_id = -1 "
-                                 "WHERE device = $1::text AND NOT deleted"};
-constexpr Statement kFindShadow{"shadow_find",
-                                "SELECT version, deleted, state, metadata FROM shadow "
-                                "WHERE device = $1::text AND name = $2::text"};
-
-constexpr Statement kListNamedShadows{
-    "shadow_list_named",
-    "SELECT name, version FROM shadow WHERE device = $1::text AND name > $2::text AND NOT deleted "
-    "ORDER BY name LIMIT $3::int8"};
-
-#undef HP_DEVICE_COLUMNS
-
-DeviceRow ReadRow(const Result& rows, size_t i) {
-  return {.id = std::string(rows.Text(i, 0)),
-          .tenant = std::string(rows.Text(i, 1)),
-          .product = std::string(rows.Text(i, 2)),
-          .disabled = rows.Bool(i, 3),
-          .online = rows.Bool(i, 4),
-          .presence_ms = rows.Int8(i, 5),
-          .created_ms = rows.Int8(i, 6),
-          .secret_sha256 = rows.Bytes(i, 7)};
-}
+constexpr Statement kFindPurgeable{"device_find_purgeable",
+                                   "SELECT " HP_DEVICE_COLUMNS
+                                   " FROM device d "
+                                   "WHERE d.purge_at <= now() ORDER BY d.purge_at LIMIT $1::int8"};
+constexpr Statement kRemove[] = {
+    {"device_remove", "DELETE FROM device WHERE id = $1::text"},
+    {"device_remove_credential", "DELETE FROM credential WHERE device = $1::text"},
+    {"device_remove_sessions", "DELETE FROM device_session WHERE device = $1::text"},
+    {"device_remove_watches", "DELETE FROM watch WHERE device = $1::text"},
+    {"device_remove_telemetry", "DELETE FROM telemetry WHERE device = $1::text"},
+    {"device_remove_events", "DELETE FROM event WHERE device = $1::text"},
+    {"device_bury_shadows",
+     "UPDATE shadow SET deleted = true, version = version + 1, state = '', metadata = '',"
+     " last_report_id = -1 WHERE device = $1::text AND NOT deleted"},
+};
 
 absl::Status NotFound(std::string_view device) {
   return ErrorWithReason(absl::StatusCode::kNotFound, "DEVICE_NOT_FOUND",
                          fmt::format("no device {}", device));
 }
 
-std::vector<StoredSession> ReadSessions(const Result& rows, const std::string& device) {
-  std::vector<StoredSession> sessions;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    sessions.push_back({.device = device,
-                        .client = std::string(rows.Text(i, 0)),
-                        .pod = std::string(rows.Text(i, 1)),
-                        .session = static_cast<uint64_t>(rows.Int8(i, 2)),
-                        .epoch = static_cast<uint64_t>(rows.Int8(i, 3)),
-                        .partition = 0});
-  }
-  return sessions;
+Array ToArray(const std::vector<std::string>& texts) {
+  Array array = Array::OfText();
+  for (const std::string& text : texts) array.Add(text);
+  return array;
 }
 
 }  // namespace
 
-absl::StatusOr<DeviceRow> CreateDevice(postgres::Connection& connection, const Actor& actor,
-                                       const DeviceRow& row) {
-  postgres::Transaction transaction(connection);
-  HP_ASSIGN_OR_RETURN(
-      const Result rows,
-      transaction.Execute(kCreate, Params().Text(row.id).Text(row.tenant).Text(row.product)));
+absl::StatusOr<DeviceRow> CreateDevice(postgres::Transaction& transaction, const DeviceRow& row) {
+  HP_ASSIGN_OR_RETURN(const int64_t left, DevicesLeft(transaction, row.tenant));
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kCreate, Params()
+                                                       .Text(row.id)
+                                                       .Text(row.tenant)
+                                                       .Text(row.product)
+                                                       .Text(row.display_name)
+                                                       .Text(row.firmware_version)
+                                                       .Text(ToJson(row.labels))
+                                                       .Text(ToJson(row.attributes))
+                                                       .Add(ToArray(row.groups))));
   if (rows.empty()) {
     return ErrorWithReason(absl::StatusCode::kAlreadyExists, "DEVICE_EXISTS",
                            fmt::format("device {} exists", row.id));
   }
-  HP_RETURN_IF_ERROR(
-      transaction.Execute(kSetSecret, Params().Text(row.id).Bytes(row.secret_sha256)).status());
-  HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateDevice", row.id));
-  HP_RETURN_IF_ERROR(transaction.Commit());
-  return ReadRow(rows, 0);
+  if (left == 0) return QuotaExceeded(row.tenant, "devices");
+  HP_RETURN_IF_ERROR(CountDevices(transaction, row.tenant, 1, std::hash<std::string>{}(row.id)));
+  if (!row.secret_sha256.empty()) {
+    HP_RETURN_IF_ERROR(SetSecret(transaction, row.id, row.secret_sha256));
+  }
+  return ReadDeviceRow(rows, 0);
 }
 
 absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection, const DeviceId& id) {
   HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kFind, Params().Text(id.str())));
   if (rows.empty()) return NotFound(id.str());
-  return ReadRow(rows, 0);
+  DeviceRow row = ReadDeviceRow(rows, 0);
+  row.secret_sha256 = rows.Bytes(0, kDeviceColumns);
+  return row;
 }
 
 absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection, const TenantId& tenant,
@@ -122,78 +115,68 @@ absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection, const Ten
   return row;
 }
 
-absl::StatusOr<std::vector<DeviceRow>> ListDevices(postgres::Connection& connection,
-                                                   const TenantId& tenant, const std::string& after,
-                                                   int64_t limit) {
-  HP_ASSIGN_OR_RETURN(
-      const Result rows,
-      connection.Execute(kList, Params().Text(tenant.str()).Text(after).Int8(limit)));
+absl::StatusOr<DeviceRow> LockDevice(postgres::Transaction& transaction, const TenantId& tenant,
+                                     const DeviceId& id, int64_t version) {
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kLock, Params().Text(id.str()).Text(tenant.str())));
+  if (rows.empty()) return NotFound(id.str());
+  DeviceRow row = ReadDeviceRow(rows, 0);
+  if (version != 0 && row.version != version) {
+    return ErrorWithReason(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                           fmt::format("the device is at etag {}", row.version));
+  }
+  return row;
+}
+
+absl::StatusOr<DeviceRow> WriteDevice(postgres::Transaction& transaction, const DeviceRow& row) {
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kWrite, Params()
+                                                      .Text(row.id)
+                                                      .Text(row.display_name)
+                                                      .Text(row.firmware_version)
+                                                      .Text(ToJson(row.labels))
+                                                      .Text(ToJson(row.attributes))
+                                                      .Add(ToArray(row.groups))
+                                                      .Bool(row.disabled)
+                                                      .Bool(row.retired)
+                                                      .Int8(row.deleted_ms)
+                                                      .Int8(row.purge_ms)));
+  if (rows.empty()) return NotFound(row.id);
+  return ReadDeviceRow(rows, 0);
+}
+
+absl::Status SetSecret(postgres::Transaction& transaction, std::string_view device,
+                       std::string_view secret_sha256) {
+  return transaction.Execute(kSetSecret, Params().Text(device).Bytes(secret_sha256)).status();
+}
+
+absl::Status RemoveDevice(postgres::Transaction& transaction, std::string_view device,
+                          uint32_t partition) {
+  HP_RETURN_IF_ERROR(RaiseGeneration(transaction, partition));
+  for (const Statement& statement : kRemove) {
+    HP_RETURN_IF_ERROR(transaction.Execute(statement, Params().Text(device)).status());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<DeviceRow>> FindPurgeable(postgres::Connection& connection,
+                                                     int64_t limit) {
+  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kFindPurgeable, Params().Int8(limit)));
   std::vector<DeviceRow> devices;
-  for (size_t i = 0; i < rows.size(); ++i) devices.push_back(ReadRow(rows, i));
+  for (size_t i = 0; i < rows.size(); ++i) devices.push_back(ReadDeviceRow(rows, i));
   return devices;
 }
 
-absl::StatusOr<DeviceRow> UpdateDevice(postgres::Connection& connection, const Actor& actor,
-                                       const DeviceRow& row) {
-  postgres::Transaction transaction(connection);
-  HP_ASSIGN_OR_RETURN(
-      const Result rows,
-      transaction.Execute(kUpdate, Params().Text(row.id).Text(row.tenant).Bool(row.disabled)));
-  if (rows.empty()) return NotFound(row.id);
-  HP_RETURN_IF_ERROR(
-      Audit(transaction, actor, row.disabled ? "DisableDevice" : "EnableDevice", row.id));
-  HP_RETURN_IF_ERROR(transaction.Commit());
-  return ReadRow(rows, 0);
-}
-
-absl::Status SetSecret(postgres::Connection& connection, const Actor& actor, const DeviceRow& row) {
-  postgres::Transaction transaction(connection);
-  HP_RETURN_IF_ERROR(
-      transaction.Execute(kSetSecret, Params().Text(row.id).Bytes(row.secret_sha256)).status());
-  HP_RETURN_IF_ERROR(Audit(transaction, actor, "RotateSecret", row.id));
-  return transaction.Commit();
-}
-
-absl::StatusOr<std::vector<StoredSession>> DeleteDevice(postgres::Connection& connection,
-                                                        const Actor& actor, const DeviceRow& row,
-                                                        uint32_t partition) {
-  postgres::Transaction transaction(connection);
-  HP_RETURN_IF_ERROR(RaiseGeneration(transaction, partition));
-  HP_ASSIGN_OR_RETURN(const Result deleted,
-                      transaction.Execute(kDelete, Params().Text(row.id).Text(row.tenant)));
-  if (deleted.affected() == 0) return NotFound(row.id);
-  HP_ASSIGN_OR_RETURN(const Result sessions,
-                      transaction.Execute(kDeleteSessions, Params().Text(row.id)));
-  for (const Statement* statement : {&kDeleteCredential, &kDeleteWatches, &kBuryShadows}) {
-    HP_RETURN_IF_ERROR(transaction.Execute(*statement, Params().Text(row.id)).status());
-  }
-  HP_RETURN_IF_ERROR(Audit(transaction, actor, "DeleteDevice", row.id));
-  HP_RETURN_IF_ERROR(transaction.Commit());
-  return ReadSessions(sessions, row.id);
-}
-
-absl::StatusOr<shadow::Document> FindShadow(postgres::Connection& connection,
-                                            const DeviceId& device, std::string_view name) {
-  HP_ASSIGN_OR_RETURN(const Result rows,
-                      connection.Execute(kFindShadow, Params().Text(device.str()).Text(name)));
-  if (rows.empty()) return shadow::Document();
-  return shadow::DecodeDocument({.state = rows.Text(0, 2),
-                                 .metadata = rows.Text(0, 3),
-                                 .version = rows.Int8(0, 0),
-                                 .deleted = rows.Bool(0, 1)});
-}
-
-absl::StatusOr<std::vector<NamedShadow>> ListNamedShadows(postgres::Connection& connection,
-                                                          const DeviceId& device,
-                                                          std::string_view after, int64_t limit) {
-  HP_ASSIGN_OR_RETURN(
-      const Result rows,
-      connection.Execute(kListNamedShadows, Params().Text(device.str()).Text(after).Int8(limit)));
-  std::vector<NamedShadow> shadows;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    shadows.push_back({std::string(rows.Text(i, 0)), rows.Int8(i, 1)});
-  }
-  return shadows;
+std::string AuditText(const DeviceRow& row) {
+  std::string text = R"({"display_name":)";
+  json::PrintString(row.display_name, text);
+  text += R"(,"firmware_version":)";
+  json::PrintString(row.firmware_version, text);
+  text += fmt::format(
+      R"(,"labels":{},"attributes":{},"groups":{},"disabled":{},"retired":{},"deleted":{}}})",
+      ToJson(row.labels), ToJson(row.attributes), ToJson(row.groups), row.disabled, row.retired,
+      row.deleted());
+  return text;
 }
 
 }  // namespace homeport::registry

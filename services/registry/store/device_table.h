@@ -2,64 +2,92 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "libs/base/ids.h"
+#include "libs/filter/order.h"
 #include "libs/postgres/connection.h"
-#include "libs/shadow/document.h"
-#include "services/registry/store/product_table.h"
-#include "services/registry/store/session_table.h"
+#include "services/registry/store/audit_table.h"
+#include "services/registry/store/json_map.h"
 
 namespace homeport::registry {
 
-// The tables device and credential, and the shadows of one device, for the gRPC services. Errors
-// carry the reasons DEVICE_NOT_FOUND, DEVICE_EXISTS, PRODUCT_NOT_FOUND.
+// The tables device and credential, for the gRPC services. Errors carry the reasons
+// DEVICE_NOT_FOUND, DEVICE_EXISTS, ETAG_MISMATCH, QUOTA_EXCEEDED.
 struct DeviceRow {
   std::string id;
   std::string tenant;
   std::string product;
+  std::string display_name;
+  std::string firmware_version;
+  StringMap labels;
+  StringMap attributes;
+  std::vector<std::string> groups;
   bool disabled = false;
+  bool retired = false;  // then disabled, too
   bool online = false;
   int64_t presence_ms = 0;
+  int64_t version = 0;
   int64_t created_ms = 0;
+  int64_t updated_ms = 0;
+  int64_t deleted_ms = 0;  // 0 = not deleted
+  int64_t purge_ms = 0;
   std::string secret_sha256;  // "" = none
+
+  [[nodiscard]] bool deleted() const { return deleted_ms != 0; }
+  // May not connect.
+  [[nodiscard]] bool blocked() const { return disabled || deleted(); }
 };
 
-[[nodiscard]] absl::StatusOr<DeviceRow> CreateDevice(postgres::Connection& connection,
-                                                     const Actor& actor, const DeviceRow& row);
-// Of any tenant.
+// With its secret, if it has one. Counts for the tenant's quota.
+[[nodiscard]] absl::StatusOr<DeviceRow> CreateDevice(postgres::Transaction& transaction,
+                                                     const DeviceRow& row);
+// Of any tenant, deleted or not.
 [[nodiscard]] absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection,
                                                    const DeviceId& id);
 [[nodiscard]] absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection,
                                                    const TenantId& tenant, const DeviceId& id);
-// Sorted by id, behind `after`.
-[[nodiscard]] absl::StatusOr<std::vector<DeviceRow>> ListDevices(postgres::Connection& connection,
-                                                                 const TenantId& tenant,
-                                                                 const std::string& after,
-                                                                 int64_t limit);
-// Sets `disabled`.
-[[nodiscard]] absl::StatusOr<DeviceRow> UpdateDevice(postgres::Connection& connection,
-                                                     const Actor& actor, const DeviceRow& row);
-[[nodiscard]] absl::Status SetSecret(postgres::Connection& connection, const Actor& actor,
-                                     const DeviceRow& row);
-// Removes the device with its credential, sessions and watches. Its shadows become tombstones: a
-// device of the same id starts empty, but their versions go on. Returns the sessions it had.
-[[nodiscard]] absl::StatusOr<std::vector<StoredSession>> DeleteDevice(
-    postgres::Connection& connection, const Actor& actor, const DeviceRow& row, uint32_t partition);
+// Locked until the transaction ends, without its secret; `version` 0 means any.
+[[nodiscard]] absl::StatusOr<DeviceRow> LockDevice(postgres::Transaction& transaction,
+                                                   const TenantId& tenant, const DeviceId& id,
+                                                   int64_t version);
+// Replaces everything but product, presence and secret, and raises the version; deleted_ms that is
+// not 0 deletes, purge_ms says until when it is kept. REQUIRES: locked.
+[[nodiscard]] absl::StatusOr<DeviceRow> WriteDevice(postgres::Transaction& transaction,
+                                                    const DeviceRow& row);
+[[nodiscard]] absl::Status SetSecret(postgres::Transaction& transaction, std::string_view device,
+                                     std::string_view secret_sha256);
+// Removes the device with its credential, sessions, watches and history. Its shadows become
+// tombstones: a device of the same id starts empty, but their versions go on. `partition` is its
+// uplink partition, whose owner forgets what it has cached.
+[[nodiscard]] absl::Status RemoveDevice(postgres::Transaction& transaction, std::string_view device,
+                                        uint32_t partition);
+// Deleted devices whose time has come, at most `limit`.
+[[nodiscard]] absl::StatusOr<std::vector<DeviceRow>> FindPurgeable(postgres::Connection& connection,
+                                                                   int64_t limit);
 
-// A shadow as last committed; a document that does not exist where there is none.
-[[nodiscard]] absl::StatusOr<shadow::Document> FindShadow(postgres::Connection& connection,
-                                                          const DeviceId& device,
-                                                          std::string_view name);
+// The fields of filters and orders.
+[[nodiscard]] const filter::Schema& DeviceSchema();
 
-struct NamedShadow {
-  std::string name;
-  int64_t version = 0;
+struct DeviceSearch {
+  TenantId tenant;
+  filter::Expression filter = {};
+  filter::Order order = {};              // of DeviceSchema()
+  std::vector<std::string> behind = {};  // keys of the row to begin behind; empty: the start
+  bool deleted_too = false;
+  int64_t limit = 0;
 };
-// Those that exist, sorted by name, behind `after`; the classic shadow is not among them.
-[[nodiscard]] absl::StatusOr<std::vector<NamedShadow>> ListNamedShadows(
-    postgres::Connection& connection, const DeviceId& device, std::string_view after,
-    int64_t limit);
+struct FoundDevices {
+  std::vector<DeviceRow> rows;
+  std::vector<std::string> last_keys;  // of the last row but the one beyond `limit`
+};
+// One row more than `limit` where there are more. By one statement. Without secrets.
+[[nodiscard]] absl::StatusOr<FoundDevices> SearchDevices(postgres::Connection& connection,
+                                                         const DeviceSearch& search);
+
+// What a device row holds that callers may change, for the audit log.
+[[nodiscard]] std::string AuditText(const DeviceRow& row);
 
 }  // namespace homeport::registry

@@ -4,6 +4,7 @@
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "services/registry/store/model_table.h"
+#include "services/registry/store/tenant_table.h"
 
 namespace homeport::registry {
 namespace {
@@ -18,9 +19,6 @@ using postgres::Statement;
   " allow_unregistered, version, (extract(epoch FROM created_at) * 1000)::int8," \
   " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version"
 
-constexpr Statement kAudit{"audit",
-                           "INSERT INTO audit (tenant, actor, action, resource) "
-                           "VALUES ($1::text, $2::text, $3::text, $4::text)"};
 constexpr Statement kTenant{"tenant_ensure",
                             "INSERT INTO tenant (id) VALUES ($1::text) ON CONFLICT DO NOTHING"};
 constexpr Statement kCreate{
@@ -95,17 +93,11 @@ absl::StatusOr<int64_t> ChangeModel(postgres::Transaction& transaction, const Pr
 
 }  // namespace
 
-absl::Status Audit(postgres::Transaction& transaction, const Actor& actor, std::string_view action,
-                   std::string_view resource) {
-  return transaction
-      .Execute(kAudit, Params().Text(actor.tenant).Text(actor.subject).Text(action).Text(resource))
-      .status();
-}
-
 absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const Actor& actor,
                                          const ProductRow& row) {
   postgres::Transaction transaction(connection);
   HP_RETURN_IF_ERROR(transaction.Execute(kTenant, Params().Text(row.tenant)).status());
+  HP_RETURN_IF_ERROR(CheckProductQuota(transaction, row.tenant));
   HP_ASSIGN_OR_RETURN(const Result rows,
                       transaction.Execute(kCreate, Params()
                                                        .Text(row.id)
@@ -124,7 +116,7 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
     HP_RETURN_IF_ERROR(SetModel(transaction, row.id, created.model_version));
     created.model = row.model;
   }
-  HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateProduct", row.id));
+  HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateProduct", "products/" + row.id));
   HP_RETURN_IF_ERROR(transaction.Commit());
   return created;
 }
@@ -170,7 +162,7 @@ absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection, const
                                                        .Bool(row.allow_unregistered)
                                                        .Bool(row.skip_unchanged)
                                                        .Int8(model_version)));
-  HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateProduct", row.id));
+  HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateProduct", "products/" + row.id));
   HP_RETURN_IF_ERROR(transaction.Commit());
   return ReadRow(rows, 0);
 }
@@ -186,7 +178,7 @@ absl::StatusOr<int64_t> ImportModel(postgres::Connection& connection, const Acto
   HP_RETURN_IF_ERROR(
       SetModel(transaction, import.product, import.keep_current ? present.model_version : version));
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateModelVersion",
-                           fmt::format("{}/{}", import.product, version)));
+                           fmt::format("products/{}/modelVersions/{}", import.product, version)));
   HP_RETURN_IF_ERROR(transaction.Commit());
   return version;
 }

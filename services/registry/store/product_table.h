@@ -8,10 +8,12 @@
 #include "absl/status/statusor.h"
 #include "libs/base/ids.h"
 #include "libs/postgres/connection.h"
+#include "services/registry/store/audit_table.h"
 
 namespace homeport::registry {
 
-// The table product. Errors carry the reasons PRODUCT_NOT_FOUND, PRODUCT_EXISTS, ETAG_MISMATCH.
+// The table product. Errors carry the reasons PRODUCT_NOT_FOUND, PRODUCT_EXISTS, ETAG_MISMATCH,
+// QUOTA_EXCEEDED.
 struct ProductRow {
   std::string id;
   std::string tenant;
@@ -25,15 +27,6 @@ struct ProductRow {
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
 };
-
-// Who does what, for the table audit.
-struct Actor {
-  std::string tenant;
-  std::string subject;
-};
-
-[[nodiscard]] absl::Status Audit(postgres::Transaction& transaction, const Actor& actor,
-                                 std::string_view action, std::string_view resource);
 
 // `row.model`, if any, becomes version 1. REQUIRES: it can be parsed.
 [[nodiscard]] absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection,

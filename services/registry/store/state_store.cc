@@ -6,6 +6,7 @@
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/shadow/document.h"
+#include "services/registry/store/tenant_table.h"
 
 namespace homeport::registry {
 namespace {
@@ -49,8 +50,12 @@ constexpr Statement kUpsertShadows{
     " state = excluded.state, metadata = excluded.metadata"};
 constexpr Statement kRegisterDevices{
     "register_devices",
-    "INSERT INTO device (id, tenant, product, shadow_model) "
-    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[]) ON CONFLICT DO NOTHING"};
+    "WITH made AS (INSERT INTO device (id, tenant, product, shadow_model)"
+    " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[]) ON CONFLICT DO NOTHING"
+    " RETURNING tenant) "
+    "INSERT INTO tenant_usage AS u (tenant, slot, devices) "
+    "SELECT tenant, $5::int8, count(*) FROM made GROUP BY tenant ORDER BY tenant "
+    "ON CONFLICT (tenant, slot) DO UPDATE SET devices = u.devices + excluded.devices"};
 constexpr Statement kUpdateModels{
     "update_models",
     "UPDATE device d SET model_version = u.model_version, shadow_model = u.shadow_model "
@@ -195,8 +200,10 @@ absl::Status WriteShadows(postgres::Transaction& transaction, const Effects& eff
 absl::Status WriteRegistrations(postgres::Transaction& transaction, const Effects& effects) {
   Array ids = Array::OfText(), tenants = Array::OfText(), products = Array::OfText();
   Array shadow_models = Array::OfInt8();
+  int64_t slot = 0;  // of the tenant's usage: workers own different partitions
   for (const DeviceState* device : effects.changed) {
     if (!device->newly_registered) continue;
+    slot = device->partition % kUsageSlots;
     ids.Add(device->id);
     tenants.Add(device->tenant);
     products.Add(device->product);
@@ -208,7 +215,8 @@ absl::Status WriteRegistrations(postgres::Transaction& transaction, const Effect
                                      .Add(std::move(ids))
                                      .Add(std::move(tenants))
                                      .Add(std::move(products))
-                                     .Add(std::move(shadow_models)))
+                                     .Add(std::move(shadow_models))
+                                     .Int8(slot))
       .status();
 }
 

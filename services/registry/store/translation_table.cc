@@ -41,7 +41,7 @@ TranslationRow ReadRow(const Result& rows, size_t i) {
 }
 
 std::string Resource(const ProductId& product, std::string_view language) {
-  return fmt::format("{}/{}", product.str(), language);
+  return fmt::format("products/{}/translations/{}", product.str(), language);
 }
 
 absl::Status NotFound(const ProductId& product, std::string_view language) {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "libs/base/strings.h"
 #include "libs/rpc/status_convert.h"
@@ -13,12 +14,12 @@
 #include "tests/integration/registry/world.h"
 #include "tests/support/token_signer.h"
 
+// The gRPC services of a whole registry process, and a caller with tokens.
 namespace homeport::registry::testing {
 
 using homeport::testing::TestClaims;
 using homeport::testing::TokenSigner;
 
-// A whole registry process and stubs of its gRPC services.
 class Api {
  public:
   Api() : signer_(TokenSigner::Es256("test")) {
@@ -44,6 +45,9 @@ class Api {
     models = product::v1::ModelService::NewStub(channel_);
     devices = device::v1::DeviceService::NewStub(channel_);
     shadows = shadow::v1::ShadowService::NewStub(channel_);
+    tenants = tenant::v1::TenantService::NewStub(channel_);
+    audit = audit::v1::AuditService::NewStub(channel_);
+    operations = google::longrunning::Operations::NewStub(channel_);
     directory = internal::v1::DirectoryService::NewStub(channel_);
   }
   ~Api() { app_->Stop(); }
@@ -54,11 +58,9 @@ class Api {
     return (MonotonicMicros() - started_us) / 1000;
   }
 
-  // Calls `method` of `stub` with a token of that scope and tenant.
-  template <typename Stub, typename Method, typename Request, typename Response>
-  grpc::Status Call(std::string_view scope, Stub& stub, Method method, const Request& request,
-                    Response* response, std::string_view tenant = "default") {
-    grpc::ClientContext context;
+  // Puts a token of that scope and tenant into a call; none for an empty scope.
+  void Authorize(grpc::ClientContext& context, std::string_view scope,
+                 std::string_view tenant = "default") {
     TestClaims claims;
     claims.scope = scope;
     claims.tenant = tenant;
@@ -66,6 +68,14 @@ class Api {
     if (!scope.empty()) {
       context.AddMetadata("authorization", "Bearer " + signer_.Sign(ToJson(claims)));
     }
+  }
+
+  // Calls `method` of `stub` with a token of that scope and tenant.
+  template <typename Stub, typename Method, typename Request, typename Response>
+  grpc::Status Call(std::string_view scope, Stub& stub, Method method, const Request& request,
+                    Response* response, std::string_view tenant = "default") {
+    grpc::ClientContext context;
+    Authorize(context, scope, tenant);
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
     return (stub.*method)(&context, request, response);
   }
@@ -75,6 +85,9 @@ class Api {
   std::unique_ptr<product::v1::ModelService::Stub> models;
   std::unique_ptr<device::v1::DeviceService::Stub> devices;
   std::unique_ptr<shadow::v1::ShadowService::Stub> shadows;
+  std::unique_ptr<tenant::v1::TenantService::Stub> tenants;
+  std::unique_ptr<audit::v1::AuditService::Stub> audit;
+  std::unique_ptr<google::longrunning::Operations::Stub> operations;
   std::unique_ptr<internal::v1::DirectoryService::Stub> directory;
 
  private:
@@ -91,6 +104,9 @@ using Products = product::v1::ProductService::Stub;
 using Models = product::v1::ModelService::Stub;
 using Devices = device::v1::DeviceService::Stub;
 using Shadows = shadow::v1::ShadowService::Stub;
+using Tenants = tenant::v1::TenantService::Stub;
+using Audits = audit::v1::AuditService::Stub;
+using Operations = google::longrunning::Operations::Stub;
 using Directory = internal::v1::DirectoryService::Stub;
 
 }  // namespace homeport::registry::testing

@@ -120,19 +120,22 @@ TEST_CASE("devices: secrets, disabling with a kick, deletion") {
     return api.Call("user", *api.devices, &Devices::GetDevice, get, &device).ok() &&
            device.online();
   }));
-  device::v1::UpdateDeviceRequest update;
-  update.mutable_device()->set_name("tenants/-/devices/lamp-1");
-  update.mutable_device()->set_disabled(true);
-  REQUIRE(api.Call("operator", *api.devices, &Devices::UpdateDevice, update, &device).ok());
-  CHECK(device.disabled());
+  device::v1::DisableDeviceRequest disable;
+  disable.set_name("tenants/-/devices/lamp-1");
+  REQUIRE(api.Call("operator", *api.devices, &Devices::DisableDevice, disable, &device).ok());
+  CHECK(device.state() == device::v1::Device::DISABLED);
   const std::vector<InboxItem> inbox = gateway.AwaitInbox(1);
   CHECK(inbox[0].kick().reason() == 0x98);
   CHECK(inbox[0].kick().epoch() == 3);
 
   device::v1::DeleteDeviceRequest remove;
   remove.set_name("tenants/-/devices/lamp-1");
-  device::v1::DeleteDeviceResponse removed;
+  device::v1::Device removed;
   REQUIRE(api.Call("operator", *api.devices, &Devices::DeleteDevice, remove, &removed).ok());
+  device::v1::PurgeDeviceRequest purge;
+  purge.set_name("tenants/-/devices/lamp-1");
+  device::v1::PurgeDeviceResponse purged;
+  REQUIRE(api.Call("operator", *api.devices, &Devices::PurgeDevice, purge, &purged).ok());
   CHECK(ReasonFor(api.Call("user", *api.devices, &Devices::GetDevice, get, &device)) ==
         "DEVICE_NOT_FOUND");
 }

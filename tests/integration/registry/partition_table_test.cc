@@ -129,13 +129,11 @@ TEST_CASE("a change from outside makes the owner read anew") {
   const std::string device = "lamp-1";
   gateway.Append({Connected(device), Brightness(device, 1), Brightness(device, 2)});
   CHECK(world.Becomes("SELECT version FROM shadow", "2"));
-  DeviceRow row;
-  row.id = device;
-  row.tenant = "default";
-  const auto sessions =
-      DeleteDevice(world.db(), {"default", "test"}, row, routing::PartitionOf(device, kPartitions));
-  REQUIRE(sessions.ok());
-  CHECK(sessions->size() == 1);
+  {
+    postgres::Transaction transaction(world.db());
+    REQUIRE(RemoveDevice(transaction, device, routing::PartitionOf(device, kPartitions)).ok());
+    REQUIRE(transaction.Commit().ok());
+  }
   UplinkMessage report = Brightness(device, 3);
   report.set_epoch(2);
   gateway.Append({Connected(device, 2), report});

@@ -67,7 +67,9 @@ const std::string& SharedDatabase() {
 constexpr char kEmpty[] =
     "DELETE FROM device; DELETE FROM credential; DELETE FROM shadow; DELETE FROM device_session;"
     "DELETE FROM watch; DELETE FROM telemetry; DELETE FROM event; DELETE FROM product;"
-    "DELETE FROM registry_member; DELETE FROM audit;"
+    "DELETE FROM registry_member; DELETE FROM audit; DELETE FROM request_answer;"
+    "DELETE FROM operation; DELETE FROM tenant_usage; DELETE FROM tenant WHERE id <> 'default';"
+    "UPDATE tenant SET devices_max = 0, products_max = 0;"
     "UPDATE stream_offset SET owner = DEFAULT, fence = DEFAULT, lease_until = DEFAULT,"
     " generation = DEFAULT, last_id = DEFAULT, producers = DEFAULT, pending = DEFAULT";
 
@@ -193,6 +195,7 @@ TestWorker::TestWorker(World& world, const Options& options) : catalog_(SystemCl
   worker.lease_ms = options.lease_ms;
   worker.batch = options.batch;
   worker.postgres = world.postgres();
+  worker.postgres.conninfo += options.libpq;
   worker.postgres.answer_ms_max = options.answer_ms_max;
   worker.postgres.watchdog = &SharedServers().watchdog;
   worker.postgres.connect_s_max = 2;

@@ -99,6 +99,7 @@ class TestWorker {
     int64_t lease_ms = 10'000;
     Batch::Limits batch{};
     int64_t answer_ms_max = 35'000;  // of PostgreSQL
+    std::string libpq{};             // added to the connection string
   };
   explicit TestWorker(World& world) : TestWorker(world, Options()) {}
   TestWorker(World& world, const Options& options);

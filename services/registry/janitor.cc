@@ -1,0 +1,92 @@
+#include "services/registry/janitor.h"
+
+#include <utility>
+#include <vector>
+
+#include "libs/base/clock.h"
+#include "libs/base/log.h"
+#include "libs/base/status.h"
+#include "libs/routing/keys.h"
+#include "services/registry/store/device_table.h"
+#include "services/registry/store/purge_table.h"
+
+namespace homeport::registry {
+namespace {
+
+constexpr int64_t kDevicesMax = 100;
+constexpr int64_t kRowsMax = 5'000;
+constexpr char kActor[] = "system:janitor";
+
+}  // namespace
+
+Janitor::Janitor(Options options, StreamAppender& appender, ServiceProbe& probe,
+                 CatalogProbe& catalog)
+    : options_(std::move(options)), appender_(appender), probe_(probe), catalog_(catalog) {}
+
+Janitor::~Janitor() { Stop(); }
+
+void Janitor::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Janitor::Stop() {
+  stop_.Stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Janitor::Run() {
+  int64_t wait_ms = 0;
+  while (!stop_.WaitFor(wait_ms)) {
+    const absl::StatusOr<bool> more = Step();
+    if (more.ok()) {
+      backoff_.Reset();
+      wait_ms = *more ? 0 : options_.step_ms;
+    } else {
+      probe_.PostgresFailed();
+      log::Warn("janitor_retries", {{"error", more.status()}});
+      wait_ms = backoff_.NextMs();
+    }
+  }
+}
+
+absl::StatusOr<bool> Janitor::Step() {
+  if (postgres_ == nullptr || postgres_->broken()) {
+    HP_ASSIGN_OR_RETURN(postgres_, postgres::Connection::Open(options_.postgres));
+  }
+  HP_ASSIGN_OR_RETURN(const size_t devices, PurgeDevices());
+  HP_ASSIGN_OR_RETURN(const size_t answers,
+                      PurgeAnswers(*postgres_, options_.request_answer_hours, kRowsMax));
+  catalog_.AnswersPurged(answers);
+  HP_ASSIGN_OR_RETURN(const size_t audit, PurgeAudit(*postgres_, options_.audit_days, kRowsMax));
+  catalog_.AuditPurged(audit);
+  HP_ASSIGN_OR_RETURN(const size_t operations,
+                      PurgeOperations(*postgres_, options_.operation_days, kDevicesMax));
+  catalog_.OperationsPurged(operations);
+  return devices == kDevicesMax || answers == kRowsMax || audit == kRowsMax ||
+         operations == kDevicesMax;
+}
+
+// A transaction each: one that fails does not keep the others.
+absl::StatusOr<size_t> Janitor::PurgeDevices() {
+  HP_ASSIGN_OR_RETURN(const std::vector<DeviceRow> due, FindPurgeable(*postgres_, kDevicesMax));
+  for (const DeviceRow& found : due) {
+    {
+      postgres::Transaction transaction(*postgres_);
+      const absl::StatusOr<DeviceRow> row = LockDevice(
+          transaction, TenantId(found.tenant), DeviceId(found.id), /*version=*/found.version);
+      // Purged or undeleted meanwhile.
+      if (absl::IsNotFound(row.status()) || absl::IsAborted(row.status())) continue;
+      HP_RETURN_IF_ERROR(row.status());
+      HP_RETURN_IF_ERROR(
+          RemoveDevice(transaction, row->id, routing::PartitionOf(row->id, options_.partitions)));
+      HP_RETURN_IF_ERROR(Audit(transaction, {row->tenant, kActor}, "PurgeDevice",
+                               "devices/" + row->id, {.before = AuditText(*row), .after = {}}));
+      HP_RETURN_IF_ERROR(transaction.Commit());
+    }
+    catalog_.DevicesPurged(1);
+    HP_RETURN_IF_ERROR(appender_.SetBlocked(found.id, StreamAppender::Blocked::kNo));
+  }
+  return due.size();
+}
+
+}  // namespace homeport::registry
