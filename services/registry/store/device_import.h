@@ -21,9 +21,9 @@ struct ImportRules {
   bool validate_only = false;
 };
 
-// Brings one chunk of one tenant's rows into the tables; all in the transaction, with the audit log.
-// Only a failure of PostgreSQL is an error; what is wrong with a row becomes its outcome: NOT_FOUND
-// PRODUCT_NOT_FOUND, ALREADY_EXISTS DEVICE_EXISTS, FAILED_PRECONDITION DEVICE_DELETED,
+// Brings one chunk of one tenant's rows into the tables; all in the transaction, with the audit
+// log. Only a failure of PostgreSQL is an error; what is wrong with a row becomes its outcome:
+// NOT_FOUND PRODUCT_NOT_FOUND, ALREADY_EXISTS DEVICE_EXISTS, FAILED_PRECONDITION DEVICE_DELETED,
 // RESOURCE_EXHAUSTED QUOTA_EXCEEDED, INVALID_ARGUMENT FIELD_INVALID. Rows that have an outcome are
 // left alone.
 [[nodiscard]] absl::Status ImportDevices(postgres::Transaction& transaction, const Actor& actor,
