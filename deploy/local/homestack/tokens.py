@@ -34,7 +34,7 @@ class Tokens:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption()).decode())
         write_atomically(self.jwks, json.dumps({"keys": [self._jwk()]}, indent=1), mode=0o644)
-        write_atomically(self.admin_file, self.issue("admin", "operator user"))
+        write_atomically(self.admin_file, self.issue("admin", "operator platform user"))
         write_atomically(self.service_file, self.issue("gateway", "service"))
 
     def admin(self):
