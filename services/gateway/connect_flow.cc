@@ -80,6 +80,9 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   }
   const auto& connect = std::get<mqtt::Connect>(packet);
   session.version = connect.version;
+  if (!connect.properties.request_problem_information.value_or(true)) {
+    session.Cold().wants_no_reasons = true;
+  }
   if (connect.properties.receive_max) session.Cold().receive_max = *connect.properties.receive_max;
   if (connect.properties.packet_bytes_max) {
     session.Cold().packet_bytes_max = *connect.properties.packet_bytes_max;

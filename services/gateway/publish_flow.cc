@@ -278,7 +278,29 @@ void PublishFlow::SaveQos2Ids(const Session& session) {
   c_.store.Write(session, {SessionStore::Set("in", JoinIds(session.cold->from_device_qos2))}, {});
 }
 
-// All acknowledgements of one session in one write.
+// A PUBACK or PUBREC that says no, and why where the client wants that and it fits
+// [MQTT-3.4.2-2, 3.5.2-2].
+std::string PublishFlow::Refusal(const Session& session, const OwedAck& ack) {
+  mqtt::Puback refusal;
+  refusal.packet_id = ack.packet_id;
+  refusal.reason = ack.reason;
+  if (session.WantsReasons()) {
+    refusal.properties.reason_string = ack.reason == ReasonCode::kNotAuthorized
+                                           ? "the topic is not this client's to publish to"
+                                           : mqtt::Name(ack.reason);
+  }
+  std::string bytes;
+  mqtt::EncodePuback(refusal, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {
+    refusal.properties.reason_string.reset();
+    bytes.clear();
+    mqtt::EncodePuback(refusal, session.version, &bytes);
+  }
+  if (ack.type == PacketType::kPubrec) bytes[0] = static_cast<char>(0x50);
+  return bytes;
+}
+
+// All acknowledgements of one session in one write, but for those that say no.
 void PublishFlow::SendAcks(Session& session, std::span<const OwedAck> acks) {
   const bool has_pubrec = std::any_of(
       acks.begin(), acks.end(), [](const OwedAck& ack) { return ack.type == PacketType::kPubrec; });
@@ -299,14 +321,11 @@ void PublishFlow::SendAcks(Session& session, std::span<const OwedAck> acks) {
       mqtt::EncodeAck(ack.type, ack.packet_id, bytes + size);
       size += 4;
     } else {
-      std::string whole;
-      mqtt::Puback refusal;
-      refusal.packet_id = ack.packet_id;
-      refusal.reason = ack.reason;
-      mqtt::EncodePuback(refusal, session.version, &whole);
-      if (ack.type == PacketType::kPubrec) whole[0] = static_cast<char>(0x50);
-      whole.copy(bytes + size, whole.size());
-      size += whole.size();
+      const std::string refusal = Refusal(session, ack);
+      c_.io.Send(session, {bytes, size});
+      size = 0;
+      if (session.is_open()) c_.io.Send(session, refusal);
+      if (!session.is_open()) return;
     }
   }
   c_.io.Send(session, {bytes, size});

@@ -3,6 +3,7 @@
 #include <deque>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "libs/auth/topic_policy.h"
@@ -52,6 +53,7 @@ class PublishFlow {
   void KeepOrder(Session& session, const OwedAck& ack, bool due);
   void SendOrdered(Session& session, std::span<const OwedAck> acks);
   void SaveQos2Ids(const Session& session);
+  [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);
   void SendAcks(Session& session, std::span<const OwedAck> acks);
   void ResumeBlocked();
   [[nodiscard]] bool Full() const;

@@ -90,12 +90,13 @@ struct ColdState {
   TopicAliases aliases_out;
   uint16_t receive_max = 65'535;  // the client's
   uint32_t packet_bytes_max = 0;  // the client's; 0: no limit
+  bool wants_no_reasons = false;  // request problem information of 0
 
   [[nodiscard]] bool IsIdle() const {
     return input.empty() && output.empty() && !will && filters.empty() && things.empty() &&
            !subscriber && topic_aliases.empty() && acks.empty() && from_device_qos2.size() == 0 &&
            outbound.empty() && !kept && aliases_out.max == 0 && receive_max == 65'535 &&
-           packet_bytes_max == 0;
+           packet_bytes_max == 0 && !wants_no_reasons;
   }
 };
 
@@ -112,6 +113,10 @@ class Session final : public net::IoHandler {
   [[nodiscard]] ColdState& Cold() {
     if (!cold) cold = std::make_unique<ColdState>();
     return *cold;
+  }
+  // Whether acknowledgements may say why [MQTT-3.1.2-29].
+  [[nodiscard]] bool WantsReasons() const {
+    return version == mqtt::Version::k5 && !(cold && cold->wants_no_reasons);
   }
   // Whether the client takes a packet of that size [MQTT-3.1.2-24].
   [[nodiscard]] bool FitsClient(size_t packet_bytes) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <set>
 
 #include "libs/auth/topic_policy.h"
@@ -20,6 +21,22 @@ using mqtt::ReasonCode;
 
 // The highest QoS that a subscription is granted.
 Qos Grant(Qos wanted) { return std::min(wanted, Qos::kAtLeastOnce); }
+
+// Of the first filter that is refused; nothing where all are granted.
+std::optional<std::string_view> WhyRefused(const mqtt::Suback& suback) {
+  const auto refused = std::find_if(suback.reasons.begin(), suback.reasons.end(), mqtt::IsFailure);
+  if (refused == suback.reasons.end()) return std::nullopt;
+  switch (*refused) {
+    case ReasonCode::kTopicFilterInvalid:
+      return "a filter of more bytes or levels than the limit";
+    case ReasonCode::kQuotaExceeded:
+      return "subscriptions_max: more filters than a session may have";
+    case ReasonCode::kNotAuthorized:
+      return "a filter of topics that are not this client's";
+    default:
+      return mqtt::Name(*refused);
+  }
+}
 
 }  // namespace
 
@@ -107,8 +124,14 @@ void SubscribeFlow::Finish(Answer& answer) {
   answer.finished = true;
   Session* session = c_.io.sessions().Find(answer.session);
   if (session == nullptr) return;
+  if (session->WantsReasons()) answer.suback.properties.reason_string = WhyRefused(answer.suback);
   std::string bytes;
   mqtt::EncodeSuback(answer.suback, session->version, &bytes);
+  if (!session->FitsClient(bytes.size())) {  // [MQTT-3.9.2-1]
+    answer.suback.properties.reason_string.reset();
+    bytes.clear();
+    mqtt::EncodeSuback(answer.suback, session->version, &bytes);
+  }
   c_.io.Send(*session, bytes);
   // Behind the SUBACK, which no answer may overtake.
   for (auto& after : answer.after) after();

@@ -28,6 +28,7 @@ def run(arguments):
             packets(stack, version)
             topics(stack, version)
         refused_twice(stack)
+        refused_briefly(stack)
         reports(stack)
         shadow_requests(stack)
         replies(stack)
@@ -122,8 +123,24 @@ def refused_twice(stack):
         device.client.send(mqtt.PUBLISH, 4, bytes([0, len(topic)]) + topic + b"\0\7\0{}")
         answer = device.client.wait(5).body
         check_equal((answer[:2], hex(answer[2])), (b"\0\7", "0x87"), f"PUBREC of the {attempt}")
+        check(b"topic" in answer[3:], "PUBREC says why")
     device.client.send(6, 2, b"\0\7")
     check_equal(hex(device.client.wait(7).body[2]), "0x92", "PUBCOMP of a refused message")
+
+
+def refused_briefly(stack):
+    """No reason string to a client that has no room for it, or wants none [MQTT-3.4.2-2]."""
+    username, password = harness.credentials(stack, "bad-brief")
+    for what, wish in (("room", b"\x27\0\0\0\x20"), ("reason strings", b"\x17\0")):
+        client = mqtt.Client(stack.gateways[0].listen["mqtt"], 5)
+        text = [len(t).to_bytes(2, "big") + t.encode() for t in ("MQTT", "bad-brief", username,
+                                                                 password)]
+        client.send(1, 0, text[0] + b"\5\xc2\0\x3c" + bytes([len(wish)]) + wish +
+                    b"".join(text[1:]))
+        check_equal(client.wait(mqtt.CONNACK).body[1], 0, f"CONNACK without {what}")
+        topic = b"device/somebody/up/properties"
+        client.send(mqtt.PUBLISH, 2, bytes([0, len(topic)]) + topic + b"\0\7\0{}")
+        check_equal(client.wait(mqtt.PUBACK).body.rstrip(b"\0"), b"\0\7\x87", f"PUBACK without {what}")
 
 
 def publish_refused_v4(stack, device, topic):
