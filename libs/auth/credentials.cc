@@ -75,6 +75,10 @@ Sha256Digest HmacSha256(std::string_view key, std::string_view message) {
   return digest;
 }
 
+bool IsDeviceName(std::string_view name) {
+  return IsValidDeviceId(name) && name.substr(0, kClaimPrefix.size()) != kClaimPrefix;
+}
+
 std::optional<MqttUser> ParseMqttUser(std::string_view username) {
   MqttUser user;
   user.name = username.substr(0, username.rfind('?'));
@@ -82,7 +86,7 @@ std::optional<MqttUser> ParseMqttUser(std::string_view username) {
   if (slash == std::string_view::npos) return std::nullopt;
   user.product = user.name.substr(0, slash);
   user.device = user.name.substr(slash + 1);
-  if (!IsValidProductId(user.product) || !IsValidDeviceId(user.device)) return std::nullopt;
+  if (!IsValidProductId(user.product) || !IsDeviceName(user.device)) return std::nullopt;
   return user;
 }
 

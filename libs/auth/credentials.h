@@ -23,6 +23,12 @@ struct MqttUser {
   std::string_view device;
 };
 
+// Names of clients that hold a claim certificate, and are no devices, begin with this; no device's
+// id does.
+inline constexpr std::string_view kClaimPrefix = "claim:";
+// Whether a client may call itself so: a valid device id, and no claim's.
+[[nodiscard]] bool IsDeviceName(std::string_view name);
+
 // Nothing unless both parts are valid ids.
 [[nodiscard]] std::optional<MqttUser> ParseMqttUser(std::string_view username);
 

@@ -1,15 +1,13 @@
 #include "libs/auth/signing_keys.h"
 
-#include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "libs/auth/base64url.h"
+#include "libs/auth/openssl_types.h"
+#include "libs/auth/public_key.h"
 #include "libs/base/status.h"
 #include "libs/json/parse.h"
 
@@ -21,27 +19,11 @@ constexpr int kRsaBitsMin = 2048;
 constexpr int kRsaBitsMax = 8192;
 constexpr json::ParseLimits kJwksLimits{.depth_max = 8, .bytes_max = 1 << 20, .nodes_max = 10'000};
 
-template <auto Free>
-struct Release {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Pkey = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
-using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, Release<EVP_PKEY_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
-using Number = std::unique_ptr<BIGNUM, Release<BN_free>>;
-using Signature = std::unique_ptr<ECDSA_SIG, Release<ECDSA_SIG_free>>;
 using Builder = std::unique_ptr<OSSL_PARAM_BLD, Release<OSSL_PARAM_BLD_free>>;
 using Parameters = std::unique_ptr<OSSL_PARAM, Release<OSSL_PARAM_free>>;
 
-const unsigned char* Bytes(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-
 Number ToNumber(std::string_view bytes) {
-  return Number(BN_bin2bn(Bytes(bytes), static_cast<int>(bytes.size()), nullptr));
+  return Number(BN_bin2bn(UnsignedBytes(bytes), static_cast<int>(bytes.size()), nullptr));
 }
 
 // A decoded member of a JWK; empty where it is missing or malformed.
@@ -90,66 +72,28 @@ Pkey ImportRsa(const json::Object& jwk) {
   return MakeKey("RSA", builder.get());
 }
 
-// The form OpenSSL takes: JWS has the two numbers of an ECDSA signature side by side. Empty where
-// the length is wrong.
-std::string DerFromRaw(std::string_view raw) {
-  if (raw.size() != 2 * kP256Bytes) return {};
-  const Signature signature(ECDSA_SIG_new());
-  // The signature takes both numbers over.
-  ECDSA_SIG_set0(signature.get(), ToNumber(raw.substr(0, kP256Bytes)).release(),
-                 ToNumber(raw.substr(kP256Bytes)).release());
-  unsigned char* der = nullptr;
-  const int size = i2d_ECDSA_SIG(signature.get(), &der);
-  if (size <= 0) return {};
-  std::string text(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
-  OPENSSL_free(der);
-  return text;
-}
-
-// A failure leaves entries in the thread's OpenSSL error queue, where TLS code on the same thread
-// would take them for its own.
-struct ErrorQueueGuard {
-  ErrorQueueGuard() = default;
-  ErrorQueueGuard(const ErrorQueueGuard&) = delete;
-  ErrorQueueGuard& operator=(const ErrorQueueGuard&) = delete;
-  ~ErrorQueueGuard() { ERR_clear_error(); }
-};
-
 }  // namespace
 
 struct SigningKeys::Key {
   std::string id;
-  std::string_view algorithm;
-  Pkey key;
+  PublicKey key;
 
-  // Nothing in `key` unless the JWK can verify signatures.
-  static Key Import(const json::Object& jwk) {
+  // Nothing unless the JWK can verify signatures.
+  static std::optional<Key> Import(const json::Object& jwk) {
     const auto is = [&jwk](std::string_view name, std::string_view value) {
       const std::string* text = jwk.FindString(name);
       return text != nullptr && *text == value;
     };
-    Key imported;
-    if (is("kty", "EC")) {
-      imported.algorithm = "ES256";
-      imported.key = ImportEc(jwk);
-    } else if (is("kty", "RSA")) {
-      imported.algorithm = "RS256";
-      imported.key = ImportRsa(jwk);
+    Pkey made;
+    if (is("kty", "EC")) made = ImportEc(jwk);
+    if (is("kty", "RSA")) made = ImportRsa(jwk);
+    absl::StatusOr<PublicKey> key = PublicKey::Take(made.release());
+    if (!key.ok() || (jwk.Has("use") && !is("use", "sig")) ||
+        (jwk.Has("alg") && !is("alg", key->algorithm()))) {
+      return std::nullopt;
     }
-    if ((jwk.Has("use") && !is("use", "sig")) ||
-        (jwk.Has("alg") && !is("alg", imported.algorithm))) {
-      imported.key = nullptr;
-    }
-    if (const std::string* id = jwk.FindString("kid")) imported.id = *id;
-    return imported;
-  }
-
-  [[nodiscard]] bool Holds(std::string_view text, std::string_view signature) const {
-    const std::string der = algorithm == "ES256" ? DerFromRaw(signature) : std::string(signature);
-    const DigestContext context(EVP_MD_CTX_new());
-    return !der.empty() &&
-           EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) == 1 &&
-           EVP_DigestVerify(context.get(), Bytes(der), der.size(), Bytes(text), text.size()) == 1;
+    const std::string* id = jwk.FindString("kid");
+    return Key{id == nullptr ? std::string() : *id, *std::move(key)};
   }
 };
 
@@ -166,8 +110,8 @@ absl::StatusOr<std::unique_ptr<const SigningKeys>> SigningKeys::Parse(std::strin
   std::vector<Key> keys;
   for (const json::Value& entry : *list->IfArray()) {
     if (!entry.is_object()) continue;
-    Key key = Key::Import(*entry.IfObject());
-    if (key.key != nullptr) keys.push_back(std::move(key));
+    std::optional<Key> key = Key::Import(*entry.IfObject());
+    if (key) keys.push_back(*std::move(key));
   }
   if (keys.empty()) {
     return absl::InvalidArgumentError("the JWKS holds no P-256 or RSA (2048 bits or more) key");
@@ -179,8 +123,8 @@ bool SigningKeys::Verify(std::string_view algorithm, std::string_view kid, std::
                          std::string_view signature) const {
   const ErrorQueueGuard guard;
   return std::any_of(keys_.begin(), keys_.end(), [&](const Key& key) {
-    return key.algorithm == algorithm && (kid.empty() || kid == key.id) &&
-           key.Holds(text, signature);
+    return key.key.algorithm() == algorithm && (kid.empty() || kid == key.id) &&
+           key.key.Verify(text, signature);
   });
 }
 

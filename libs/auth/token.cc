@@ -4,53 +4,18 @@
 #include <optional>
 
 #include "libs/auth/base64url.h"
+#include "libs/auth/jws.h"
 #include "libs/base/ids.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
-#include "libs/json/parse.h"
 
 namespace homeport::auth {
 namespace {
 
-constexpr json::ParseLimits kPartLimits{
-    .depth_max = 8, .bytes_max = kTokenBytesMax, .nodes_max = 1000};
-
 absl::Status Invalid(std::string_view why) {
   return ErrorWithReason(absl::StatusCode::kUnauthenticated, "TOKEN_INVALID",
                          fmt::format("token refused: {}", why));
-}
-
-// The JSON object that a part of a token encodes.
-std::optional<json::Object> DecodeObject(std::string_view part) {
-  const std::optional<std::string> text = DecodeBase64Url(part);
-  json::Value value;
-  if (!text.has_value() || !json::ParseInto(*text, kPartLimits, value).ok()) return std::nullopt;
-  if (!value.is_object()) return std::nullopt;
-  return std::move(*value.IfObject());
-}
-
-// The string member `name`; empty where it is missing or no string.
-std::string_view Text(const json::Object& object, std::string_view name) {
-  const std::string* text = object.FindString(name);
-  return text == nullptr ? std::string_view() : std::string_view(*text);
-}
-
-// The JWS compact serialisation: header "." claims "." signature.
-struct Compact {
-  std::string_view signed_part;  // with the dot between
-  std::string_view header;
-  std::string_view claims;
-  std::string_view signature;
-};
-
-std::optional<Compact> Split(std::string_view jwt) {
-  const size_t first = jwt.find('.');
-  if (first == std::string_view::npos) return std::nullopt;
-  const size_t second = jwt.find('.', first + 1);
-  if (second == std::string_view::npos) return std::nullopt;
-  return Compact{jwt.substr(0, second), jwt.substr(0, first),
-                 jwt.substr(first + 1, second - first - 1), jwt.substr(second + 1)};
 }
 
 std::vector<std::string> SplitScopes(std::string_view text) {
@@ -81,19 +46,19 @@ absl::StatusOr<std::unique_ptr<TokenVerifier>> TokenVerifier::FromJwks(std::stri
 
 absl::StatusOr<Claims> TokenVerifier::Verify(std::string_view jwt, WallMs now) const {
   if (jwt.size() > kTokenBytesMax) return Invalid("too long");
-  const std::optional<Compact> parts = Split(jwt);
+  const std::optional<CompactJws> parts = SplitJws(jwt);
   if (!parts.has_value()) return Invalid("not a signed JWT");
-  const std::optional<json::Object> header = DecodeObject(parts->header);
+  const std::optional<json::Object> header = DecodeJwsObject(parts->header);
   const std::optional<std::string> signature = DecodeBase64Url(parts->signature);
   if (!header.has_value() || !signature.has_value()) return Invalid("malformed");
-  const std::string_view algorithm = Text(*header, "alg");
+  const std::string_view algorithm = JwsText(*header, "alg");
   if (algorithm != "ES256" && algorithm != "RS256") return Invalid("algorithm not accepted");
   // Extensions that a verifier must understand (RFC 7515, 4.1.11): none is known here.
   if (header->Has("crit")) return Invalid("critical header not understood");
-  if (!keys_->Verify(algorithm, Text(*header, "kid"), parts->signed_part, *signature)) {
+  if (!keys_->Verify(algorithm, JwsText(*header, "kid"), parts->signed_part, *signature)) {
     return Invalid("signature does not hold for any known key");
   }
-  const std::optional<json::Object> claims = DecodeObject(parts->claims);
+  const std::optional<json::Object> claims = DecodeJwsObject(parts->claims);
   if (!claims.has_value()) return Invalid("claims are not a JSON object");
   return Accept(*claims, now.value / 1000);
 }
@@ -101,11 +66,11 @@ absl::StatusOr<Claims> TokenVerifier::Verify(std::string_view jwt, WallMs now) c
 absl::StatusOr<Claims> TokenVerifier::Accept(const json::Object& object, int64_t now_s) const {
   const std::optional<int64_t> expires_s = object.FindInt64("exp");
   if (!expires_s.has_value()) return Invalid("no integer claim exp");
-  if (Text(object, "iss") != rules_.issuer) return Invalid("other issuer");
+  if (JwsText(object, "iss") != rules_.issuer) return Invalid("other issuer");
   Claims claims;
-  claims.subject = Text(object, "sub");
-  claims.tenant = Text(object, "tenant");
-  claims.scopes = SplitScopes(Text(object, "scope"));
+  claims.subject = JwsText(object, "sub");
+  claims.tenant = JwsText(object, "tenant");
+  claims.scopes = SplitScopes(JwsText(object, "scope"));
   claims.expires_s = *expires_s;
   if (claims.subject.empty()) return Invalid("no claim sub");
   if (!IsValidTenantId(claims.tenant)) return Invalid("no valid claim tenant");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "libs/auth/jws.h"
 #include "libs/auth/signing_keys.h"
 #include "libs/base/clock.h"
 #include "libs/json/value.h"
@@ -28,8 +29,6 @@ struct TokenRules {
   std::string issuer = {};
   int64_t clock_skew_s = 60;
 };
-
-inline constexpr size_t kTokenBytesMax = 8192;
 
 // Verifies JWTs (ES256 and RS256 only) against the public keys of one JWKS. Immutable, thread-safe.
 class TokenVerifier {

@@ -8,9 +8,12 @@ namespace {
 
 constexpr std::string_view kDevicePrefix = "device/";
 constexpr std::string_view kThingPrefix = "$aws/things/";
+constexpr std::string_view kCertificatesPrefix = "$aws/certificates/";
+constexpr std::string_view kTemplatesPrefix = "$aws/provisioning-templates/";
 constexpr std::string_view kShadowPrefix = "shadow/";
 constexpr std::string_view kNamedShadowPrefix = "shadow/name/";
 constexpr std::string_view kCbor = "/cbor";
+constexpr std::string_view kJson = "/json";
 constexpr size_t kNumberDigitsMax = 5;
 constexpr int kNamedOffset =
     static_cast<int>(OwnTopicBit::kNamedShadowGet) - static_cast<int>(OwnTopicBit::kShadowGet);
@@ -100,6 +103,20 @@ Topic ClassifyShadow(std::string_view rest) {
   const bool answer = std::find(std::begin(kShadowVerbs), std::end(kShadowVerbs), shadow->verb) !=
                       std::end(kShadowVerbs);
   return {answer ? TopicClass::kOwnDown : TopicClass::kOwnUnknown};
+}
+
+// A request of provisioning; another reserved topic otherwise.
+Topic ClassifyReserved(std::string_view topic) {
+  std::string_view rest = topic;
+  const bool of_template = Consume(rest, kTemplatesPrefix);
+  if (!of_template && !Consume(rest, kCertificatesPrefix)) return {TopicClass::kReserved};
+  const bool cbor = ConsumeSuffix(rest, kCbor);
+  if (!cbor && !ConsumeSuffix(rest, kJson)) return {TopicClass::kReserved};
+  std::string_view name = rest;
+  const bool request = of_template ? ConsumeSuffix(name, "/provision") && IsOneLevel(name)
+                                   : rest == "create" || rest == "create-from-csr";
+  if (!request) return {TopicClass::kReserved};
+  return {TopicClass::kProvisioning, rest, cbor};
 }
 
 bool IsNumber(std::string_view text) {
@@ -273,14 +290,14 @@ Topic Classify(std::string_view topic, std::string_view device) {
     case Space::kForeign:
       return {TopicClass::kForeign};
     case Space::kReserved:
-      return {TopicClass::kReserved};
+      return ClassifyReserved(topic);
     case Space::kGeneral:
       break;
   }
   return {TopicClass::kGeneral};
 }
 
-bool MayPublish(TopicClass topic_class) { return topic_class <= TopicClass::kShadowDelete; }
+bool MayPublish(TopicClass topic_class) { return topic_class <= TopicClass::kProvisioning; }
 
 FilterClass ClassifyFilter(std::string_view filter, std::string_view device) {
   const Located located = Locate(filter, device);
@@ -291,11 +308,16 @@ FilterClass ClassifyFilter(std::string_view filter, std::string_view device) {
     case Space::kForeign:
       return FilterClass::kForeign;
     case Space::kReserved:
+      if (IsProvisioningFilter(filter)) return FilterClass::kOwn;
       return ReachesAllDevices(filter) ? FilterClass::kForeign : FilterClass::kReserved;
     case Space::kGeneral:
       break;
   }
   return ReachesAllDevices(filter) ? FilterClass::kForeign : FilterClass::kGeneral;
+}
+
+bool IsProvisioningFilter(std::string_view filter) {
+  return Consume(filter, kCertificatesPrefix) || Consume(filter, kTemplatesPrefix);
 }
 
 bool MaySubscribe(std::string_view filter, std::string_view device) {

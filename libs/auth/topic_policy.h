@@ -7,6 +7,8 @@
 // Which topics are a device's own, what each means, and which it may use. Pure functions without
 // allocation: every PUBLISH goes through Classify. A device's topics are
 //   device/{did}/up/…  device/{did}/down/…  $aws/things/{did}/shadow[/name/{shadow}]/…
+// and those of provisioning, where every client has only its own requests and answers:
+//   $aws/certificates/create[-from-csr]/…  $aws/provisioning-templates/{template}/provision/…
 // REQUIRES everywhere: topics and filters are valid MQTT (libs/mqtt/topic.h), `device` is a valid
 // device id. A "$share/<group>/" prefix must be taken off by the caller.
 namespace homeport::auth {
@@ -19,11 +21,12 @@ enum class TopicClass : uint8_t {
   kShadowGet,    // detail = shadow name, empty for the classic shadow; so the two below
   kShadowUpdate,
   kShadowDelete,
-  kOwnDown,     // only Homeport publishes here
-  kOwnUnknown,  // below the device's prefixes, with no meaning
-  kForeign,     // below another device's prefixes
-  kReserved,    // another topic that begins with '$'
-  kGeneral,     // any other topic
+  kProvisioning,  // detail "create", "create-from-csr" or "<template>/provision"
+  kOwnDown,       // only Homeport publishes here
+  kOwnUnknown,    // below the device's prefixes, with no meaning
+  kForeign,       // below another device's prefixes
+  kReserved,      // another topic that begins with '$'
+  kGeneral,       // any other topic
 };
 
 struct Topic {
@@ -50,6 +53,9 @@ enum class FilterClass : uint8_t {
 
 // kOwn filters only; kGeneral is for the caller's policy.
 [[nodiscard]] bool MaySubscribe(std::string_view filter, std::string_view device);
+
+// Matches answers of provisioning requests only. Each goes to who asked, so every client may.
+[[nodiscard]] bool IsProvisioningFilter(std::string_view filter);
 
 // Whose `update/delta` topics a filter of the device's matches.
 struct DeltaFilter {

@@ -29,8 +29,9 @@ struct TlsMaterial {
 
 // The server side of TLS 1.2 and 1.3 for one reactor: it shares nothing with others, since threads
 // that share a context or an algorithm wait for each other inside OpenSSL 3.0. Clients may resume
-// by tickets; ALPN is honoured where it is offered; SNI is ignored. Its thread only; outlives every
-// SSL it makes.
+// by tickets; ALPN is honoured where it is offered; SNI is ignored. Clients are asked for a
+// certificate, WebSocket ones excepted; they need not have one, whoever signed it. Its thread only;
+// outlives every SSL it makes.
 class TlsServer {
  public:
   struct Options {

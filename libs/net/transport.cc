@@ -82,6 +82,26 @@ void Transport::FinishHandshake(tls13::Engine* engine) {
   kind_ = Kind::kCompact;
 }
 
+std::vector<std::string> Transport::PeerChain() const {
+  constexpr int kChainMax = 4;
+  std::vector<std::string> chain;
+  X509* const own = ssl() == nullptr ? nullptr : SSL_get0_peer_certificate(ssl());
+  if (own == nullptr) return chain;
+  const auto add = [&chain](X509* certificate) {
+    unsigned char* der = nullptr;
+    const int size = i2d_X509(certificate, &der);
+    if (size <= 0) return;
+    chain.emplace_back(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
+    OPENSSL_free(der);
+  };
+  add(own);
+  const STACK_OF(X509)* others = SSL_get_peer_cert_chain(ssl());
+  for (int i = 0; i < std::min(sk_X509_num(others), kChainMax); ++i) {
+    add(sk_X509_value(others, i));
+  }
+  return chain;
+}
+
 IoResult Transport::Read(char* out, size_t size) {
   if (kind_ == Kind::kCompact) return ReadCompact(out, size);
   if (kind_ == Kind::kOpenSsl) {

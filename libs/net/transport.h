@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/tls13/record_layer.h"
 
@@ -57,6 +59,9 @@ class Transport {
   [[nodiscard]] SSL* ssl() const {
     return kind_ == Kind::kOpenSsl ? static_cast<SSL*>(tls_) : nullptr;
   }
+  // What the client proved to hold: its certificate and those it sent along, DER, its own first.
+  // Nothing without a certificate. REQUIRES: the handshake is complete, FinishHandshake not called.
+  [[nodiscard]] std::vector<std::string> PeerChain() const;
   // To be called once, when the handshake is complete and all that is wanted of ssl() has been
   // read. With an engine, which must outlive the transport, a session that allows it becomes
   // kCompact, and ssl() is gone.

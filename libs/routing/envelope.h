@@ -23,6 +23,7 @@ enum class UplinkKind : uint8_t {
   kUnwatch = 10,
   kWatchRenew = 11,
   kShadowListen = 12,
+  kProvision = 13,
 };
 
 struct Uplink {

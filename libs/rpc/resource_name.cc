@@ -50,6 +50,15 @@ std::optional<DeviceName> TakeDevice(std::string_view& rest, std::string_view ow
   return DeviceName{*tenant, DeviceId(*id)};
 }
 
+constexpr size_t kChildIdBytesMax = 64;
+
+bool IsChildId(std::string_view id) {
+  return id.size() <= kChildIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-';
+         });
+}
+
 bool IsShadowNameChar(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ':' ||
          c == '_' || c == '-' || c == '$';
@@ -101,6 +110,38 @@ absl::StatusOr<ProductName> ParseProductName(std::string_view name, std::string_
     return NameInvalid(name, kForm);
   }
   return ProductName{*tenant, ProductId(*product)};
+}
+
+absl::StatusOr<DeviceChildName> ParseDeviceChildName(std::string_view name,
+                                                     std::string_view collection,
+                                                     std::string_view own_tenant) {
+  std::string_view rest = name;
+  const std::optional<DeviceName> device = TakeDevice(rest, own_tenant);
+  const std::optional<std::string_view> id =
+      device.has_value() ? TakeId(rest, collection) : std::nullopt;
+  if (!id.has_value() || !rest.empty() || !IsChildId(*id)) {
+    return NameInvalid(name,
+                       fmt::format("tenants/{{tenant}}/devices/{{device}}/{}/{{id}}", collection));
+  }
+  return DeviceChildName{device->tenant, device->device, std::string(*id)};
+}
+
+absl::StatusOr<TenantChildName> ParseTenantChildName(std::string_view name,
+                                                     std::string_view collection,
+                                                     std::string_view own_tenant) {
+  std::string_view rest = name;
+  const std::optional<TenantId> tenant = TakeTenant(rest, own_tenant);
+  const std::optional<std::string_view> id =
+      tenant.has_value() ? TakeId(rest, collection) : std::nullopt;
+  if (!id.has_value() || !rest.empty() || !IsChildId(*id)) {
+    return NameInvalid(name, fmt::format("tenants/{{tenant}}/{}/{{id}}", collection));
+  }
+  return TenantChildName{*tenant, std::string(*id)};
+}
+
+std::string FormatTenantChildName(std::string_view tenant, std::string_view collection,
+                                  std::string_view id) {
+  return fmt::format("tenants/{}/{}/{}", tenant, collection, id);
 }
 
 std::string FormatDeviceName(std::string_view tenant, std::string_view device) {

@@ -26,6 +26,17 @@ struct ProductName {
   ProductId product;
 };
 
+// A thing below a device or a tenant, with an id of 1-64 of [A-Za-z0-9_-].
+struct DeviceChildName {
+  TenantId tenant;
+  DeviceId device;
+  std::string id;
+};
+struct TenantChildName {
+  TenantId tenant;
+  std::string id;
+};
+
 inline constexpr size_t kShadowNameBytesMax = 64;
 
 // 1-64 of [$A-Za-z0-9:_-]
@@ -44,6 +55,17 @@ inline constexpr size_t kShadowNameBytesMax = 64;
 [[nodiscard]] absl::StatusOr<ProductName> ParseProductName(std::string_view name,
                                                            std::string_view own_tenant);
 
+// "tenants/{tenant}/devices/{device}/<collection>/{id}"
+[[nodiscard]] absl::StatusOr<DeviceChildName> ParseDeviceChildName(std::string_view name,
+                                                                   std::string_view collection,
+                                                                   std::string_view own_tenant);
+// "tenants/{tenant}/<collection>/{id}"
+[[nodiscard]] absl::StatusOr<TenantChildName> ParseTenantChildName(std::string_view name,
+                                                                   std::string_view collection,
+                                                                   std::string_view own_tenant);
+
+[[nodiscard]] std::string FormatTenantChildName(std::string_view tenant,
+                                                std::string_view collection, std::string_view id);
 [[nodiscard]] std::string FormatDeviceName(std::string_view tenant, std::string_view device);
 [[nodiscard]] std::string FormatShadowName(std::string_view tenant, std::string_view device,
                                            std::string_view shadow);

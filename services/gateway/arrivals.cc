@@ -110,6 +110,8 @@ void Arrivals::FinishHandshake(Session& session, const Arrival& arrival) {
   probe_.handshakes.Increment();
   probe_.handshake_us.Observe(MonotonicMicros() - arrival.tls_begun_us);
   if (SSL_session_reused(session.transport.ssl()) == 1) probe_.resumptions.Increment();
+  std::vector<std::string> chain = session.transport.PeerChain();
+  if (!chain.empty()) peer_chains_[session.index] = std::move(chain);
   session.transport.FinishHandshake(tls_->engine());
   SessionsOf(session).Add(1);
   session.phase = Phase::kUpgrade;  // no longer one of the handshakes under way
@@ -170,7 +172,16 @@ void Arrivals::Forget(const Session& session) {
     }
   }
   if (session.phase < Phase::kAwaitConnect) arrivals_.erase(session.index);
+  peer_chains_.erase(session.index);
   if (session.proxied) proxied_.erase(session.index);
+}
+
+std::vector<std::string> Arrivals::TakePeerChain(const Session& session) {
+  const auto found = peer_chains_.find(session.index);
+  if (found == peer_chains_.end()) return {};
+  std::vector<std::string> chain = std::move(found->second);
+  peer_chains_.erase(found);
+  return chain;
 }
 
 std::string Arrivals::PeerOf(const Session& session) const {

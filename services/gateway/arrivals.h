@@ -61,6 +61,9 @@ class Arrivals {
   // The session ends, wherever it is.
   void Forget(const Session& session);
 
+  // The certificates the client came with (net::Transport::PeerChain), once.
+  [[nodiscard]] std::vector<std::string> TakePeerChain(const Session& session);
+
   // The other end: what a balancer said of it, or else the socket's own.
   [[nodiscard]] std::string PeerOf(const Session& session) const;
 
@@ -89,6 +92,8 @@ class Arrivals {
   uint32_t handshakes_ = 0;  // under way
   // By session index; unique_ptr because the steps hold references while they erase.
   absl::flat_hash_map<uint32_t, std::unique_ptr<Arrival>> arrivals_;
+  // Of sessions with a client certificate whose CONNECT is to come.
+  absl::flat_hash_map<uint32_t, std::vector<std::string>> peer_chains_;
   absl::flat_hash_map<uint32_t, peer::IpEndpoint> proxied_;  // of sessions that came by a balancer
 };
 

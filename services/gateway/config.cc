@@ -65,6 +65,18 @@ void DeclareIdentity(config::Table& table, GatewayConfig& c) {
   table.Text("jwks-file", &c.jwks_file,
              {.unit = "JWKS file", .doc = "keys that verify callers' tokens", .required = true});
   table.Text("token-issuer", &c.token_issuer, {.doc = "the iss claim callers' tokens must have"});
+  table.Int("device-clock-skew-s", &c.clock_skew_s,
+            {.min = 0,
+             .max = 86'400,
+             .unit = "s",
+             .doc = "how far off a device's clock may be when it signs a token"});
+  table.Int("device-token-life-s-max", &c.token_life_s_max,
+            {.min = 60,
+             .max = 366 * 86'400,
+             .unit = "s",
+             .doc = "devices' tokens that expire later are refused"});
+  table.Text("device-token-audience", &c.token_audience,
+             {.doc = "the aud claim devices' tokens must have; empty: any"});
   table.Flag("insecure", &c.insecure, {.doc = "serve gRPC without TLS where tls-cert is empty"});
   table.Flag("anonymous", &c.anonymous,
              {.doc = "let any MQTT client in, for protocol test suites; loopback only"});
@@ -173,6 +185,17 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
              .max = 3600,
              .unit = "s",
              .doc = "how long products and credentials are cached, give or take a tenth"});
+  table.Int(
+      "directory-negative-ttl-s", &c.directory_negative_ttl_s,
+      {.min = 1,
+       .max = 3600,
+       .unit = "s",
+       .doc = "how long it is remembered that there is no such product, device, certificate"});
+  table.Int("directory-poll-ms", &c.directory_poll_ms,
+            {.min = 100,
+             .max = 3000,
+             .unit = "ms",
+             .doc = "how often the registry is asked for what was revoked or changed"});
   table.Int("drain-per-second", &c.drain_per_second,
             {.min = 1, .max = 1'000'000, .doc = "sessions disconnected per second on SIGTERM"});
   table.Int("drain-ms-max", &c.drain_ms_max,

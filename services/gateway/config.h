@@ -59,6 +59,11 @@ struct GatewayConfig {
   uint32_t commands_max = 10'000;
   uint32_t watches_max = 100'000;
   uint32_t directory_ttl_s = 60;
+  uint32_t directory_negative_ttl_s = 30;
+  uint32_t directory_poll_ms = 1000;
+  uint32_t clock_skew_s = 300;
+  uint32_t token_life_s_max = 86'400;
+  std::string token_audience;
   uint32_t drain_per_second = 500;
   uint32_t drain_ms_max = 30'000;
 };

@@ -4,12 +4,12 @@
 #include <limits>
 
 #include "homeport/internal/v1/envelope.pb.h"
-#include "libs/auth/credentials.h"
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
+#include "services/gateway/permissions.h"
 #include "services/gateway/publish_flow.h"
 
 namespace homeport::gateway {
@@ -17,13 +17,10 @@ namespace {
 
 using mqtt::ReasonCode;
 
-constexpr size_t kClientIdBytesMax = 128;
 constexpr uint32_t kUntoldKeepAliveMaxS = 3600;
 
 ReasonCode RefusalOf(const absl::Status& status) {
   switch (status.code()) {
-    case absl::StatusCode::kNotFound:
-      return ReasonCode::kBadUserNameOrPassword;
     case absl::StatusCode::kPermissionDenied:
       return ReasonCode::kBanned;
     case absl::StatusCode::kResourceExhausted:
@@ -95,11 +92,12 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
     Refuse(session, ReasonCode::kServerBusy, "overload_lag_ms");
     return FrameOutcome::kPause;
   }
-  Attempt attempt;
-  if (const ReasonCode reason = Identify(session, connect, attempt); mqtt::IsFailure(reason)) {
-    Refuse(session, reason, "user name, client id or authentication method");
+  if (const Verdict verdict = authenticator_.Identify(session, connect); !verdict.ok()) {
+    Refuse(session, verdict.reason, verdict.why, verdict.why);
     return FrameOutcome::kPause;
   }
+  Attempt attempt;
+  attempt.client_id_assigned = connect.client_id.empty();
   attempt.keep_alive_s = connect.keep_alive_s;
   attempt.wish.clean_start = connect.clean_start;
   attempt.asked_expiry_s = ExpiryOf(connect);
@@ -110,37 +108,10 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   }
   session.phase = Phase::kAuthenticating;
   attempts_[session.handle().packed()] = std::move(attempt);
-  FindProduct(session.handle());
+  authenticator_.Authenticate(session, [this, handle = session.handle()](const Verdict& verdict) {
+    OnVerdict(handle, verdict);
+  });
   return FrameOutcome::kPause;
-}
-
-// Sets the session's identity from the user name and the client id.
-ReasonCode ConnectFlow::Identify(Session& session, const mqtt::Connect& connect,
-                                 Attempt& attempt) const {
-  if (connect.properties.authentication_method) return ReasonCode::kBadAuthenticationMethod;
-  if (connect.client_id.size() > kClientIdBytesMax ||
-      (connect.client_id.empty() && connect.version == mqtt::Version::k311 &&
-       !connect.clean_start)) {
-    return ReasonCode::kClientIdentifierNotValid;  // [MQTT-3.1.3-8]
-  }
-  auto identity = std::make_unique<Identity>();
-  attempt.client_id_assigned = connect.client_id.empty();
-  if (c_.config.anonymous) {
-    identity->client = attempt.client_id_assigned
-                           ? fmt::format("auto-{}-{}", c_.pod.str(), session.handle().packed())
-                           : std::string(connect.client_id);
-    identity->device = identity->client;
-  } else {
-    const auto user = auth::ParseMqttUser(connect.user_name.value_or(""));
-    if (!user || !connect.password) return ReasonCode::kBadUserNameOrPassword;
-    attempt.user_name = std::string(user->name);
-    attempt.password = std::string(*connect.password);
-    identity->device = std::string(user->device);
-    identity->client =
-        attempt.client_id_assigned ? identity->device : std::string(connect.client_id);
-  }
-  session.identity = std::move(identity);
-  return ReasonCode::kSuccess;
 }
 
 void ConnectFlow::KeepWill(Session& session, const mqtt::Will& will) const {
@@ -162,59 +133,31 @@ Session* ConnectFlow::Waiting(SessionHandle handle, Phase phase) {
   return session != nullptr && session->phase == phase ? session : nullptr;
 }
 
-void ConnectFlow::FindProduct(SessionHandle handle) {
-  if (c_.config.anonymous) return AcquireClaim(*c_.io.sessions().Find(handle));
-  const Attempt& attempt = attempts_[handle.packed()];
-  const std::string product = attempt.user_name.substr(0, attempt.user_name.find('/'));
-  if (const auto cached = c_.directory.CachedProduct(product)) return OnProduct(handle, *cached);
-  c_.directory.FetchProduct(product, [this, handle](absl::StatusOr<Directory::Product> fetched) {
-    c_.reactor.Post([this, handle, fetched = std::move(fetched)] { OnProduct(handle, fetched); });
-  });
-}
-
-void ConnectFlow::OnProduct(SessionHandle handle,
-                            const absl::StatusOr<Directory::Product>& product) {
+void ConnectFlow::OnVerdict(SessionHandle handle, const Verdict& verdict) {
   Session* session = Waiting(handle, Phase::kAuthenticating);
   if (session == nullptr) return;
-  if (!product.ok()) return Refuse(*session, RefusalOf(product.status()), "product");
-  session->identity->product = *product;
-  const Attempt& attempt = attempts_[handle.packed()];
-  const ProductInfo& info = **product;
-  const bool fleet_key =
-      !info.fleet_key.empty() &&
-      auth::VerifyFleetPassword(info.fleet_key, attempt.user_name, attempt.password);
-  if (fleet_key && info.allow_unregistered) return AcquireClaim(*session);
-  FindDevice(*session, fleet_key);
-}
-
-void ConnectFlow::FindDevice(Session& session, bool password_is_fleet_key) {
-  const SessionHandle handle = session.handle();
-  const std::string device = session.identity->device;
-  if (const auto cached = c_.directory.CachedDevice(device)) {
-    return OnDevice(handle, *cached, password_is_fleet_key);
-  }
-  c_.directory.FetchDevice(
-      device, [this, handle, password_is_fleet_key](absl::StatusOr<DeviceInfo> fetched) {
-        c_.reactor.Post([this, handle, password_is_fleet_key, fetched = std::move(fetched)] {
-          OnDevice(handle, fetched, password_is_fleet_key);
-        });
-      });
-}
-
-void ConnectFlow::OnDevice(SessionHandle handle, const absl::StatusOr<DeviceInfo>& device,
-                           bool password_is_fleet_key) {
-  Session* session = Waiting(handle, Phase::kAuthenticating);
-  if (session == nullptr) return;
-  if (!device.ok()) return Refuse(*session, RefusalOf(device.status()), "device");
-  if (device->product != session->identity->product->product) {
-    return Refuse(*session, ReasonCode::kBadUserNameOrPassword, "device of another product");
-  }
-  if (device->disabled) return Refuse(*session, ReasonCode::kBanned, "device disabled");
-  const Attempt& attempt = attempts_[handle.packed()];
-  if (!password_is_fleet_key && !auth::VerifySecret(attempt.password, device->secret_sha256)) {
-    return Refuse(*session, ReasonCode::kBadUserNameOrPassword, "password");
+  if (!verdict.ok()) return Refuse(*session, verdict.reason, verdict.why, verdict.why);
+  CheckWill(*session);
+  if (session->identity->claim) {  // nothing of it is worth keeping
+    attempts_[handle.packed()].wish = {.clean_start = true, .expiry_s = 0};
   }
   AcquireClaim(*session);
+}
+
+// Here, while it is known what the client may do: who publishes it may be another pod.
+void ConnectFlow::CheckWill(Session& session) {
+  if (!session.cold || !session.cold->will) return;
+  const BusMessage& will = session.cold->will->message;
+  const auth::TopicClass topic_class =
+      auth::Classify(will.topic(), session.identity->device).topic_class;
+  if (topic_class != auth::TopicClass::kGeneral ||
+      MayBroadcast(c_.config, *session.identity, topic_class, will.topic(), will.retain())) {
+    return;
+  }
+  c_.probe.Refuse("will_topic_not_authorized");
+  log::Refusal("will_refused", {{"device", session.identity->device}, {"topic", will.topic()}});
+  session.cold->will.reset();
+  session.TrimCold();
 }
 
 void ConnectFlow::AcquireClaim(Session& session) {
@@ -333,6 +276,7 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
 }
 
 void ConnectFlow::AppendConnected(const Session& session) {
+  if (session.identity->claim) return;  // no device is there yet
   internal::v1::Connected connected;
   if (session.identity->product) {
     connected.set_product(session.identity->product->product);
@@ -341,6 +285,7 @@ void ConnectFlow::AppendConnected(const Session& session) {
   if (session.identity->client != session.identity->device) {
     connected.set_client(session.identity->client);
   }
+  if (session.identity->inventory) connected.set_inventory(*session.identity->inventory);
   connected.set_connected_ms(c_.reactor.wall().value);
   const std::string payload = connected.SerializeAsString();
   routing::Uplink message;
@@ -378,8 +323,9 @@ void ConnectFlow::SendConnack(Session& session, const Attempt& attempt, bool ses
   c_.io.Send(session, bytes);
 }
 
-void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view why) {
-  c_.probe.Refuse(mqtt::Name(reason));
+void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view why,
+                         std::string_view counted_as) {
+  c_.probe.Refuse(counted_as);
   log::Refusal("connect_refused",
                {{"device", session.identity ? session.identity->device : std::string()},
                 {"reason", mqtt::Name(reason)},

@@ -6,21 +6,26 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "libs/mqtt/packets.h"
+#include "services/gateway/authenticator.h"
 #include "services/gateway/session_keeper.h"
 #include "services/gateway/shard_context.h"
 
 namespace homeport::gateway {
 
-// CONNECT, step by step: read → authenticate (directory) → claim the client id (Redis) → CONNACK.
-// A client whose steps wait is not read; a refusal is a CONNACK with its code and the end of the
-// connection. Shard's thread only.
+// CONNECT, step by step: read → authenticate (authenticator.h) → claim the client id (Redis) →
+// CONNACK. A client whose steps wait is not read; a refusal is a CONNACK with its code and the end
+// of the connection. Shard's thread only.
 class ConnectFlow {
  public:
-  ConnectFlow(ShardContext& context, SessionKeeper& keeper) : c_(context), keeper_(keeper) {}
+  ConnectFlow(ShardContext& context, SessionKeeper& keeper)
+      : c_(context), keeper_(keeper), authenticator_(context) {}
 
   FrameOutcome OnConnect(Session& session, const mqtt::Frame& frame);
   // The session closed before it was online.
-  void Forget(const Session& session) { attempts_.erase(session.handle().packed()); }
+  void Forget(const Session& session) {
+    authenticator_.Forget(session);
+    attempts_.erase(session.handle().packed());
+  }
   // Ends a session of this shard whose client id was claimed elsewhere. `resumed`: the newer
   // connection did not ask for a clean start.
   struct Successor {
@@ -34,22 +39,16 @@ class ConnectFlow {
  private:
   // What CONNECT said and later steps need.
   struct Attempt {
-    std::string user_name;
-    std::string password;
     uint16_t keep_alive_s = 0;
     SessionWish wish;
     uint32_t asked_expiry_s = 0;
     bool client_id_assigned = false;
   };
 
-  [[nodiscard]] mqtt::ReasonCode Identify(Session& session, const mqtt::Connect& connect,
-                                          Attempt& attempt) const;
   void KeepWill(Session& session, const mqtt::Will& will) const;
-  void FindProduct(SessionHandle handle);
-  void OnProduct(SessionHandle handle, const absl::StatusOr<Directory::Product>& product);
-  void FindDevice(Session& session, bool password_is_fleet_key);
-  void OnDevice(SessionHandle handle, const absl::StatusOr<DeviceInfo>& device,
-                bool password_is_fleet_key);
+  void OnVerdict(SessionHandle handle, const Verdict& verdict);
+  // Drops a will that the client's product does not allow.
+  void CheckWill(Session& session);
   void AcquireClaim(Session& session);
   // `former`: which pod has the session that the client comes back to.
   void ClaimClient(SessionHandle handle, std::optional<SessionStore::Former> former);
@@ -67,12 +66,17 @@ class ConnectFlow {
   void Accept(Session& session, const Claimant& claimant, const Claim& claim,
               const Attempt& attempt);
   void SendConnack(Session& session, const Attempt& attempt, bool session_present);
-  void Refuse(Session& session, mqtt::ReasonCode reason, std::string_view why);
+  void Refuse(Session& session, mqtt::ReasonCode reason, std::string_view why) {
+    Refuse(session, reason, why, mqtt::Name(reason));
+  }
+  void Refuse(Session& session, mqtt::ReasonCode reason, std::string_view why,
+              std::string_view counted_as);
   // The session, if it is still in `phase`.
   [[nodiscard]] Session* Waiting(SessionHandle handle, Phase phase);
 
   ShardContext& c_;
   SessionKeeper& keeper_;
+  Authenticator authenticator_;
   absl::flat_hash_map<uint64_t, Attempt> attempts_;  // by packed session handle
   bool draining_ = false;
 };

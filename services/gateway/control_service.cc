@@ -116,14 +116,15 @@ void ControlService::FindTarget(const grpc::CallbackServerContext& context, cons
     target.product = *std::move(product);
     done(std::move(target));
   };
-  auto on_device = [this, name, tenant = claims->tenant,
-                    on_product = std::move(on_product)](absl::StatusOr<DeviceInfo> device) mutable {
-    if (absl::IsNotFound(device.status()) || (device.ok() && device->tenant != tenant)) {
+  auto on_device = [this, name, tenant = claims->tenant, on_product = std::move(on_product)](
+                       absl::StatusOr<Directory::Device> device) mutable {
+    if (absl::IsNotFound(device.status()) || (device.ok() && (*device)->tenant() != tenant)) {
       return on_product(rpc::PermissionDenied(name));
     }
     if (!device.ok()) return on_product(WithReason(device.status(), "REGISTRY_UNAVAILABLE"));
-    if (auto cached = directory_.CachedProduct(device->product)) return on_product(*cached);
-    directory_.FetchProduct(device->product, std::move(on_product));
+    const std::string& product = (*device)->product();
+    if (auto cached = directory_.CachedProduct(product)) return on_product(*cached);
+    directory_.FetchProduct(product, std::move(on_product));
   };
   if (auto cached = directory_.CachedDevice(target.device); cached && cached->ok()) {
     return on_device(*std::move(cached));

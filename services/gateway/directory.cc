@@ -6,26 +6,48 @@
 #include "libs/base/status.h"
 #include "libs/model/parse.h"
 #include "libs/rpc/status_convert.h"
+#include "libs/rpc/topic_rules.h"
 
 namespace homeport::gateway {
 namespace {
 
-using internal::v1::DeviceConfig;
 using internal::v1::DeviceState;
+using internal::v1::DirectoryService;
 using internal::v1::GetDeviceConfigRequest;
 using internal::v1::GetProductConfigRequest;
 using internal::v1::GetStateRequest;
 using internal::v1::ProductConfig;
+using internal::v1::ResolveCertificateRequest;
 
-// Everything one asynchronous call needs until its callback, which deletes it.
-template <typename Request, typename Response>
-struct Call {
-  grpc::ClientContext context;
-  Request request;
-  Response response;
+// The method of the stub that answers a request.
+template <typename Request>
+struct Method;
+template <>
+struct Method<GetProductConfigRequest> {
+  static void Call(DirectoryService::Stub::async_interface& stub, auto... arguments) {
+    stub.GetProductConfig(std::move(arguments)...);
+  }
+};
+template <>
+struct Method<GetDeviceConfigRequest> {
+  static void Call(DirectoryService::Stub::async_interface& stub, auto... arguments) {
+    stub.GetDeviceConfig(std::move(arguments)...);
+  }
+};
+template <>
+struct Method<ResolveCertificateRequest> {
+  static void Call(DirectoryService::Stub::async_interface& stub, auto... arguments) {
+    stub.ResolveCertificate(std::move(arguments)...);
+  }
+};
+template <>
+struct Method<GetStateRequest> {
+  static void Call(DirectoryService::Stub::async_interface& stub, auto... arguments) {
+    stub.GetState(std::move(arguments)...);
+  }
 };
 
-absl::StatusOr<Directory::Product> ToProduct(const ProductConfig& config) {
+absl::StatusOr<Directory::Product> ToProduct(ProductConfig config) {
   auto info = std::make_shared<ProductInfo>();
   info->product = config.product();
   info->tenant = config.tenant();
@@ -34,95 +56,74 @@ absl::StatusOr<Directory::Product> ToProduct(const ProductConfig& config) {
   if (!config.model_json().empty()) {
     HP_ASSIGN_OR_RETURN(info->model, model::ParseModel(std::string_view(config.model_json())));
   }
+  HP_ASSIGN_OR_RETURN(info->policy,
+                      auth::AccessPolicy::Compile(rpc::ToRules(config.topic_policy())));
   return Directory::Product(std::move(info));
 }
 
-DeviceInfo ToDevice(const DeviceConfig& config) {
-  return {config.product(), config.tenant(), config.secret_sha256(), config.disabled()};
+absl::StatusOr<Directory::Device> ToDevice(DeviceConfig config) {
+  return Directory::Device(std::make_shared<const DeviceConfig>(std::move(config)));
+}
+
+absl::StatusOr<Directory::Certificate> ToCertificate(CertificateConfig config) {
+  return Directory::Certificate(std::make_shared<const CertificateConfig>(std::move(config)));
+}
+
+template <typename T>
+typename DirectoryCache<T>::Options CacheOptions(const Directory::Options& options) {
+  typename DirectoryCache<T>::Options cache;
+  cache.ttl_ms = options.ttl_ms;
+  cache.negative_ttl_ms = options.negative_ttl_ms;
+  cache.entries_max = options.entries_max;
+  return cache;
+}
+
+DirectoryCache<Directory::Certificate>::Options CertificateOptions(
+    const Directory::Options& options) {
+  auto cache = CacheOptions<Directory::Certificate>(options);
+  cache.is_negative = [](const absl::StatusOr<Directory::Certificate>& answer) {
+    return answer.ok() && !(*answer)->refusal().empty();
+  };
+  return cache;
 }
 
 }  // namespace
 
 Directory::Directory(std::shared_ptr<grpc::Channel> channel, rpc::TokenFile& token,
-                     const Clock& clock, Options options)
-    : stub_(internal::v1::DirectoryService::NewStub(std::move(channel))),
+                     const Clock& clock, const Options& options)
+    : stub_(DirectoryService::NewStub(std::move(channel))),
       token_(token),
-      clock_(clock),
       options_(options),
-      random_(std::random_device{}()) {}
+      products_(clock, CacheOptions<Product>(options)),
+      devices_(clock, CacheOptions<Device>(options)),
+      certificates_(clock, CertificateOptions(options)) {}
 
-template <typename T>
-std::optional<absl::StatusOr<T>> Directory::Cached(Cache<T>& cache, std::string_view name) {
-  absl::MutexLock lock(&mutex_);
-  const auto found = cache.find(name);
-  if (found == cache.end() || found->second.expires <= clock_.Now()) return std::nullopt;
-  return found->second.value;
-}
-
-std::optional<absl::StatusOr<Directory::Product>> Directory::CachedProduct(
-    std::string_view product) {
-  return Cached(products_, product);
-}
-
-std::optional<absl::StatusOr<DeviceInfo>> Directory::CachedDevice(std::string_view device) {
-  return Cached(devices_, device);
-}
-
-template <typename T>
-bool Directory::Enqueue(Cache<T>& cache, const std::string& name,
-                        absl::AnyInvocable<void(absl::StatusOr<T>)> done) {
-  absl::MutexLock lock(&mutex_);
-  if (cache.size() >= options_.entries_max && !cache.contains(name)) {
-    // Forget some idle entry: any will do, an exact order would cost memory for each.
-    for (auto entry = cache.begin(); entry != cache.end(); ++entry) {
-      if (!entry->second.waiting.empty()) continue;
-      cache.erase(entry);
-      break;
-    }
-  }
-  Entry<T>& entry = cache[name];
-  entry.waiting.push_back(std::move(done));
-  return entry.waiting.size() == 1;
-}
-
-template <typename T>
-void Directory::Store(Cache<T>& cache, const std::string& name, absl::StatusOr<T> value) {
-  std::vector<absl::AnyInvocable<void(absl::StatusOr<T>)>> waiting;
+void Directory::CallBegins(Begin begin) {
   {
     absl::MutexLock lock(&mutex_);
-    Entry<T>& entry = cache[name];
-    waiting.swap(entry.waiting);
-    const bool known = value.ok() || absl::IsNotFound(value.status());
-    if (known) {
-      entry.value = std::move(value);
-      entry.expires =
-          clock_.Now() + Jittered(entry.value.ok() ? options_.ttl_ms : options_.not_found_ttl_ms);
-    } else if (entry.value.ok()) {
-      log::Refusal(
-          "directory_stale",
-          {{"name", name}, {"reason", value.status()}, {"next", "the cached answer is used"}});
-      entry.expires = clock_.Now() + Jittered(options_.not_found_ttl_ms);
-    } else {
-      entry.value = std::move(value);
+    ++calls_;
+    if (begun_ >= options_.calls_max) {
+      waiting_.push_back(std::move(begin));
+      return;
     }
-    value = entry.value;
+    ++begun_;
   }
-  for (auto& done : waiting) done(value);
-}
-
-int64_t Directory::Jittered(int64_t ttl_ms) {
-  const int64_t tenth = std::max<int64_t>(ttl_ms / 10, 1);
-  return ttl_ms - tenth + static_cast<int64_t>(random_()) % (2 * tenth);
-}
-
-void Directory::CallBegins() {
-  absl::MutexLock lock(&mutex_);
-  ++calls_;
+  begin();
 }
 
 void Directory::CallEnds() {
-  absl::MutexLock lock(&mutex_);
-  --calls_;
+  Begin next;
+  {
+    absl::MutexLock lock(&mutex_);
+    --calls_;
+    if (waiting_.empty()) {
+      --begun_;
+      return;
+    }
+    next = std::move(waiting_.front());
+    waiting_.pop_front();
+  }
+  next();
 }
 
 void Directory::Finish() {
@@ -131,67 +132,105 @@ void Directory::Finish() {
       +[](int* calls) { return *calls == 0; }, &calls_));
 }
 
+// `done` gets an absl::StatusOr<Response>.
+template <typename Request, typename Response, typename Done>
+void Directory::Ask(Request request, Done done) {
+  // Everything one asynchronous call needs until its callback, which deletes it.
+  struct Call {
+    grpc::ClientContext context;
+    Request request;
+    Response response;
+    Done done;
+  };
+  auto* call = new Call{{}, std::move(request), {}, std::move(done)};
+  CallBegins([this, call] {
+    const auto finish = [this, call](absl::StatusOr<Response> answer) {
+      call->done(std::move(answer));
+      delete call;
+      CallEnds();
+    };
+    if (absl::Status ready = rpc::PrepareCall(call->context, token_, options_.timeout_ms);
+        !ready.ok()) {
+      return finish(absl::UnavailableError(Message(ready)));
+    }
+    Method<Request>::Call(*stub_->async(), &call->context,
+                          static_cast<const Request*>(&call->request), &call->response,
+                          [call, finish](const grpc::Status& status) {
+                            if (status.ok()) return finish(std::move(call->response));
+                            finish(rpc::FromGrpc(status));
+                          });
+  });
+}
+
+template <typename T, typename Request, typename Response, typename Convert>
+void Directory::Fetch(DirectoryCache<T>& cache, std::string name, Request request, Convert convert,
+                      typename DirectoryCache<T>::Done done) {
+  if (!cache.Join(name, std::move(done))) return;
+  Ask<Request, Response>(std::move(request), [&cache, name = std::move(name),
+                                              convert](absl::StatusOr<Response> answer) {
+    const absl::Status status = answer.status();
+    const bool stale =
+        cache.Store(name, answer.ok() ? convert(*std::move(answer)) : absl::StatusOr<T>(status));
+    if (!stale) return;
+    log::Refusal("directory_stale",
+                 {{"name", name}, {"reason", status}, {"next", "the cached answer is used"}});
+  });
+}
+
 void Directory::FetchProduct(std::string product, OnProduct done) {
-  if (!Enqueue(products_, product, std::move(done))) return;
-  auto* call = new Call<GetProductConfigRequest, ProductConfig>;
-  call->request.set_product(product);
-  if (absl::Status ready = rpc::PrepareCall(call->context, token_, options_.timeout_ms);
-      !ready.ok()) {
-    delete call;
-    return Store<Product>(products_, product, absl::UnavailableError(Message(ready)));
-  }
-  CallBegins();
-  stub_->async()->GetProductConfig(
-      &call->context, &call->request, &call->response,
-      [this, call, product = std::move(product)](const grpc::Status& status) {
-        Store<Product>(products_, product,
-                       status.ok() ? ToProduct(call->response) : rpc::FromGrpc(status));
-        delete call;
-        CallEnds();
-      });
+  GetProductConfigRequest request;
+  request.set_product(product);
+  Fetch<Product, GetProductConfigRequest, ProductConfig>(
+      products_, std::move(product), std::move(request), ToProduct, std::move(done));
 }
 
 void Directory::FetchDevice(std::string device, OnDevice done) {
-  if (!Enqueue(devices_, device, std::move(done))) return;
-  auto* call = new Call<GetDeviceConfigRequest, DeviceConfig>;
-  call->request.set_device(device);
-  if (absl::Status ready = rpc::PrepareCall(call->context, token_, options_.timeout_ms);
-      !ready.ok()) {
-    delete call;
-    return Store<DeviceInfo>(devices_, device, absl::UnavailableError(Message(ready)));
-  }
-  CallBegins();
-  stub_->async()->GetDeviceConfig(
-      &call->context, &call->request, &call->response,
-      [this, call, device = std::move(device)](const grpc::Status& status) {
-        Store<DeviceInfo>(devices_, device,
-                          status.ok() ? absl::StatusOr<DeviceInfo>(ToDevice(call->response))
-                                      : rpc::FromGrpc(status));
-        delete call;
-        CallEnds();
-      });
+  GetDeviceConfigRequest request;
+  request.set_device(device);
+  Fetch<Device, GetDeviceConfigRequest, DeviceConfig>(
+      devices_, std::move(device), std::move(request), ToDevice, std::move(done));
+}
+
+void Directory::FetchCertificate(std::string id, const std::vector<std::string>& chain,
+                                 OnCertificate done) {
+  ResolveCertificateRequest request;
+  request.set_certificate(chain.front());
+  for (size_t i = 1; i < chain.size(); ++i) request.add_chain(chain[i]);
+  Fetch<Certificate, ResolveCertificateRequest, CertificateConfig>(
+      certificates_, std::move(id), std::move(request), ToCertificate, std::move(done));
 }
 
 void Directory::FetchState(std::string device, OnState done) {
-  auto* call = new Call<GetStateRequest, DeviceState>;
-  call->request.set_device(std::move(device));
-  if (absl::Status ready = rpc::PrepareCall(call->context, token_, options_.timeout_ms);
-      !ready.ok()) {
-    delete call;
-    return done(absl::UnavailableError(Message(ready)));
+  GetStateRequest request;
+  request.set_device(std::move(device));
+  Ask<GetStateRequest, DeviceState>(
+      std::move(request), [done = std::move(done)](absl::StatusOr<DeviceState> answer) mutable {
+        done(std::move(answer));
+      });
+}
+
+void Directory::Forget(const DirectoryChange& change) {
+  switch (change.kind()) {
+    case DirectoryChange::KIND_DEVICE:
+      return devices_.Forget(change.name());
+    case DirectoryChange::KIND_PRODUCT:
+      return products_.Forget(change.name());
+    case DirectoryChange::KIND_CERTIFICATE:
+      return certificates_.Forget(change.name());
+    default:
+      // Of an authority: those it vouches for, and those that are refused as somebody else's.
+      certificates_.ForgetIf([&](const absl::StatusOr<Certificate>& answer) {
+        return answer.ok() &&
+               (!(*answer)->refusal().empty() || (*answer)->authority() == change.name());
+      });
   }
-  auto finish = std::make_shared<OnState>(std::move(done));  // gRPC wants a copyable callback
-  CallBegins();
-  stub_->async()->GetState(&call->context, &call->request, &call->response,
-                           [this, call, finish](const grpc::Status& status) {
-                             if (status.ok()) {
-                               (*finish)(std::move(call->response));
-                             } else {
-                               (*finish)(rpc::FromGrpc(status));
-                             }
-                             delete call;
-                             CallEnds();
-                           });
+}
+
+void Directory::ForgetAll() {
+  const auto any = [](const auto&) { return true; };
+  products_.ForgetIf(any);
+  devices_.ForgetIf(any);
+  certificates_.ForgetIf(any);
 }
 
 }  // namespace homeport::gateway

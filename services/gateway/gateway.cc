@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <fstream>
+#include <set>
 #include <utility>
 
 #include "absl/synchronization/blocking_counter.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr int64_t kHeartbeatMs = 15'000;
 constexpr int64_t kControlStopMs = 2000;
+constexpr int64_t kFeedTimeoutMs = 2000;
+constexpr int kProductAttempts = 3;
 constexpr int64_t kDirectoryStopMs = 10'000;
 
 // The CPUs this process may use: its affinity, less where its cgroup has a quota (cpu.max).
@@ -49,6 +52,8 @@ void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
                  kDirectoryStopMs});
   lifecycle.Add({"shards", [this] { return StartShards(); }, [this] { DrainShards(); },
                  config_.drain_ms_max + 5000});
+  lifecycle.Add({"directory feed", [this] { return StartFeed(); }, [this] { feed_->Stop(); },
+                 2 * kFeedTimeoutMs});
   lifecycle.Add({"control", [this] { return StartControl(); }, [this] { StopControl(); },
                  kControlStopMs + 3000});
   lifecycle.Add({"readiness",
@@ -75,6 +80,7 @@ absl::Status Gateway::StartDirectory() {
                       rpc::MakeChannel({config_.registry_grpc, config_.registry_ca, ""}));
   Directory::Options options;
   options.ttl_ms = int64_t{config_.directory_ttl_s} * 1000;
+  options.negative_ttl_ms = int64_t{config_.directory_negative_ttl_s} * 1000;
   directory_ = std::make_unique<Directory>(std::move(channel), token_, SystemClock(), options);
   return absl::OkStatus();
 }
@@ -95,6 +101,51 @@ absl::Status Gateway::StartShards() {
   }
   for (const auto& shard : shards_) shard->StartThread();
   return absl::OkStatus();
+}
+
+// Behind the shards, which outlive it: changes go to their sessions.
+absl::Status Gateway::StartFeed() {
+  HP_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
+                      rpc::MakeChannel({config_.registry_grpc, config_.registry_ca, ""}));
+  DirectoryFeed::Handler handler;
+  handler.on_changes = [this](const std::vector<DirectoryChange>& changes) { OnChanges(changes); };
+  handler.on_reset = [this] { directory_->ForgetAll(); };
+  feed_ = std::make_unique<DirectoryFeed>(
+      std::move(channel), token_, SystemClock(),
+      DirectoryFeed::Options{config_.directory_poll_ms, kFeedTimeoutMs}, std::move(handler));
+  metrics_.AddGaugeFunction("homeport_gateway_directory_feed_age_seconds",
+                            "Since the registry was last asked for what was revoked", {},
+                            [this] { return static_cast<double>(feed_->age_ms()) * 1e-3; });
+  return absl::OkStatus();
+}
+
+// A fetch that a change has overtaken is repeated. Where none succeeds, what sessions have goes on.
+void Gateway::RefreshProduct(const std::string& name, int attempts) {
+  directory_->FetchProduct(
+      name, [this, name, attempts](absl::StatusOr<Directory::Product> product) {
+        if (absl::IsUnavailable(product.status()) && attempts > 1) {
+          return RefreshProduct(name, attempts - 1);
+        }
+        if (!product.ok()) return;
+        for (const auto& shard : shards_) {
+          shard->Post([&shard, product = *product] { shard->revocations().Replace(product); });
+        }
+      });
+}
+
+void Gateway::OnChanges(const std::vector<DirectoryChange>& changes) {
+  auto revoked = std::make_shared<Revoked>();  // shared by the shards
+  std::set<std::string> products;
+  for (const DirectoryChange& change : changes) {
+    directory_->Forget(change);
+    revoked->Add(change);
+    if (change.kind() == DirectoryChange::KIND_PRODUCT) products.insert(change.name());
+  }
+  for (const std::string& product : products) RefreshProduct(product, kProductAttempts);
+  if (revoked->empty()) return;
+  for (const auto& shard : shards_) {
+    shard->Post([&shard, revoked] { shard->revocations().End(revoked); });
+  }
 }
 
 absl::Status Gateway::StartControl() {

@@ -13,6 +13,7 @@
 #include "services/gateway/config.h"
 #include "services/gateway/control_service.h"
 #include "services/gateway/directory.h"
+#include "services/gateway/directory_feed.h"
 #include "services/gateway/shard.h"
 
 namespace homeport::gateway {
@@ -30,6 +31,9 @@ class Gateway {
  private:
   [[nodiscard]] absl::Status StartDirectory();
   [[nodiscard]] absl::Status StartShards();
+  [[nodiscard]] absl::Status StartFeed();
+  void OnChanges(const std::vector<DirectoryChange>& changes);
+  void RefreshProduct(const std::string& name, int attempts);
   [[nodiscard]] absl::Status StartControl();
   [[nodiscard]] absl::Status StartMetrics();
   void StopControl();
@@ -44,6 +48,7 @@ class Gateway {
   std::unique_ptr<auth::JwksFile> tokens_;
   std::unique_ptr<rpc::CallAuth> auth_;
   std::unique_ptr<Directory> directory_;
+  std::unique_ptr<DirectoryFeed> feed_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<ControlService> control_;
   std::unique_ptr<rpc::Server> server_;

@@ -110,6 +110,7 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
 }
 
 void MqttServer::AppendDisconnected(const Session& session, std::string_view reason) {
+  if (session.identity->claim) return;  // no device was there
   internal::v1::Disconnected disconnected;
   if (session.identity->client != session.identity->device) {
     disconnected.set_client(session.identity->client);

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "homeport/internal/v1/envelope.pb.h"
 #include "libs/base/log.h"
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "services/gateway/command_table.h"
+#include "services/gateway/permissions.h"
 
 namespace homeport::gateway {
 namespace {
@@ -27,9 +29,26 @@ routing::UplinkKind KindOf(auth::TopicClass topic_class) {
       return routing::UplinkKind::kShadowUpdate;
     case auth::TopicClass::kShadowDelete:
       return routing::UplinkKind::kShadowDelete;
+    case auth::TopicClass::kProvisioning:
+      return routing::UplinkKind::kProvision;
     default:
       return routing::UplinkKind::kProperties;
   }
+}
+
+// The request with who makes it: an anonymous client is nobody.
+std::string WrapProvision(const Identity& identity, bool anonymous, std::string_view payload) {
+  internal::v1::ProvisionRequest request;
+  request.set_payload(payload.data(), payload.size());
+  if (identity.certificate) {
+    request.set_certificate(identity.certificate->id());
+    request.set_tenant(identity.certificate->tenant());
+    request.set_template_(identity.certificate->template_());
+  } else if (identity.product) {
+    request.set_tenant(identity.product->tenant);
+  }
+  if (!identity.claim && !anonymous) request.set_device(identity.device);
+  return request.SerializeAsString();
 }
 
 }  // namespace
@@ -53,8 +72,11 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   const std::string_view thing = things_.OfTopic(session, publish.topic);
   const std::string_view device = thing.empty() ? session.identity->device : thing;
   const auth::Topic topic = auth::Classify(publish.topic, device);
-  const bool broadcast = MayBroadcast(topic.topic_class);
-  if (!broadcast && !auth::MayPublish(topic.topic_class)) {
+  const bool broadcast =
+      MayBroadcast(c_.config, *session.identity, topic.topic_class, publish.topic, publish.retain);
+  const bool own = session.identity->claim ? topic.topic_class == auth::TopicClass::kProvisioning
+                                           : auth::MayPublish(topic.topic_class);
+  if (!broadcast && !own) {
     RefuseTopic(session, publish);
   } else if (topic.topic_class == auth::TopicClass::kUpReply) {
     commands_.OnReply(session.identity->device, topic.detail, publish.payload);
@@ -101,6 +123,11 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   message.received_ms = c_.reactor.wall().value;
   message.detail = topic.detail;
   message.payload = publish.payload;
+  std::string wrapped;
+  if (topic.topic_class == auth::TopicClass::kProvisioning) {
+    wrapped = WrapProvision(*session.identity, c_.config.anonymous, publish.payload);
+    message.payload = wrapped;
+  }
   message.dup = publish.dup;
   message.cbor = topic.cbor;
   if (session.identity->client != device) message.client = session.identity->client;
@@ -131,19 +158,6 @@ std::optional<OwedAck> PublishFlow::Owe(Session& session, const mqtt::PublishVie
 }
 
 bool PublishFlow::Full() const { return c_.uplink.Full() || c_.bus.Full(); }
-
-bool PublishFlow::MayBroadcast(auth::TopicClass topic_class) const {
-  if (!c_.config.anonymous) return false;
-  switch (topic_class) {
-    case auth::TopicClass::kGeneral:
-    case auth::TopicClass::kReserved:
-    case auth::TopicClass::kForeign:
-    case auth::TopicClass::kOwnUnknown:
-      return true;
-    default:
-      return false;
-  }
-}
 
 bool PublishFlow::ResolveAlias(Session& session, mqtt::PublishView& publish) {
   if (publish.topic_alias == 0) return true;
@@ -350,7 +364,9 @@ void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, u
                               const StoredWill& will) {
   const std::string& name = will.message.topic();
   const auth::Topic topic = auth::Classify(name, identity.device);
-  if (MayBroadcast(topic.topic_class)) {
+  // Whether the client may was asked when it connected; its product is not known here any more.
+  if (topic.topic_class == auth::TopicClass::kGeneral ||
+      MayBroadcast(c_.config, identity, topic.topic_class, name, will.message.retain())) {
     BusMessage message = will.message;
     message.set_received_ms(c_.reactor.wall().value);
     message.set_device(identity.device);
@@ -359,7 +375,7 @@ void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, u
   }
   // As AWS has it, the shadow service takes nothing from the dead (aws-iot.md 3.1).
   const bool reserved = !name.empty() && name.front() == '$';
-  if (reserved || !auth::MayPublish(topic.topic_class) ||
+  if (reserved || identity.claim || !auth::MayPublish(topic.topic_class) ||
       topic.topic_class == auth::TopicClass::kUpReply) {
     c_.probe.Refuse("will_topic_not_authorized");
     log::Refusal("will_refused", {{"device", identity.device}, {"topic", will.message.topic()}});

@@ -45,7 +45,6 @@ class PublishFlow {
   void Broadcast(Session& session, const mqtt::PublishView& publish);
   // Fills in or learns the topic of an alias; false when the session was closed for it.
   [[nodiscard]] bool ResolveAlias(Session& session, mqtt::PublishView& publish);
-  [[nodiscard]] bool MayBroadcast(auth::TopicClass topic_class) const;
   // The acknowledgement of a publish that was taken; nothing where it repeats a QoS 2 packet that
   // was: that is acknowledged and done with.
   [[nodiscard]] std::optional<OwedAck> Owe(Session& session, const mqtt::PublishView& publish);

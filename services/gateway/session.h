@@ -16,6 +16,10 @@
 #include "services/gateway/session_handle.h"
 #include "services/gateway/subscriber.h"
 
+namespace homeport::internal::v1 {
+class CertificateConfig;
+}
+
 namespace homeport::gateway {
 
 class SessionIo;
@@ -35,11 +39,18 @@ enum class Phase : uint8_t {
   kAway,    // no connection: the session waits for its client (session_keeper.h)
 };
 
-// Who is connected. Set once, when CONNECT is read.
+// Who is connected. Set while CONNECT is being answered; of a session that is online only `product`
+// changes, when the registry says so.
 struct Identity {
-  std::string device;
+  std::string device;  // of a claim: auth::kClaimPrefix and what makes it one of a few
   std::string client;  // the MQTT client id; equal to `device` for a device's main session
   std::shared_ptr<const ProductInfo> product;  // shared with other sessions and the control API
+  // What let the client in; the cache shares the certificate.
+  std::shared_ptr<const internal::v1::CertificateConfig> certificate;
+  uint64_t credential = 0;  // Hash64 of the id of a secret or key; 0: a certificate, a fleet key
+  bool claim = false;       // holds a claim certificate: may provision, and nothing else
+  // What an SDK adds to the user name; null for most. Shared by copies of the identity.
+  std::shared_ptr<const std::string> inventory;
 };
 
 struct StoredFilter {

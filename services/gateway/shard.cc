@@ -70,6 +70,7 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       server_(context_, redis_),
       watches_(context_),
       adopter_(context_, redis_, server_.keeper(), server_.publish()),
+      revocations_(context_),
       lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
              [this] { server_.VerifyOwnership(); }),
       inbox_(reactor_, config.redis, probe_, pod_,

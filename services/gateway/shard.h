@@ -16,6 +16,7 @@
 #include "services/gateway/inbox.h"
 #include "services/gateway/lease.h"
 #include "services/gateway/mqtt_server.h"
+#include "services/gateway/revocations.h"
 #include "services/gateway/shard_context.h"
 #include "services/gateway/tls_reload.h"
 #include "services/gateway/watch_hub.h"
@@ -48,6 +49,7 @@ class Shard final : private SessionHandler {
 
   [[nodiscard]] CommandTable& commands() { return server_.commands(); }
   [[nodiscard]] WatchHub& watches() { return watches_; }
+  [[nodiscard]] Revocations& revocations() { return revocations_; }
   [[nodiscard]] ShardProbe& probe() { return probe_; }
 
  private:
@@ -83,6 +85,7 @@ class Shard final : private SessionHandler {
   MqttServer server_;
   WatchHub watches_;
   Adopter adopter_;
+  Revocations revocations_;
   Lease lease_;
   Inbox inbox_;
   std::unique_ptr<TlsReload> tls_reload_;

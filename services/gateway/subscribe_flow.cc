@@ -11,6 +11,7 @@
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
 #include "services/gateway/own_filters.h"
+#include "services/gateway/permissions.h"
 #include "services/gateway/pub_sub.h"
 
 namespace homeport::gateway {
@@ -36,6 +37,12 @@ std::optional<std::string_view> WhyRefused(const mqtt::Suback& suback) {
     default:
       return mqtt::Name(*refused);
   }
+}
+
+// A shared subscription counts as one to the filter within.
+std::string_view Inner(std::string_view filter) {
+  const auto shared = mqtt::ParseSharedFilter(filter);
+  return shared ? shared->filter : filter;
 }
 
 }  // namespace
@@ -167,6 +174,11 @@ internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
   for (const internal::v1::KeptFilter& stored : filters.filters()) {
     const std::string_view device = things_.OfFilter(session, stored.filter());
     if (device.empty()) {
+      // The policy may be another by now; a session without its client waits for it to be asked.
+      if (session.is_open() && !MayFollow(c_.config, *session.identity, Inner(stored.filter()))) {
+        c_.probe.Refuse("resumed_subscription_not_authorized");
+        continue;
+      }
       *others.add_filters() = stored;
       continue;
     }
@@ -204,11 +216,14 @@ ReasonCode SubscribeFlow::Check(const Session& session,
       mqtt::LevelCount(subscription.filter) > mqtt::Limits().topic_levels_max) {
     return ReasonCode::kTopicFilterInvalid;
   }
-  if (c_.config.anonymous) return ReasonCode::kSuccess;
-  if (shared) return ReasonCode::kSharedSubscriptionsNotSupported;
-  return auth::MaySubscribe(subscription.filter, session.identity->device)
-             ? ReasonCode::kSuccess
-             : ReasonCode::kNotAuthorized;
+  const Identity& identity = *session.identity;
+  if (identity.claim) {
+    return auth::IsProvisioningFilter(subscription.filter) ? ReasonCode::kSuccess
+                                                           : ReasonCode::kNotAuthorized;
+  }
+  if (auth::MaySubscribe(subscription.filter, identity.device)) return ReasonCode::kSuccess;
+  return MayFollow(c_.config, identity, Inner(subscription.filter)) ? ReasonCode::kSuccess
+                                                                    : ReasonCode::kNotAuthorized;
 }
 
 ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription,

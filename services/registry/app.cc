@@ -5,6 +5,8 @@
 #include "absl/time/clock.h"
 #include "libs/base/log.h"
 #include "libs/base/status.h"
+#include "libs/base/strings.h"
+#include "libs/rpc/read_file.h"
 #include "services/registry/schema.h"
 
 namespace homeport::registry {
@@ -39,6 +41,11 @@ redis_blocking::ClientOptions RedisOptionsOf(const RegistryConfig& config) {
   return {.address = config.redis};
 }
 
+CertificateSigner::Options SignerOptionsOf(const RegistryConfig& config,
+                                           const std::optional<auth::SealedBox>& sealing) {
+  return {.box = sealing, .command = config.ca_sign_command, .days = config.certificate_days};
+}
+
 ApiParts PartsOf(const rpc::CallAuth& auth, postgres::Pool& pool, ServiceProbe& probe) {
   return {auth, pool, probe};
 }
@@ -66,7 +73,17 @@ absl::Status PrepareDatabase(const RegistryConfig& config) {
   return PartitionTable::Ensure(*connection, config.partitions);
 }
 
-App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
+absl::StatusOr<std::optional<auth::SealedBox>> ReadSealing(const RegistryConfig& config) {
+  if (config.ca_key_file.empty()) return std::optional<auth::SealedBox>();
+  HP_ASSIGN_OR_RETURN(const std::string hex, rpc::ReadFile(config.ca_key_file));
+  absl::StatusOr<auth::SealedBox> box = auth::SealedBox::FromHex(hex);
+  if (box.ok()) return std::optional(*std::move(box));
+  return absl::InvalidArgumentError(
+      fmt::format("ca-key-file {}: {}", config.ca_key_file, Message(box.status())));
+}
+
+App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
+         const std::optional<auth::SealedBox>& sealing)
     : config_(config),
       pod_(pod),
       clock_(SystemClock()),
@@ -100,6 +117,11 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
                 .operation_days = config.operation_days_kept,
                 .postgres = BoundedOptionsOf(config, watchdog_)},
                appender_, probe_, catalog_probe_),
+      provisions_(config.provision_queue_max),
+      signer_(SignerOptionsOf(config, sealing)),
+      provisioner_({.signer = SignerOptionsOf(config, sealing),
+                    .postgres = BoundedOptionsOf(config, watchdog_)},
+                   {.queue = provisions_, .appender = appender_, .clock = clock_, .probe = probe_}),
       products_(PartsOf(auth_, pool_, probe_), config.model_versions_max),
       models_(PartsOf(auth_, pool_, probe_), config.model_versions_max),
       devices_(PartsOf(auth_, pool_, probe_), appender_,
@@ -108,15 +130,18 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens)
       tenants_(PartsOf(auth_, pool_, probe_)),
       audit_(PartsOf(auth_, pool_, probe_)),
       operations_(PartsOf(auth_, pool_, probe_)),
-      directory_(PartsOf(auth_, pool_, probe_)) {
+      directory_(PartsOf(auth_, pool_, probe_), clock_),
+      credentials_(PartsOf(auth_, pool_, probe_), clock_),
+      provisioning_(PartsOf(auth_, pool_, probe_), signer_, clock_) {
   for (uint32_t worker = 0; worker < config.workers; ++worker) {
     metrics_.StartShard();
-    workers_.push_back(std::make_unique<Worker>(OptionsOf(worker),
-                                                Worker::Parts{.clock = clock_,
-                                                              .metrics = metrics_,
-                                                              .catalog = catalog_,
-                                                              .wanted = membership_.wanted(),
-                                                              .dead_pods = sweeper_.dead_pods()}));
+    workers_.push_back(
+        std::make_unique<Worker>(OptionsOf(worker), Worker::Parts{.clock = clock_,
+                                                                  .metrics = metrics_,
+                                                                  .catalog = catalog_,
+                                                                  .wanted = membership_.wanted(),
+                                                                  .dead_pods = sweeper_.dead_pods(),
+                                                                  .provisions = &provisions_}));
   }
   metrics::AddProcessMetrics(metrics_);
   health_.Expect("start");
@@ -168,6 +193,7 @@ void App::AddBackground() {
   add("history", history_);
   add("imports", imports_);
   add("janitor", janitor_);
+  add("provisioner", provisioner_);
   for (const std::unique_ptr<Worker>& worker : workers_) add("worker", *worker);
 }
 
@@ -175,12 +201,12 @@ void App::AddServers() {
   lifecycle_.Add({.name = "grpc",
                   .start = [this]() -> absl::Status {
                     HP_ASSIGN_OR_RETURN(
-                        server_,
-                        rpc::Server::Start({.listen = config_.grpc_listen,
-                                            .tls_cert = config_.tls_cert,
-                                            .tls_key = config_.tls_key},
-                                           {&products_, &models_, &devices_, &shadows_, &tenants_,
-                                            &audit_, &operations_, &directory_}));
+                        server_, rpc::Server::Start({.listen = config_.grpc_listen,
+                                                     .tls_cert = config_.tls_cert,
+                                                     .tls_key = config_.tls_key},
+                                                    {&products_, &models_, &devices_, &shadows_,
+                                                     &tenants_, &audit_, &operations_, &directory_,
+                                                     &credentials_, &provisioning_}));
                     return absl::OkStatus();
                   },
                   .stop =

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "libs/auth/jwks_file.h"
+#include "libs/auth/sealed_box.h"
 #include "libs/base/clock.h"
 #include "libs/base/ids.h"
 #include "libs/metrics/exposer.h"
@@ -16,11 +18,13 @@
 #include "libs/rpc/server.h"
 #include "libs/runtime/lifecycle.h"
 #include "services/registry/api/audit_service.h"
+#include "services/registry/api/credential_service.h"
 #include "services/registry/api/device_service.h"
 #include "services/registry/api/directory_service.h"
 #include "services/registry/api/model_service.h"
 #include "services/registry/api/operations_service.h"
 #include "services/registry/api/product_service.h"
+#include "services/registry/api/provisioning_service.h"
 #include "services/registry/api/shadow_service.h"
 #include "services/registry/api/tenant_service.h"
 #include "services/registry/catalog_probe.h"
@@ -31,10 +35,15 @@
 #include "services/registry/membership.h"
 #include "services/registry/pod_inbox.h"
 #include "services/registry/pod_sweeper.h"
+#include "services/registry/provisioning/provisioner.h"
 #include "services/registry/stream/worker.h"
 #include "services/registry/stream_appender.h"
 
 namespace homeport::registry {
+
+// What the setting ca-key-file names; nothing where it is empty.
+[[nodiscard]] absl::StatusOr<std::optional<auth::SealedBox>> ReadSealing(
+    const RegistryConfig& config);
 
 // Brings the schema up to date and makes the rows of the partitions. Waits up to 30 s for
 // PostgreSQL to come up.
@@ -44,7 +53,9 @@ namespace homeport::registry {
 class App {
  public:
   // `tokens` is borrowed. REQUIRES: PrepareDatabase succeeded.
-  App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens);
+  // `sealing` encrypts the keys of private certificate authorities.
+  App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
+      const std::optional<auth::SealedBox>& sealing = std::nullopt);
 
   [[nodiscard]] absl::Status Start();
   // Drains: answers the calls under way, commits what is read, gives partitions and leases back.
@@ -77,6 +88,9 @@ class App {
   HistoryKeeper history_;
   ImportRunner imports_;
   Janitor janitor_;
+  ProvisionQueue provisions_;
+  const CertificateSigner signer_;
+  Provisioner provisioner_;
   std::vector<std::unique_ptr<Worker>> workers_;
   ProductService products_;
   ModelService models_;
@@ -86,6 +100,8 @@ class App {
   AuditService audit_;
   OperationsService operations_;
   DirectoryService directory_;
+  CredentialService credentials_;
+  ProvisioningService provisioning_;
   std::unique_ptr<metrics::Exposer> exposer_;
   std::unique_ptr<rpc::Server> server_;
   runtime::Lifecycle lifecycle_;

@@ -137,6 +137,24 @@ void DeclareRetention(RegistryConfig& c, config::Table& table) {
       {.min = 1, .max = 3650, .unit = "days", .doc = "Finished operations go, with their reports"});
 }
 
+void DeclareProvisioning(RegistryConfig& c, config::Table& table) {
+  table.Text("ca-key-file", &c.ca_key_file,
+             {.unit = "file",
+              .doc = "64 hex digits that encrypt the keys of private certificate authorities; the "
+                     "same in every pod; empty: there are none"});
+  table.Text("ca-sign-command", &c.ca_sign_command,
+             {.unit = "program",
+              .doc = "signs devices' certificates elsewhere: reads a request (PEM) and writes the "
+                     "certificate; its argument is the days to live"});
+  table.Int("device-certificate-days", &c.certificate_days,
+            {.min = 1, .max = 36'500, .unit = "days", .doc = "Life of devices' certificates"});
+  table.Int("provision-queue-max", &c.provision_queue_max,
+            {.min = 1,
+             .max = 1'000'000,
+             .unit = "requests",
+             .doc = "Provisioning requests waiting in this pod; more are dropped"});
+}
+
 }  // namespace
 
 void DeclareSettings(RegistryConfig& config, config::Table& table) {
@@ -151,6 +169,7 @@ void DeclareSettings(RegistryConfig& config, config::Table& table) {
              .unit = "versions",
              .doc = "Most versions of one product's model; all are in memory where it is used"});
   DeclareRetention(config, table);
+  DeclareProvisioning(config, table);
   table.Flag("migrate-only", &config.migrate_only,
              {.doc = "Bring the database's schema up to date and exit"});
 }

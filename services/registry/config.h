@@ -41,6 +41,10 @@ struct RegistryConfig {
   uint32_t request_answer_hours = 24;
   uint32_t audit_days_kept = 365;
   uint32_t operation_days_kept = 30;
+  std::string ca_key_file;
+  std::string ca_sign_command;
+  int64_t certificate_days = 365;
+  uint32_t provision_queue_max = 1000;
   bool migrate_only = false;
 };
 

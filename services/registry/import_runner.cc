@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "libs/auth/credentials.h"
 #include "libs/base/log.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
@@ -25,7 +26,7 @@ absl::Status ReadRow(const ImportDevicesRequest::Row& row, std::string_view tena
                      DeviceRow& device) {
   device.id = row.device_id();
   device.tenant = tenant;
-  if (!IsValidDeviceId(device.id)) return FieldInvalid("device_id", "1-128 of [A-Za-z0-9:._-]");
+  if (!auth::IsDeviceName(device.id)) return FieldInvalid("device_id", "1-128 of [A-Za-z0-9:._-]");
   HP_ASSIGN_OR_RETURN(const rpc::ProductName product,
                       rpc::ParseProductName(row.device().product(), tenant));
   if (product.tenant.str() != tenant) return rpc::PermissionDenied(row.device().product());

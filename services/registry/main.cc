@@ -18,7 +18,8 @@ absl::Status Run(const RegistryConfig& config, runtime::StopSignal& stop) {
   HP_ASSIGN_OR_RETURN(const PodId pod, runtime::MakePodId(config.pod_name));
   HP_ASSIGN_OR_RETURN(const std::unique_ptr<auth::JwksFile> tokens,
                       auth::JwksFile::Open(config.jwks_file, {.issuer = config.token_issuer}));
-  App app(config, pod, *tokens);
+  HP_ASSIGN_OR_RETURN(const std::optional<auth::SealedBox> sealing, ReadSealing(config));
+  App app(config, pod, *tokens, sealing);
   HP_RETURN_IF_ERROR(app.Start());
   log::Info("stopping", {{"reason", stop.Wait()}});
   app.Stop();

@@ -86,6 +86,9 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
       inbox_skipped_(r.AddCounter(Name("inbox_skipped_total"),
                                   "Entries not appended because the pod is gone")),
       sessions_swept_(r.AddCounter(Name("sessions_swept_total"), "Sessions of dead pods removed")),
+      provisions_dropped_(
+          r.AddCounter(Name("provisionings_dropped_total"),
+                       "Provisioning requests that found no place, or an earlier one unanswered")),
       states_loaded_(r.AddCounter(Name("states_loaded_total"), "Device states read")),
       states_cached_(r.AddGauge(Name("states_cached"), "Device states in memory")) {
   r.AddGaugeFunction(Name("stream_lag_seconds"),
@@ -126,6 +129,7 @@ void WorkerProbe::PostgresFailed() { postgres_failures_.Increment(); }
 void WorkerProbe::InboxAppended(size_t entries) { inbox_appended_.Add(entries); }
 void WorkerProbe::InboxSkipped(size_t entries) { inbox_skipped_.Add(entries); }
 void WorkerProbe::SessionsSwept(size_t sessions) { sessions_swept_.Add(sessions); }
+void WorkerProbe::ProvisionDropped() { provisions_dropped_.Increment(); }
 void WorkerProbe::StatesLoaded(size_t devices) { states_loaded_.Add(devices); }
 void WorkerProbe::StatesCached(size_t devices) {
   states_cached_.Set(static_cast<int64_t>(devices));
@@ -188,6 +192,16 @@ void ServiceProbe::HistoryStands(std::string_view table, int64_t made_until_s,
                                  int64_t default_rows) {
   history_.find(table)->second.made_until.Set(made_until_s);
   history_.find(table)->second.default_rows.Set(default_rows);
+}
+void ServiceProbe::Provisioned(std::string_view outcome) {
+  absl::MutexLock lock(&mutex_);
+  metrics::SharedCounter*& counter = provisionings_[std::string(outcome)];
+  if (counter == nullptr) {
+    counter = &registry_.AddSharedCounter(Name("provisionings_total"),
+                                          "Provisioning requests answered, by outcome",
+                                          {{"outcome", std::string(outcome)}});
+  }
+  counter->Increment();
 }
 void ServiceProbe::LateAnswer() { late_answers_.Increment(); }
 

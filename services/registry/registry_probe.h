@@ -41,6 +41,7 @@ class WorkerProbe {
   void InboxAppended(size_t entries);
   void InboxSkipped(size_t entries);  // the pod is gone
   void SessionsSwept(size_t sessions);
+  void ProvisionDropped();
   void StatesLoaded(size_t devices);
   void StatesCached(size_t devices);
 
@@ -71,6 +72,7 @@ class WorkerProbe {
   metrics::Counter& inbox_appended_;
   metrics::Counter& inbox_skipped_;
   metrics::Counter& sessions_swept_;
+  metrics::Counter& provisions_dropped_;
   metrics::Counter& states_loaded_;
   metrics::Gauge& states_cached_;
 };
@@ -90,7 +92,8 @@ class ServiceProbe {
   void HistoryMade(std::string_view table, size_t partitions);
   void HistoryDropped(std::string_view table, size_t partitions, int64_t rows);
   void HistoryStands(std::string_view table, int64_t made_until_s, int64_t default_rows);
-  void LateAnswer();  // an ApiAnswer nobody waits for any more
+  void Provisioned(std::string_view outcome);  // "accepted" or an error code of a fixed set
+  void LateAnswer();                           // an ApiAnswer nobody waits for any more
 
  private:
   metrics::Registry& registry_;
@@ -110,6 +113,8 @@ class ServiceProbe {
   std::map<std::string, History, std::less<>> history_;  // by table
   absl::Mutex mutex_;
   std::map<std::pair<std::string, int>, metrics::SharedCounter*> calls_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, metrics::SharedCounter*, std::less<>> provisionings_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace homeport::registry

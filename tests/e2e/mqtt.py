@@ -29,13 +29,16 @@ def fleet_password(username, fleet_key):
 class Client:
     """One connection. Every wait has a deadline; TimeoutError when it passes."""
 
-    def __init__(self, address, version=4, ca_file=None, timeout=10.0):
+    def __init__(self, address, version=4, ca_file=None, timeout=10.0, certificate=None):
+        """`certificate`: the files of a client certificate and its key."""
         host, port = address.rsplit(":", 1)
         self.version = version
         self.timeout = timeout
         self._socket = socket.create_connection((host, int(port)), timeout)
         if ca_file:
             context = ssl.create_default_context(cafile=str(ca_file))
+            if certificate:
+                context.load_cert_chain(*(str(path) for path in certificate))
             self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
         self._buffer = b""
         self._waiting = []
@@ -52,12 +55,12 @@ class Client:
     def connect(self, client_id, username=None, password=None, keep_alive=60, clean=True,
                 will=None):
         """Sends CONNECT; returns (session present, return or reason code). `will`: (topic, payload),
-        of QoS 1; version 3.1.1 only."""
+        of QoS 1."""
         flags = (0x02 if clean else 0) | (0x80 if username else 0) | (0x40 if password else 0)
         flags |= 0x0c if will else 0
         body = _text("MQTT") + bytes([self.version, flags]) + struct.pack(">H", keep_alive)
         body += self._properties() + _text(client_id)
-        body += _text(will[0]) + _text(will[1]) if will else b""
+        body += self._properties() + _text(will[0]) + _text(will[1]) if will else b""
         body += (_text(username) if username else b"") + (_text(password) if password else b"")
         self.send(1, 0, body)
         packet = self.wait(CONNACK)
@@ -71,11 +74,11 @@ class Client:
         body = self.wait(SUBACK).body[2:]
         return list(body[1 + body[0]:] if self.version == 5 else body)
 
-    def publish(self, topic, payload, qos=1, wait=True, dup=False):
+    def publish(self, topic, payload, qos=1, wait=True, dup=False, retain=False):
         """Returns the code of PUBACK (0 where the protocol has none); None for QoS 0 or no wait."""
         payload = payload if isinstance(payload, bytes) else payload.encode()
         body = _text(topic) + (struct.pack(">H", self._packet_id()) if qos else b"")
-        self.send(PUBLISH, (8 if dup else 0) | qos << 1, body + self._properties() + payload)
+        self.send(PUBLISH, (8 if dup else 0) | qos << 1 | retain, body + self._properties() + payload)
         if not qos or not wait:
             return None
         answer = self.wait(PUBACK).body

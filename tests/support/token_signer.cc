@@ -3,6 +3,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include "libs/base/check.h"
@@ -46,11 +47,25 @@ std::string Base64Url(std::string_view bytes) {
 }
 
 TokenSigner TokenSigner::Es256(std::string kid) {
-  return {EVP_EC_gen("P-256"), std::move(kid), true};
+  return {EVP_EC_gen("P-256"), std::move(kid), "ES256"};
 }
 
 TokenSigner TokenSigner::Rs256(std::string kid) {
-  return {EVP_RSA_gen(kRsaBits), std::move(kid), false};
+  return {EVP_RSA_gen(kRsaBits), std::move(kid), "RS256"};
+}
+
+TokenSigner TokenSigner::Ed25519(std::string kid) {
+  return {EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"), std::move(kid), "EdDSA"};
+}
+
+std::string TokenSigner::PublicPem() const {
+  BIO* out = BIO_new(BIO_s_mem());
+  HP_CHECK(PEM_write_bio_PUBKEY(out, key_.get()) == 1);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out, &data);
+  std::string pem(data, static_cast<size_t>(size));
+  BIO_free(out);
+  return pem;
 }
 
 std::string TokenSigner::Number(const char* parameter, size_t bytes) const {
@@ -75,7 +90,8 @@ std::string TokenSigner::Jwk() const {
 
 std::string TokenSigner::Signature(std::string_view text) const {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
-  HP_CHECK(EVP_DigestSignInit(context, nullptr, EVP_sha256(), nullptr, key_.get()) == 1);
+  HP_CHECK(EVP_DigestSignInit(context, nullptr, algorithm_ == "EdDSA" ? nullptr : EVP_sha256(),
+                              nullptr, key_.get()) == 1);
   size_t size = 0;
   HP_CHECK(EVP_DigestSign(context, nullptr, &size, Bytes(text), text.size()) == 1);
   std::string signature(size, '\0');
@@ -86,8 +102,7 @@ std::string TokenSigner::Signature(std::string_view text) const {
 }
 
 std::string TokenSigner::Sign(std::string_view claims_json) const {
-  return SignWithHeader(
-      fmt::format(R"({{"alg":"{}","kid":"{}"}})", is_ec_ ? "ES256" : "RS256", kid_), claims_json);
+  return SignWithHeader(fmt::format(R"({{"alg":"{}","kid":"{}"}})", algorithm_, kid_), claims_json);
 }
 
 std::string TokenSigner::SignWithHeader(std::string_view header_json,

@@ -14,8 +14,10 @@ class TokenSigner {
  public:
   [[nodiscard]] static TokenSigner Es256(std::string kid);
   [[nodiscard]] static TokenSigner Rs256(std::string kid);
+  [[nodiscard]] static TokenSigner Ed25519(std::string kid);
 
-  // The public key as a JWK object.
+  [[nodiscard]] std::string PublicPem() const;
+  // The public key as a JWK object. Not of Ed25519.
   [[nodiscard]] std::string Jwk() const;
 
   // A token with the header {"alg":…,"kid":…}.
@@ -28,13 +30,14 @@ class TokenSigner {
   struct Free {
     void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
   };
-  TokenSigner(EVP_PKEY* key, std::string kid, bool is_ec)
-      : key_(key), kid_(std::move(kid)), is_ec_(is_ec) {}
+  TokenSigner(EVP_PKEY* key, std::string kid, std::string_view algorithm)
+      : key_(key), kid_(std::move(kid)), algorithm_(algorithm), is_ec_(algorithm == "ES256") {}
   [[nodiscard]] std::string Signature(std::string_view text) const;
   [[nodiscard]] std::string Number(const char* parameter, size_t bytes) const;
 
   std::unique_ptr<EVP_PKEY, Free> key_;
   std::string kid_;
+  std::string_view algorithm_;
   bool is_ec_;
 };
 

@@ -55,6 +55,14 @@ class Api:
         from homeport.device.v1 import device_pb2_grpc
         return device_pb2_grpc.DeviceServiceStub(self.channel(address))
 
+    def credentials(self, address):
+        from homeport.credential.v1 import credential_pb2_grpc
+        return credential_pb2_grpc.CredentialServiceStub(self.channel(address))
+
+    def provisioning(self, address):
+        from homeport.provisioning.v1 import provisioning_pb2_grpc
+        return provisioning_pb2_grpc.ProvisioningServiceStub(self.channel(address))
+
     def shadows(self, address):
         from homeport.shadow.v1 import shadow_pb2_grpc
         return shadow_pb2_grpc.ShadowServiceStub(self.channel(address))

@@ -45,7 +45,7 @@ class Registry(Pod):
         return {"pod-name": self.name, "grpc-listen": self.grpc, "redis": context.redis.socket,
                 "postgres": context.postgres.address(), "tls-cert": context.pki.server_cert,
                 "tls-key": context.pki.server_key, "jwks-file": context.tokens.jwks,
-                "token-issuer": ISSUER}
+                "token-issuer": ISSUER, "ca-key-file": context.pki.sealing_key}
 
 
 # Protocol suites publish and subscribe faster than a device may, and ask for a server keep alive.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 
-from . import api, bench_product
+from . import api, bench_product, identities, pki
 from .pki import Pki
 from .pods import Fleet, Gateway, Registry
 from .postgres import Database, PostgresServer
@@ -85,9 +85,10 @@ class Stack:
         self._supervisor.start(self.registry)
         try:
             self._bench_fleet_key = bench_product.ensure(self.api, self.registry.grpc)
+            identities.ensure(self.api, self.registry.grpc, self.pki)
         except grpc.RpcError as error:
-            raise StackError(f"the registry does not take the bench product: {error.code().name}: "
-                             f"{error.details()}") from None
+            raise StackError("the registry does not take the stack's product or identities: "
+                             f"{error.code().name}: {error.details()}") from None
         anonymous = self.options.profile == "conformance"
         for index in range(self.options.gateways):
             self._say(f"starting gateway {index}")
@@ -153,6 +154,14 @@ class Stack:
             "HOMEPORT_BIN": self.bin,
             "HOMEPORT_BENCH_PRODUCT": bench_product.PRODUCT,
             "HOMEPORT_BENCH_FLEET_KEY": self._bench_fleet_key,
+            "HOMEPORT_DEVICE_CA": self.pki.device_ca_cert,
+            "HOMEPORT_DEVICE_CA_KEY": self.pki.device_ca_key,
+            "HOMEPORT_DEVICE_ID": pki.SAMPLE_DEVICE,
+            "HOMEPORT_DEVICE_CERT": self.pki.device_cert,
+            "HOMEPORT_DEVICE_KEY": self.pki.device_key,
+            "HOMEPORT_CLAIM_CERT": self.pki.claim_cert,
+            "HOMEPORT_CLAIM_KEY": self.pki.claim_key,
+            "HOMEPORT_PROVISIONING_TEMPLATE": identities.TEMPLATE,
         })
         return variables
 

@@ -159,6 +159,7 @@ void FillDevice(const DeviceRow& row, Device& out) {
   out.set_firmware_version(row.firmware_version);
   *out.mutable_update_time() = ToTimestamp(row.updated_ms);
   out.set_etag(std::to_string(row.version));
+  out.set_sdk(row.sdk);
   if (!row.deleted()) return;
   *out.mutable_delete_time() = ToTimestamp(row.deleted_ms);
   *out.mutable_purge_time() = ToTimestamp(row.purge_ms);

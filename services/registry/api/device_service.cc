@@ -57,8 +57,8 @@ absl::Status DeviceService::Create(const auth::Claims& claims,
                                    const device::v1::CreateDeviceRequest& request,
                                    device::v1::CreateDeviceResponse& response) {
   HP_ASSIGN_OR_RETURN(const TenantId tenant, ReadParent(claims, request.parent()));
-  if (!IsValidDeviceId(request.device_id())) {
-    return FieldInvalid("device_id", "1-128 of [A-Za-z0-9:._-]");
+  if (!auth::IsDeviceName(request.device_id())) {
+    return FieldInvalid("device_id", "1-128 of [A-Za-z0-9:._-], not beginning with \"claim:\"");
   }
   HP_ASSIGN_OR_RETURN(const rpc::ProductName product,
                       rpc::ParseProductName(request.device().product(), claims.tenant));

@@ -1,8 +1,13 @@
 #include "services/registry/api/directory_service.h"
 
+#include <utility>
+
 #include "libs/base/status.h"
 #include "libs/json/print.h"
 #include "libs/shadow/metadata.h"
+#include "services/registry/api/certificate_resolver.h"
+#include "services/registry/store/change_table.h"
+#include "services/registry/store/credential_table.h"
 #include "services/registry/store/device_table.h"
 #include "services/registry/store/product_table.h"
 #include "services/registry/store/shadow_table.h"
@@ -12,6 +17,14 @@ namespace homeport::registry {
 namespace {
 
 const std::initializer_list<std::string_view> kScopes = {"service"};
+constexpr int64_t kChangesMax = 1000;
+
+void Fill(const CredentialRow& row, internal::v1::DeviceCredential& out) {
+  out.set_id(row.id);
+  if (row.kind == kSecretKind) out.set_secret_sha256(row.data);
+  if (row.kind == kPublicKeyKind) out.set_public_key(row.data);
+  out.set_expires_ms(row.expires_ms);
+}
 
 }  // namespace
 
@@ -30,6 +43,9 @@ grpc::Status DirectoryService::GetProductConfig(
         HP_ASSIGN_OR_RETURN(const bool has_room, HasRoomForDevices(*connection, row.tenant));
         response->set_allow_unregistered(row.allow_unregistered && has_room);
         response->set_version(row.version);
+        if (!row.topic_policy.empty()) {
+          response->mutable_topic_policy()->ParseFromString(row.topic_policy);
+        }
         return absl::OkStatus();
       });
 }
@@ -45,10 +61,42 @@ grpc::Status DirectoryService::GetDeviceConfig(grpc::ServerContext* context,
                  response->set_device(row.id);
                  response->set_product(row.product);
                  response->set_tenant(row.tenant);
-                 response->set_secret_sha256(row.secret_sha256);
                  response->set_disabled(row.blocked());
+                 HP_ASSIGN_OR_RETURN(const std::vector<CredentialRow> credentials,
+                                     ListCredentials(*connection, row.id));
+                 for (const CredentialRow& credential : credentials) {
+                   Fill(credential, *response->add_credentials());
+                 }
                  return absl::OkStatus();
                });
+}
+
+grpc::Status DirectoryService::ResolveCertificate(
+    grpc::ServerContext* context, const internal::v1::ResolveCertificateRequest* request,
+    internal::v1::CertificateConfig* response) {
+  return Serve(parts_, "ResolveCertificate", *context, kScopes,
+               [&](const auth::Claims&) -> absl::Status {
+                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+                 HP_ASSIGN_OR_RETURN(
+                     *response, registry::ResolveCertificate(*connection, *request, clock_.Wall()));
+                 return absl::OkStatus();
+               });
+}
+
+grpc::Status DirectoryService::ListChanges(grpc::ServerContext* context,
+                                           const internal::v1::ListChangesRequest* request,
+                                           internal::v1::ListChangesResponse* response) {
+  return Serve(parts_, "ListChanges", *context, kScopes, [&](const auth::Claims&) -> absl::Status {
+    HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+    HP_ASSIGN_OR_RETURN(Changes changes,
+                        registry::ListChanges(*connection, request->after(), kChangesMax));
+    response->set_last(changes.last);
+    response->set_reset(!changes.complete);
+    for (DirectoryChange& change : changes.changes) {
+      *response->add_changes() = std::move(change);
+    }
+    return absl::OkStatus();
+  });
 }
 
 grpc::Status DirectoryService::GetState(grpc::ServerContext* context,

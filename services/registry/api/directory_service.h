@@ -8,7 +8,7 @@ namespace homeport::registry {
 // What gateways ask. Thread-safe.
 class DirectoryService final : public internal::v1::DirectoryService::Service {
  public:
-  explicit DirectoryService(const ApiParts& parts) : parts_(parts) {}
+  DirectoryService(const ApiParts& parts, const Clock& clock) : parts_(parts), clock_(clock) {}
 
   grpc::Status GetProductConfig(grpc::ServerContext* context,
                                 const internal::v1::GetProductConfigRequest* request,
@@ -16,6 +16,12 @@ class DirectoryService final : public internal::v1::DirectoryService::Service {
   grpc::Status GetDeviceConfig(grpc::ServerContext* context,
                                const internal::v1::GetDeviceConfigRequest* request,
                                internal::v1::DeviceConfig* response) override;
+  grpc::Status ResolveCertificate(grpc::ServerContext* context,
+                                  const internal::v1::ResolveCertificateRequest* request,
+                                  internal::v1::CertificateConfig* response) override;
+  grpc::Status ListChanges(grpc::ServerContext* context,
+                           const internal::v1::ListChangesRequest* request,
+                           internal::v1::ListChangesResponse* response) override;
   grpc::Status GetState(grpc::ServerContext* context, const internal::v1::GetStateRequest* request,
                         internal::v1::DeviceState* response) override;
 
@@ -24,6 +30,7 @@ class DirectoryService final : public internal::v1::DirectoryService::Service {
                          internal::v1::DeviceState& response);
 
   const ApiParts parts_;
+  const Clock& clock_;
 };
 
 }  // namespace homeport::registry

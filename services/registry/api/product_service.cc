@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "libs/auth/access_policy.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/rpc/resource_name.h"
+#include "libs/rpc/topic_rules.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
@@ -27,6 +29,28 @@ bool IsFleetKey(std::string_view key) {
          std::all_of(key.begin(), key.end(), [](char c) { return c >= '!' && c <= '~'; });
 }
 
+// The error names the rule: "rules[2].filters[0]: …".
+grpc::Status CheckPolicy(const product::v1::TopicPolicy& policy) {
+  for (int i = 0; i < policy.rules_size(); ++i) {
+    if (policy.rules(i).effect() == product::v1::TopicRule::EFFECT_UNSPECIFIED) {
+      const std::string rule = fmt::format("rules[{}].effect", i);
+      return rpc::MakeError(grpc::StatusCode::INVALID_ARGUMENT, "POLICY_INVALID",
+                            rule + ": is required", {{"rule", rule}});
+    }
+  }
+  const absl::Status compiled = auth::AccessPolicy::Compile(rpc::ToRules(policy)).status();
+  if (compiled.ok()) return grpc::Status::OK;
+  const std::string message = Message(compiled);
+  return rpc::MakeError(grpc::StatusCode::INVALID_ARGUMENT, "POLICY_INVALID", message,
+                        {{"rule", message.substr(0, message.find(':'))}});
+}
+
+grpc::Status CheckProduct(const product::v1::Product& product) {
+  const std::string& model = product.model_json();
+  if (grpc::Status bad = CheckModelJson(model); !model.empty() && !bad.ok()) return bad;
+  return CheckPolicy(product.topic_policy());
+}
+
 absl::Status CheckFields(const product::v1::Product& product) {
   if (product.display_name().size() > kDisplayNameBytesMax ||
       !IsPlainText(product.display_name())) {
@@ -42,6 +66,7 @@ void Fill(const ProductRow& row, product::v1::Product& out) {
   out.set_model_version(row.model_version);
   out.set_allow_unregistered(row.allow_unregistered);
   out.mutable_shadow()->set_skip_unchanged(row.skip_unchanged);
+  if (!row.topic_policy.empty()) out.mutable_topic_policy()->ParseFromString(row.topic_policy);
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
   *out.mutable_update_time() = ToTimestamp(row.updated_ms);
   out.set_etag(std::to_string(row.version));
@@ -53,8 +78,7 @@ grpc::Status ProductService::CreateProduct(grpc::ServerContext* context,
                                            const product::v1::CreateProductRequest* request,
                                            product::v1::Product* response) {
   return Serve(parts_, "CreateProduct", *context, kScopes, [&](const auth::Claims& claims) {
-    const std::string& model = request->product().model_json();
-    if (grpc::Status bad = CheckModelJson(model); !model.empty() && !bad.ok()) return bad;
+    if (grpc::Status bad = CheckProduct(request->product()); !bad.ok()) return bad;
     return ToAnswer(Create(claims, *request, *response));
   });
 }
@@ -78,7 +102,8 @@ absl::Status ProductService::Create(const auth::Claims& claims,
                  .model_version = 0,
                  .fleet_key = request.fleet_key().empty() ? MakeSecret() : request.fleet_key(),
                  .allow_unregistered = request.product().allow_unregistered(),
-                 .skip_unchanged = request.product().shadow().skip_unchanged()};
+                 .skip_unchanged = request.product().shadow().skip_unchanged(),
+                 .topic_policy = request.product().topic_policy().SerializeAsString()};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::CreateProduct(*connection, ActorOf(claims), row));
   Fill(row, response);
@@ -141,8 +166,7 @@ grpc::Status ProductService::UpdateProduct(grpc::ServerContext* context,
                                            const product::v1::UpdateProductRequest* request,
                                            product::v1::Product* response) {
   return Serve(parts_, "UpdateProduct", *context, kScopes, [&](const auth::Claims& claims) {
-    const std::string& model = request->product().model_json();
-    if (grpc::Status bad = CheckModelJson(model); !model.empty() && !bad.ok()) return bad;
+    if (grpc::Status bad = CheckProduct(request->product()); !bad.ok()) return bad;
     UpgradeCheck check(request->allow_breaking());
     return check.ToAnswer(Update(claims, *request, check, *response));
   });
@@ -165,6 +189,7 @@ absl::Status ProductService::Update(const auth::Claims& claims,
                  .fleet_key = "",
                  .allow_unregistered = product.allow_unregistered(),
                  .skip_unchanged = product.shadow().skip_unchanged(),
+                 .topic_policy = product.topic_policy().SerializeAsString(),
                  .version = version};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(*connection, ActorOf(claims), row,

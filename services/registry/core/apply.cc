@@ -39,6 +39,10 @@ void ApplyMessage(const ApplyContext& context) {
   } else {
     ++context.effects.tally.messages[0];
   }
+  if (kind == UplinkMessage::KIND_PROVISION) {  // of a claim, which is no device
+    context.effects.provisions.push_back({context.pod, &context.message});
+    return;
+  }
   if (kind != UplinkMessage::KIND_CONNECTED && kind != UplinkMessage::KIND_DISCONNECTED) {
     NoteSession(context);
     if (IsOvertaken(context)) {

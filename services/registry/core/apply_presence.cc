@@ -114,6 +114,9 @@ void ApplyConnected(const ApplyContext& context) {
     return;
   }
   Register(context, connected);
+  if (!connected.inventory().empty() && IsPlainText(connected.inventory())) {
+    context.effects.inventories.push_back({context.device.id, connected.inventory()});
+  }
   PutSession(
       context, client,
       connected.connected_ms() > 0 ? connected.connected_ms() : context.message.received_ms());

@@ -31,6 +31,23 @@ double HalfToDouble(uint64_t bits) {
   return (bits & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
+void PutNumber(uint64_t number, int bytes, std::string& out) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    out.push_back(static_cast<char>(number >> shift));
+  }
+}
+
+void PutHead(Major major, uint64_t number, std::string& out) {
+  const auto first = static_cast<uint8_t>(major << 5);
+  if (number < 24) {
+    out.push_back(static_cast<char>(first | number));
+    return;
+  }
+  const int width = number <= 0xFF ? 0 : number <= 0xFFFF ? 1 : number <= 0xFFFF'FFFF ? 2 : 3;
+  out.push_back(static_cast<char>(first | (24 + width)));
+  PutNumber(number, 1 << width, out);
+}
+
 class Reader {
  public:
   Reader(std::string_view bytes, const json::ParseLimits& limits)
@@ -193,6 +210,43 @@ class Reader {
 
 bool ReadCbor(std::string_view bytes, const json::ParseLimits& limits, json::Value& out) {
   return bytes.size() <= limits.bytes_max && Reader(bytes, limits).ReadAll(out);
+}
+
+void WriteCbor(const json::Value& value, std::string& out) {
+  switch (value.type()) {
+    case json::Type::kNull:
+      out.push_back('\xf6');
+      return;
+    case json::Type::kBool:
+      out.push_back(*value.IfBool() ? '\xf5' : '\xf4');
+      return;
+    case json::Type::kInt64: {
+      const int64_t number = *value.IfInt64();
+      if (number >= 0) return PutHead(kUnsigned, static_cast<uint64_t>(number), out);
+      return PutHead(kNegative, static_cast<uint64_t>(-(number + 1)), out);
+    }
+    case json::Type::kUint64:
+      return PutHead(kUnsigned, *value.IfUint64(), out);
+    case json::Type::kDouble:
+      out.push_back('\xfb');
+      return PutNumber(std::bit_cast<uint64_t>(*value.IfDouble()), 8, out);
+    case json::Type::kString:
+      PutHead(kText, value.IfString()->size(), out);
+      out += *value.IfString();
+      return;
+    case json::Type::kArray:
+      PutHead(kArray, value.IfArray()->size(), out);
+      for (const json::Value& element : *value.IfArray()) WriteCbor(element, out);
+      return;
+    case json::Type::kObject:
+      PutHead(kMap, value.IfObject()->size(), out);
+      for (const json::Member& member : *value.IfObject()) {
+        PutHead(kText, member.key.size(), out);
+        out += member.key;
+        WriteCbor(member.value, out);
+      }
+      return;
+  }
 }
 
 }  // namespace homeport::registry

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "libs/json/parse.h"
@@ -13,5 +14,8 @@ namespace homeport::registry {
 // allocated from a length that the bytes do not back. Pure.
 [[nodiscard]] bool ReadCbor(std::string_view bytes, const json::ParseLimits& limits,
                             json::Value& out);
+
+// The shortest definite form of a JSON value; doubles as 64 bits. Pure.
+void WriteCbor(const json::Value& value, std::string& out);
 
 }  // namespace homeport::registry

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "homeport/internal/v1/envelope.pb.h"
 #include "services/registry/core/device_state.h"
 #include "services/registry/core/tally.h"
 
@@ -28,11 +29,25 @@ struct EventRow {
   int64_t event_ms = 0;
 };
 
+// What the SDK on a device says of itself.
+struct InventoryRow {
+  std::string_view device;
+  std::string sdk;
+};
+
+// A provisioning request, borrowed like a row.
+struct ProvisionRow {
+  std::string_view pod;
+  const internal::v1::UplinkMessage* message = nullptr;
+};
+
 // What one transaction has to write, apart from the offsets of its partitions.
 struct Effects {
   std::vector<DeviceState*> changed;  // each once
   std::vector<TelemetryRow> telemetry;
   std::vector<EventRow> events;
+  std::vector<InventoryRow> inventories;
+  std::vector<ProvisionRow> provisions;  // to be carried out once the transaction is committed
   // Of events stored earlier, "<device> <name> <key>": those of the devices that may repeat one.
   std::set<std::string, std::less<>> event_keys;
   Tally tally;

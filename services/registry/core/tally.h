@@ -28,7 +28,7 @@ enum class Refusal : uint8_t {
 inline constexpr size_t kRefusals = 15;
 [[nodiscard]] std::string_view ToText(Refusal refusal);
 
-inline constexpr size_t kMessageKinds = 13;  // UplinkMessage::Kind, 0 = unknown
+inline constexpr size_t kMessageKinds = 14;  // UplinkMessage::Kind, 0 = unknown
 
 // Counts of one transaction, added to the metrics only when it is committed.
 struct Tally {

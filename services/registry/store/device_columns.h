@@ -10,11 +10,11 @@
   " d.labels::text, d.attributes::text, array_to_json(d.device_groups)::text, d.retired,"     \
   " d.version, (extract(epoch FROM d.updated_at) * 1000)::int8,"                              \
   " (extract(epoch FROM d.deleted_at) * 1000)::int8, (extract(epoch FROM d.purge_at) * 1000)" \
-  "::int8"
+  "::int8, d.sdk"
 
 namespace homeport::registry {
 
-inline constexpr int kDeviceColumns = 17;
+inline constexpr int kDeviceColumns = 18;
 
 [[nodiscard]] inline DeviceRow ReadDeviceRow(const postgres::Result& rows, size_t i) {
   return {.id = std::string(rows.Text(i, 0)),
@@ -34,7 +34,8 @@ inline constexpr int kDeviceColumns = 17;
           .updated_ms = rows.Int8(i, 14),
           .deleted_ms = rows.Int8(i, 15),
           .purge_ms = rows.Int8(i, 16),
-          .secret_sha256 = {}};
+          .secret_sha256 = {},
+          .sdk = std::string(rows.Text(i, 17))};
 }
 
 }  // namespace homeport::registry

@@ -7,8 +7,11 @@
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/json/print.h"
+#include "services/registry/store/change_table.h"
+#include "services/registry/store/credential_table.h"
 #include "services/registry/store/device_columns.h"
 #include "services/registry/store/partition_table.h"
+#include "services/registry/store/secrets.h"
 #include "services/registry/store/tenant_table.h"
 
 namespace homeport::registry {
@@ -26,10 +29,7 @@ constexpr Statement kCreate{
     "VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text::jsonb, $7::text::jsonb,"
     " $8::text[]) ON CONFLICT DO NOTHING RETURNING " HP_DEVICE_COLUMNS};
 constexpr Statement kFind{"device_find",
-                          "SELECT " HP_DEVICE_COLUMNS
-                          ", c.secret_sha256 FROM device d "
-                          "LEFT JOIN credential c ON c.device = d.id AND c.device = $1::text "
-                          "WHERE d.id = $1::text"};
+                          "SELECT " HP_DEVICE_COLUMNS " FROM device d WHERE d.id = $1::text"};
 constexpr Statement kLock{"device_lock",
                           "SELECT " HP_DEVICE_COLUMNS
                           " FROM device d "
@@ -43,10 +43,6 @@ constexpr Statement kWrite{
     " purge_at = CASE WHEN $9::int8 <> 0 THEN to_timestamp($10::int8 / 1000.0) END,"
     " version = version + 1, updated_at = now() "
     "WHERE d.id = $1::text RETURNING " HP_DEVICE_COLUMNS};
-constexpr Statement kSetSecret{"credential_set",
-                               "INSERT INTO credential (device, secret_sha256) "
-                               "VALUES ($1::text, $2::bytea) ON CONFLICT (device) DO UPDATE "
-                               "SET secret_sha256 = excluded.secret_sha256, created_at = now()"};
 constexpr Statement kFindPurgeable{"device_find_purgeable",
                                    "SELECT " HP_DEVICE_COLUMNS
                                    " FROM device d "
@@ -54,6 +50,8 @@ constexpr Statement kFindPurgeable{"device_find_purgeable",
 constexpr Statement kRemove[] = {
     {"device_remove", "DELETE FROM device WHERE id = $1::text"},
     {"device_remove_credential", "DELETE FROM credential WHERE device = $1::text"},
+    {"device_revoke_certificates",
+     "UPDATE certificate SET state = 'revoked' WHERE device = $1::text AND device <> ''"},
     {"device_remove_sessions", "DELETE FROM device_session WHERE device = $1::text"},
     {"device_remove_watches", "DELETE FROM watch WHERE device = $1::text"},
     {"device_remove_telemetry", "DELETE FROM telemetry WHERE device = $1::text"},
@@ -66,6 +64,17 @@ constexpr Statement kRemove[] = {
 absl::Status NotFound(std::string_view device) {
   return ErrorWithReason(absl::StatusCode::kNotFound, "DEVICE_NOT_FOUND",
                          fmt::format("no device {}", device));
+}
+
+// For gateways, which may know the device, or remember that there is none.
+enum class Access : uint8_t { kChanged, kRevoked };
+absl::Status NoteDevice(postgres::Transaction& transaction, std::string_view device,
+                        Access access) {
+  DirectoryChange change;
+  change.set_kind(DirectoryChange::KIND_DEVICE);
+  change.set_name(std::string(device));
+  change.set_revoked(access == Access::kRevoked);
+  return NoteChange(transaction, change);
 }
 
 Array ToArray(const std::vector<std::string>& texts) {
@@ -97,15 +106,24 @@ absl::StatusOr<DeviceRow> CreateDevice(postgres::Transaction& transaction, const
   if (!row.secret_sha256.empty()) {
     HP_RETURN_IF_ERROR(SetSecret(transaction, row.id, row.secret_sha256));
   }
+  HP_RETURN_IF_ERROR(NoteDevice(transaction, row.id, Access::kChanged));
   return ReadDeviceRow(rows, 0);
+}
+
+absl::StatusOr<DeviceRow> RegisterDevice(postgres::Connection& connection, const Actor& actor,
+                                         const DeviceRow& row) {
+  postgres::Transaction transaction(connection);
+  HP_ASSIGN_OR_RETURN(DeviceRow made, CreateDevice(transaction, row));
+  HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateDevice", "devices/" + row.id,
+                           {.before = {}, .after = AuditText(made)}));
+  HP_RETURN_IF_ERROR(transaction.Commit());
+  return made;
 }
 
 absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection, const DeviceId& id) {
   HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kFind, Params().Text(id.str())));
   if (rows.empty()) return NotFound(id.str());
-  DeviceRow row = ReadDeviceRow(rows, 0);
-  row.secret_sha256 = rows.Bytes(0, kDeviceColumns);
-  return row;
+  return ReadDeviceRow(rows, 0);
 }
 
 absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection, const TenantId& tenant,
@@ -142,12 +160,15 @@ absl::StatusOr<DeviceRow> WriteDevice(postgres::Transaction& transaction, const 
                                                       .Int8(row.deleted_ms)
                                                       .Int8(row.purge_ms)));
   if (rows.empty()) return NotFound(row.id);
-  return ReadDeviceRow(rows, 0);
+  DeviceRow written = ReadDeviceRow(rows, 0);
+  HP_RETURN_IF_ERROR(
+      NoteDevice(transaction, row.id, written.blocked() ? Access::kRevoked : Access::kChanged));
+  return written;
 }
 
 absl::Status SetSecret(postgres::Transaction& transaction, std::string_view device,
                        std::string_view secret_sha256) {
-  return transaction.Execute(kSetSecret, Params().Text(device).Bytes(secret_sha256)).status();
+  return ReplaceSecrets(transaction, SecretHashRow(device, secret_sha256));
 }
 
 absl::Status RemoveDevice(postgres::Transaction& transaction, std::string_view device,
@@ -156,7 +177,7 @@ absl::Status RemoveDevice(postgres::Transaction& transaction, std::string_view d
   for (const Statement& statement : kRemove) {
     HP_RETURN_IF_ERROR(transaction.Execute(statement, Params().Text(device)).status());
   }
-  return absl::OkStatus();
+  return NoteDevice(transaction, device, Access::kRevoked);
 }
 
 absl::StatusOr<std::vector<DeviceRow>> FindPurgeable(postgres::Connection& connection,

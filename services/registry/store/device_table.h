@@ -14,7 +14,7 @@
 
 namespace homeport::registry {
 
-// The tables device and credential, for the gRPC services. Errors carry the reasons
+// The table device, for the gRPC services. Errors carry the reasons
 // DEVICE_NOT_FOUND, DEVICE_EXISTS, ETAG_MISMATCH, QUOTA_EXCEEDED.
 struct DeviceRow {
   std::string id;
@@ -34,7 +34,8 @@ struct DeviceRow {
   int64_t updated_ms = 0;
   int64_t deleted_ms = 0;  // 0 = not deleted
   int64_t purge_ms = 0;
-  std::string secret_sha256;  // "" = none
+  std::string secret_sha256;  // to be made with; "" = none, and where a row is read
+  std::string sdk;            // what the SDK on it said of itself
 
   [[nodiscard]] bool deleted() const { return deleted_ms != 0; }
   // May not connect.
@@ -44,6 +45,9 @@ struct DeviceRow {
 // With its secret, if it has one. Counts for the tenant's quota.
 [[nodiscard]] absl::StatusOr<DeviceRow> CreateDevice(postgres::Transaction& transaction,
                                                      const DeviceRow& row);
+// The same in a transaction of its own, with its audit.
+[[nodiscard]] absl::StatusOr<DeviceRow> RegisterDevice(postgres::Connection& connection,
+                                                       const Actor& actor, const DeviceRow& row);
 // Of any tenant, deleted or not.
 [[nodiscard]] absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection,
                                                    const DeviceId& id);
@@ -57,6 +61,7 @@ struct DeviceRow {
 // not 0 deletes, purge_ms says until when it is kept. REQUIRES: locked.
 [[nodiscard]] absl::StatusOr<DeviceRow> WriteDevice(postgres::Transaction& transaction,
                                                     const DeviceRow& row);
+// In the place of all its secrets, which are revoked.
 [[nodiscard]] absl::Status SetSecret(postgres::Transaction& transaction, std::string_view device,
                                      std::string_view secret_sha256);
 // Removes the device with its credential, sessions, watches and history. Its shadows become

@@ -3,6 +3,7 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "services/registry/store/change_table.h"
 #include "services/registry/store/model_table.h"
 #include "services/registry/store/tenant_table.h"
 
@@ -13,19 +14,20 @@ using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
 
-#define HP_PRODUCT_COLUMNS                                                       \
-  "id, tenant, display_name, coalesce((SELECT v.model FROM product_version v"    \
-  " WHERE v.product = id AND v.version = model_version), ''), fleet_key,"        \
-  " allow_unregistered, version, (extract(epoch FROM created_at) * 1000)::int8," \
-  " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version"
+#define HP_PRODUCT_COLUMNS                                                                \
+  "id, tenant, display_name, coalesce((SELECT v.model FROM product_version v"             \
+  " WHERE v.product = id AND v.version = model_version), ''), fleet_key,"                 \
+  " allow_unregistered, version, (extract(epoch FROM created_at) * 1000)::int8,"          \
+  " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version," \
+  " topic_policy"
 
 constexpr Statement kTenant{"tenant_ensure",
                             "INSERT INTO tenant (id) VALUES ($1::text) ON CONFLICT DO NOTHING"};
 constexpr Statement kCreate{
     "product_create",
     "INSERT INTO product (id, tenant, display_name, fleet_key, allow_unregistered,"
-    " shadow_skip_unchanged) "
-    "VALUES ($1::text, $2::text, $3::text, $4::bytea, $5::bool, $6::bool) "
+    " shadow_skip_unchanged, topic_policy) "
+    "VALUES ($1::text, $2::text, $3::text, $4::bytea, $5::bool, $6::bool, $7::bytea) "
     "ON CONFLICT DO NOTHING RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kFind{"product_find",
                           "SELECT " HP_PRODUCT_COLUMNS " FROM product WHERE id = $1::text"};
@@ -33,7 +35,8 @@ constexpr Statement kList{
     "product_list",
     "SELECT id, tenant, display_name, '', ''::bytea, allow_unregistered, version,"
     " (extract(epoch FROM created_at) * 1000)::int8,"
-    " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version "
+    " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version, "
+    "topic_policy "
     "FROM product WHERE tenant = $1::text AND id > $2::text ORDER BY id LIMIT $3::int8"};
 constexpr Statement kLock{"product_lock",
                           "SELECT " HP_PRODUCT_COLUMNS
@@ -41,8 +44,8 @@ constexpr Statement kLock{"product_lock",
 constexpr Statement kUpdate{
     "product_update",
     "UPDATE product SET display_name = $2::text, allow_unregistered = $3::bool,"
-    " shadow_skip_unchanged = $4::bool, model_version = $5::int8, version = version + 1,"
-    " updated_at = now() WHERE id = $1::text RETURNING " HP_PRODUCT_COLUMNS};
+    " shadow_skip_unchanged = $4::bool, model_version = $5::int8, topic_policy = $6::bytea,"
+    " version = version + 1, updated_at = now() WHERE id = $1::text RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kSetModel{
     "product_set_model",
     "UPDATE product SET model_version = $2::int8, version = version + 1, updated_at = now() "
@@ -59,6 +62,7 @@ ProductRow ReadRow(const Result& rows, size_t i) {
           .fleet_key = rows.Bytes(i, 4),
           .allow_unregistered = rows.Bool(i, 5),
           .skip_unchanged = rows.Bool(i, 9),
+          .topic_policy = rows.Bytes(i, 11),
           .version = rows.Int8(i, 6),
           .created_ms = rows.Int8(i, 7),
           .updated_ms = rows.Int8(i, 8)};
@@ -75,6 +79,14 @@ absl::StatusOr<ProductRow> LockProduct(postgres::Transaction& transaction,
                       transaction.Execute(kLock, Params().Text(id).Text(tenant)));
   if (rows.empty()) return NotFound(id);
   return ReadRow(rows, 0);
+}
+
+// For gateways, which know the product, or remember that there is none.
+absl::Status NoteProduct(postgres::Transaction& transaction, const std::string& product) {
+  DirectoryChange change;
+  change.set_kind(DirectoryChange::KIND_PRODUCT);
+  change.set_name(product);
+  return NoteChange(transaction, change);
 }
 
 absl::Status SetModel(postgres::Transaction& transaction, const std::string& product,
@@ -105,7 +117,8 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
                                                        .Text(row.display_name)
                                                        .Bytes(row.fleet_key)
                                                        .Bool(row.allow_unregistered)
-                                                       .Bool(row.skip_unchanged)));
+                                                       .Bool(row.skip_unchanged)
+                                                       .Bytes(row.topic_policy)));
   if (rows.empty()) {
     return ErrorWithReason(absl::StatusCode::kAlreadyExists, "PRODUCT_EXISTS",
                            fmt::format("product {} exists", row.id));
@@ -117,6 +130,7 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
     created.model = row.model;
   }
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateProduct", "products/" + row.id));
+  HP_RETURN_IF_ERROR(NoteProduct(transaction, row.id));
   HP_RETURN_IF_ERROR(transaction.Commit());
   return created;
 }
@@ -161,8 +175,10 @@ absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection, const
                                                        .Text(row.display_name)
                                                        .Bool(row.allow_unregistered)
                                                        .Bool(row.skip_unchanged)
-                                                       .Int8(model_version)));
+                                                       .Int8(model_version)
+                                                       .Bytes(row.topic_policy)));
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateProduct", "products/" + row.id));
+  HP_RETURN_IF_ERROR(NoteProduct(transaction, row.id));
   HP_RETURN_IF_ERROR(transaction.Commit());
   return ReadRow(rows, 0);
 }
@@ -179,6 +195,7 @@ absl::StatusOr<int64_t> ImportModel(postgres::Connection& connection, const Acto
       SetModel(transaction, import.product, import.keep_current ? present.model_version : version));
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateModelVersion",
                            fmt::format("products/{}/modelVersions/{}", import.product, version)));
+  HP_RETURN_IF_ERROR(NoteProduct(transaction, import.product));
   HP_RETURN_IF_ERROR(transaction.Commit());
   return version;
 }

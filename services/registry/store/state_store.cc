@@ -66,6 +66,10 @@ constexpr Statement kUpdatePresence{
     "UPDATE device d SET online = u.online, presence_ms = u.presence_ms, epoch = u.epoch "
     "FROM unnest($1::text[], $2::bool[], $3::int8[], $4::int8[])"
     " AS u (id, online, presence_ms, epoch) WHERE d.id = u.id"};
+constexpr Statement kUpdateInventories{
+    "update_inventories",
+    "UPDATE device d SET sdk = u.sdk FROM unnest($1::text[], $2::text[]) AS u (id, sdk) "
+    "WHERE d.id = u.id AND d.sdk <> u.sdk"};
 constexpr Statement kUpsertSessions{
     "upsert_sessions",
     "INSERT INTO device_session (device, client, pod, session, epoch, since_ms, partition) "
@@ -378,6 +382,19 @@ absl::Status WriteEvents(postgres::Transaction& transaction, const Effects& effe
       .status();
 }
 
+// Only what changes: a device says the same at every connection.
+absl::Status WriteInventories(postgres::Transaction& transaction, const Effects& effects) {
+  if (effects.inventories.empty()) return absl::OkStatus();
+  Array devices = Array::OfText(), sdks = Array::OfText();
+  for (const InventoryRow& row : effects.inventories) {
+    devices.Add(row.device);
+    sdks.Add(row.sdk);
+  }
+  return transaction
+      .Execute(kUpdateInventories, Params().Add(std::move(devices)).Add(std::move(sdks)))
+      .status();
+}
+
 }  // namespace
 
 absl::Status LoadDevices(postgres::Connection& connection,
@@ -467,6 +484,7 @@ absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& eff
   HP_RETURN_IF_ERROR(WriteRegistrations(transaction, effects));
   HP_RETURN_IF_ERROR(WritePresence(transaction, effects));
   HP_RETURN_IF_ERROR(WriteModels(transaction, effects));
+  HP_RETURN_IF_ERROR(WriteInventories(transaction, effects));
   HP_RETURN_IF_ERROR(WriteSessions(transaction, effects));
   HP_RETURN_IF_ERROR(WriteWatches(transaction, effects));
   HP_RETURN_IF_ERROR(WriteShadows(transaction, effects));

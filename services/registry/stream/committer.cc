@@ -233,6 +233,7 @@ absl::Status Committer::Write(postgres::Connection& connection, const OwnedParti
 }
 
 void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks) {
+  for (const ProvisionRow& row : run.effects.provisions) HandOver(row);
   int64_t oldest_ms = run.now_ms;
   for (size_t i = 0; i < run.applied; ++i) {
     const Batch::Entry& entry = batch.entries()[i];
@@ -266,6 +267,28 @@ void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Dow
                           .micros = MonotonicMicros() - run.started_us,
                           .lag_ms = std::max<int64_t>(0, parts_.clock.Wall().value - oldest_ms)});
   parts_.probe.StatesCached(cache_.size());
+}
+
+// A request that finds no place is dropped: the device asks again.
+void Committer::HandOver(const ProvisionRow& row) {
+  ProvisionJob job;
+  job.pod = row.pod;
+  job.session = row.message->session();
+  job.epoch = row.message->epoch();
+  job.detail = row.message->detail();
+  job.cbor = row.message->cbor();
+  const bool usable = job.request.ParseFromString(row.message->payload()) && job.epoch != 0;
+  using Entry = ProvisionQueue::Entry;
+  const Entry entry = parts_.provisions != nullptr && usable
+                          ? parts_.provisions->Push(std::move(job))
+                          : Entry::kFull;
+  if (entry == Entry::kTaken) return;
+  log::Refusal("provisioning_dropped",
+               {{"device", row.message->device()},
+                {"reason", !usable                 ? "malformed"
+                           : entry == Entry::kBusy ? "an earlier request is not answered yet"
+                                                   : "provision_queue_max"}});
+  parts_.probe.ProvisionDropped();
 }
 
 }  // namespace homeport::registry

@@ -11,6 +11,7 @@
 #include "libs/base/clock.h"
 #include "libs/postgres/connection.h"
 #include "services/registry/core/apply.h"
+#include "services/registry/provisioning/queue.h"
 #include "services/registry/registry_probe.h"
 #include "services/registry/store/catalog.h"
 #include "services/registry/store/partition_table.h"
@@ -38,9 +39,10 @@ class Committer {
     const PartitionTable& table;
     WorkerProbe& probe;
     ConsumerLimits limits;
-    uint32_t partitions = 0;              // of the deployment
-    size_t devices_max = 0;               // in the cache
-    size_t downlink_bytes_max = 4 << 20;  // of a transaction: entries beyond go into the next
+    uint32_t partitions = 0;               // of the deployment
+    size_t devices_max = 0;                // in the cache
+    size_t downlink_bytes_max = 4 << 20;   // of a transaction: entries beyond go into the next
+    ProvisionQueue* provisions = nullptr;  // borrowed; without one such requests are dropped
   };
   explicit Committer(const Parts& parts);
 
@@ -74,6 +76,7 @@ class Committer {
   [[nodiscard]] absl::Status Write(postgres::Connection& connection, const OwnedPartitions& owned,
                                    Run& run, Ending ending);
   void Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks);
+  void HandOver(const ProvisionRow& row);
 
   const Parts parts_;
   StateCache cache_;

@@ -44,7 +44,8 @@ Worker::Worker(WorkerOptions options, const Parts& parts)
                   .probe = probe_,
                   .limits = options_.consumer,
                   .partitions = options_.partitions,
-                  .devices_max = options_.devices_max}),
+                  .devices_max = options_.devices_max,
+                  .provisions = parts.provisions}),
       outbox_(probe_),
       redis_(options_.redis) {}
 

@@ -49,8 +49,9 @@ class Worker {
     const Clock& clock;
     metrics::Registry& metrics;
     Catalog& catalog;
-    const PartitionView& wanted;  // what this pod should own
-    const PodView& dead_pods;     // whose sessions are to be removed
+    const PartitionView& wanted;           // what this pod should own
+    const PodView& dead_pods;              // whose sessions are to be removed
+    ProvisionQueue* provisions = nullptr;  // as Committer::Parts
   };
   Worker(WorkerOptions options, const Parts& parts);
   ~Worker();  // as Stop

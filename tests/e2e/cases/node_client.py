@@ -30,17 +30,17 @@ def run(arguments):
             check(line in result.stdout, f"the Node client did not say {line!r}")
 
 
-def install():
+def install(source=FOLDER, built=BUILT, program="phone.mjs"):
     """npm packages go below build/, exactly those of the lock file; once for each lock file."""
-    BUILT.mkdir(parents=True, exist_ok=True)
-    lock = (FOLDER / "package-lock.json").read_text()
-    done = BUILT / "installed.json"
-    shutil.copy(FOLDER / "phone.mjs", BUILT)
+    built.mkdir(parents=True, exist_ok=True)
+    lock = (source / "package-lock.json").read_text()
+    done = built / "installed.json"
+    shutil.copy(source / program, built)
     if done.exists() and done.read_text() == lock:
         return
     for name in ("package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(FOLDER / name, BUILT)
-    result = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=BUILT,
+        shutil.copy(source / name, built)
+    result = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=built,
                             capture_output=True, text=True, timeout=300)
     check(result.returncode == 0, f"npm ci failed: {result.stdout}{result.stderr}")
     done.write_text(lock)

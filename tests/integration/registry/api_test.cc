@@ -96,14 +96,16 @@ TEST_CASE("devices: secrets, disabling with a kick, deletion") {
   internal::v1::DeviceConfig config;
   REQUIRE(
       api.Call("service", *api.directory, &Directory::GetDeviceConfig, get_config, &config).ok());
-  CHECK(auth::VerifySecret(created.secret(), config.secret_sha256()));
+  REQUIRE(config.credentials_size() == 1);
+  CHECK(auth::VerifySecret(created.secret(), config.credentials(0).secret_sha256()));
   device::v1::RotateSecretRequest rotate;
   rotate.set_name("tenants/-/devices/lamp-1");
   device::v1::RotateSecretResponse rotated;
   REQUIRE(api.Call("operator", *api.devices, &Devices::RotateSecret, rotate, &rotated).ok());
   REQUIRE(
       api.Call("service", *api.directory, &Directory::GetDeviceConfig, get_config, &config).ok());
-  CHECK(auth::VerifySecret(rotated.secret(), config.secret_sha256()));
+  REQUIRE(config.credentials_size() == 1);
+  CHECK(auth::VerifySecret(rotated.secret(), config.credentials(0).secret_sha256()));
   const auto rotate_as_other = [&](const char* name) {
     rotate.set_name(name);
     return ReasonFor(
@@ -228,6 +230,51 @@ TEST_CASE("a read is repeated once, a write and a slow failure are not") {
   CHECK(calls == 1);
   CHECK_FALSE(IsWorthRepeating(absl::UnavailableError("frozen"), 4'000'000));
   CHECK_FALSE(IsWorthRepeating(absl::NotFoundError("none"), 0));
+}
+
+TEST_CASE("a product's topic policy is kept, and one that cannot be is refused by its rule") {
+  Api api;
+  product::v1::CreateProductRequest create;
+  create.set_parent("tenants/-");
+  create.set_product_id("test.policy.one");
+  product::v1::TopicRule& rule = *create.mutable_product()->mutable_topic_policy()->add_rules();
+  rule.add_actions(product::v1::TopicRule::ACTION_PUBLISH);
+  rule.add_filters("home/${device}/#");
+  product::v1::Product product;
+  const auto refused = [&](std::string_view place) {
+    const grpc::Status bad =
+        api.Call("operator", *api.products, &Products::CreateProduct, create, &product);
+    CHECK(ReasonFor(bad) == "POLICY_INVALID");
+    CHECK(rpc::DetailsOf(bad).metadata["rule"] == place);
+  };
+  refused("rules[0].effect");
+  rule.set_effect(product::v1::TopicRule::EFFECT_ALLOW);
+  rule.add_filters("${nobody}");
+  refused("rules[0].filters[1]");
+  rule.mutable_filters()->RemoveLast();
+  REQUIRE(api.Call("operator", *api.products, &Products::CreateProduct, create, &product).ok());
+  CHECK(product.topic_policy().rules(0).filters(0) == "home/${device}/#");
+
+  internal::v1::GetProductConfigRequest get;
+  get.set_product("test.policy.one");
+  internal::v1::ProductConfig config;
+  REQUIRE(api.Call("service", *api.directory, &Directory::GetProductConfig, get, &config).ok());
+  CHECK(config.topic_policy().SerializeAsString() == product.topic_policy().SerializeAsString());
+
+  internal::v1::ListChangesRequest list;
+  list.set_after(-1);
+  internal::v1::ListChangesResponse changes;
+  REQUIRE(api.Call("service", *api.directory, &Directory::ListChanges, list, &changes).ok());
+  list.set_after(changes.last());
+  product::v1::UpdateProductRequest update;
+  *update.mutable_product() = product;
+  update.mutable_product()->clear_topic_policy();
+  REQUIRE(api.Call("operator", *api.products, &Products::UpdateProduct, update, &product).ok());
+  CHECK_FALSE(product.has_topic_policy());
+  REQUIRE(api.Call("service", *api.directory, &Directory::ListChanges, list, &changes).ok());
+  REQUIRE(changes.changes_size() == 1);
+  CHECK(changes.changes(0).kind() == internal::v1::DirectoryChange::KIND_PRODUCT);
+  CHECK(changes.changes(0).name() == "test.policy.one");
 }
 
 TEST_CASE("a PostgreSQL that stands still fails calls in time, and goes on when it does") {

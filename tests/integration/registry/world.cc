@@ -67,6 +67,8 @@ const std::string& SharedDatabase() {
 constexpr char kEmpty[] =
     "DELETE FROM device; DELETE FROM credential; DELETE FROM shadow; DELETE FROM device_session;"
     "DELETE FROM watch; DELETE FROM telemetry; DELETE FROM event; DELETE FROM product;"
+    "DELETE FROM certificate; DELETE FROM authority; DELETE FROM provisioning_template;"
+    "DELETE FROM directory_change;"
     "DELETE FROM registry_member; DELETE FROM audit; DELETE FROM request_answer;"
     "DELETE FROM operation; DELETE FROM tenant_usage; DELETE FROM tenant WHERE id <> 'default';"
     "UPDATE tenant SET devices_max = 0, products_max = 0;"

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "libs/json/parse.h"
 #include "libs/json/print.h"
 
 namespace homeport::registry {
@@ -108,6 +109,44 @@ TEST_CASE("CBOR that is refused") {
     INFO(row.name);
     CHECK(Read(row.bytes) == "refused");
   }
+}
+
+TEST_CASE("what is written reads back, in the shortest form") {
+  for (const char* text : {"null",
+                           "true",
+                           "false",
+                           "0",
+                           "23",
+                           "24",
+                           "255",
+                           "256",
+                           "65535",
+                           "65536",
+                           "4294967295",
+                           "4294967296",
+                           "18446744073709551615",
+                           "-1",
+                           "-24",
+                           "-25",
+                           "-9223372036854775808",
+                           "1.5",
+                           "\"\"",
+                           "\"text\"",
+                           "[]",
+                           "[1,[2]]",
+                           "{}",
+                           R"({"a":{"b":[null,"c"]}})"}) {
+    INFO(text);
+    json::Value value, again;
+    REQUIRE(json::ParseInto(text, {}, value).ok());
+    std::string bytes;
+    WriteCbor(value, bytes);
+    REQUIRE(ReadCbor(bytes, {}, again));
+    CHECK(json::Print(again) == text);
+  }
+  std::string bytes;
+  WriteCbor(json::Value(int64_t{500}), bytes);
+  CHECK(bytes == std::string("\x19\x01\xf4", 3));
 }
 
 }  // namespace

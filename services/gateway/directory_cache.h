@@ -1,0 +1,144 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "libs/base/clock.h"
+#include "libs/base/strings.h"
+
+namespace homeport::gateway {
+
+// Answers of the registry by name. Each is kept for a time with jitter, so that those fetched
+// together do not expire together; negative ones for a shorter time. An answer that expired goes on
+// being used while no newer one can be had. One fetch of a name is under way at a time.
+// Thread-safe; callbacks run outside the lock, on the thread that stores.
+template <typename T>
+class DirectoryCache {
+ public:
+  using Answer = absl::StatusOr<T>;
+  using Done = absl::AnyInvocable<void(Answer)>;
+
+  struct Options {
+    int64_t ttl_ms = 60'000;
+    int64_t negative_ttl_ms = 30'000;
+    size_t entries_max = 1'000'000;
+    // Answers that are known for certain and say no.
+    std::function<bool(const Answer&)> is_negative = [](const Answer& answer) {
+      return absl::IsNotFound(answer.status());
+    };
+  };
+
+  // `clock` must outlive the cache.
+  DirectoryCache(const Clock& clock, Options options)
+      : clock_(clock), options_(std::move(options)), random_(std::random_device{}()) {}
+
+  // Nothing when no answer is known, or it is too old: then Join.
+  [[nodiscard]] std::optional<Answer> Find(std::string_view name) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    const auto found = entries_.find(name);
+    if (found == entries_.end() || found->second.expires <= clock_.Now()) return std::nullopt;
+    return found->second.answer;
+  }
+
+  // `done` gets the answer of the fetch under way. True: there is none, the caller begins it, and
+  // calls Store in any case.
+  [[nodiscard]] bool Join(const std::string& name, Done done) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    if (entries_.size() >= options_.entries_max && !entries_.contains(name)) DropOne();
+    Entry& entry = entries_[name];
+    entry.waiting.push_back(std::move(done));
+    if (entry.waiting.size() > 1) return false;
+    entry.forgotten = false;
+    return true;
+  }
+
+  // The end of a fetch; true when an old answer takes the place of a failure.
+  bool Store(const std::string& name, Answer fetched) ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::vector<Done> waiting;
+    bool stale = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      Entry& entry = entries_[name];
+      waiting.swap(entry.waiting);
+      const bool negative = options_.is_negative(fetched);
+      if (std::exchange(entry.forgotten, false)) {
+        fetched = absl::UnavailableError("changed while it was fetched");
+      } else if (fetched.ok() || negative) {
+        entry.answer = fetched;
+        entry.expires =
+            clock_.Now() + Jittered(negative ? options_.negative_ttl_ms : options_.ttl_ms);
+      } else if (entry.answer.ok()) {
+        stale = true;
+        fetched = entry.answer;
+        entry.expires = clock_.Now() + Jittered(kRetryMs);
+      }
+    }
+    for (Done& done : waiting) done(fetched);
+    return stale;
+  }
+
+  // The answer is wrong from now on, that of a fetch under way too.
+  void Forget(std::string_view name) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    const auto found = entries_.find(name);
+    if (found != entries_.end()) found->second.Forget();
+  }
+  // Those for which `wrong(answer)` is true, and those being fetched.
+  template <typename Predicate>
+  void ForgetIf(Predicate wrong) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    for (auto& [name, entry] : entries_) {
+      if (!entry.waiting.empty() || wrong(entry.answer)) entry.Forget();
+    }
+  }
+
+ private:
+  static constexpr int64_t kRetryMs = 2'000;
+
+  struct Entry {
+    Answer answer = absl::UnavailableError("not fetched");
+    MonoMs expires;
+    std::vector<Done> waiting;
+    bool forgotten = false;  // since the fetch under way began
+
+    void Forget() {
+      answer = absl::UnavailableError("not fetched");
+      expires = MonoMs();
+      forgotten = true;
+    }
+  };
+
+  // Any idle entry will do: an exact order would cost memory for each.
+  void DropOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+      if (!entry->second.waiting.empty()) continue;
+      entries_.erase(entry);
+      return;
+    }
+  }
+
+  int64_t Jittered(int64_t ttl_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const int64_t tenth = std::max<int64_t>(ttl_ms / 10, 1);
+    return ttl_ms - tenth + static_cast<int64_t>(random_()) % (2 * tenth);
+  }
+
+  const Clock& clock_;
+  const Options options_;
+  absl::Mutex mutex_;
+  absl::flat_hash_map<std::string, Entry, StringHash, StringEqual> entries_ ABSL_GUARDED_BY(mutex_);
+  std::minstd_rand random_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace homeport::gateway

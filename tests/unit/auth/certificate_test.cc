@@ -1,0 +1,100 @@
+#include "libs/auth/certificate.h"
+
+#include <catch2/catch.hpp>
+
+#include "libs/auth/certificate_maker.h"
+#include "libs/auth/sealed_box.h"
+
+namespace homeport::auth {
+namespace {
+
+constexpr WallMs kNow{1'800'000'000'000};
+constexpr int64_t kDayMs = 86'400'000;
+
+KeyAndCertificate Authority(const char* name) {
+  auto made = MakeAuthority({name, kNow, 3650});
+  REQUIRE(made.ok());
+  return *std::move(made);
+}
+
+Certificate Signed(const KeyAndCertificate& authority, const char* name, int64_t days = 365) {
+  const auto key = MakeKey();
+  REQUIRE(key.ok());
+  const auto csr = MakeCsr(*key, "what the device would like to be called");
+  REQUIRE(csr.ok());
+  REQUIRE(CheckCsr(*csr).ok());
+  auto certificate = SignCsr(*csr, authority, {name, kNow, days});
+  REQUIRE(certificate.ok());
+  return *std::move(certificate);
+}
+
+Certificate Parsed(const std::string& pem) {
+  auto certificate = Certificate::FromPem(pem);
+  REQUIRE(certificate.ok());
+  return *std::move(certificate);
+}
+
+TEST_CASE("a certificate is verified by who signed it, while it is valid") {
+  const KeyAndCertificate ours = Authority("ours");
+  const Certificate authority = Parsed(ours.certificate_pem);
+  const Certificate device = Signed(ours, "lamp-1");
+  CHECK(authority.is_authority());
+  CHECK_FALSE(device.is_authority());
+  CHECK(device.Names() == std::vector<std::string>{"lamp-1"});
+  CHECK(device.Subject()["CommonName"] == "lamp-1");
+  CHECK(device.IssuerSha256() == authority.SubjectSha256());
+  CHECK(device.VerifyBy(authority, {}, kNow).ok());
+  CHECK_FALSE(device.VerifyBy(authority, {}, {kNow.value + 366 * kDayMs}).ok());
+  CHECK_FALSE(device.VerifyBy(authority, {}, {kNow.value - kDayMs}).ok());
+  CHECK_FALSE(device.VerifyBy(Parsed(Authority("ours").certificate_pem), {}, kNow).ok());
+}
+
+TEST_CASE("ids and serials") {
+  const Certificate device = Signed(Authority("ours"), "lamp-1");
+  CHECK(device.Id().size() == 64);
+  CHECK(Parsed(device.ToPem()).Id() == device.Id());
+  CHECK(device.Serial().size() == 32);
+  CHECK(device.not_after_s() - device.not_before_s() == 365 * 86'400 + 300);
+}
+
+TEST_CASE("what is no certificate, and no request") {
+  CHECK_FALSE(Certificate::FromDer("").ok());
+  CHECK_FALSE(Certificate::FromDer(std::string(20'000, '\x30')).ok());
+  CHECK_FALSE(Certificate::FromPem("-----BEGIN CERTIFICATE-----\n").ok());
+  CHECK_FALSE(CheckCsr("").ok());
+  CHECK_FALSE(ReadCrl("junk", Signed(Authority("a"), "x")).ok());
+}
+
+TEST_CASE("a request with a broken signature is refused") {
+  const auto key = MakeKey();
+  auto csr = MakeCsr(*key, "x");
+  REQUIRE(csr.ok());
+  // The last base64 line holds the end of the signature.
+  const size_t at = csr->rfind("\n-----END") - 6;
+  (*csr)[at] = (*csr)[at] == 'A' ? 'B' : 'A';
+  CHECK_FALSE(CheckCsr(*csr).ok());
+}
+
+TEST_CASE("a sealed secret opens with its key and label only") {
+  const auto box = SealedBox::FromHex(std::string(64, 'a') + "\n");
+  const auto other = SealedBox::FromHex(std::string(64, 'b'));
+  REQUIRE(box.ok());
+  REQUIRE(other.ok());
+  const std::string sealed = box->Seal("the key", "acme/ca");
+  CHECK(sealed.find("the key") == std::string::npos);
+  CHECK(sealed != box->Seal("the key", "acme/ca"));
+  CHECK(box->Open(sealed, "acme/ca") == "the key");
+  CHECK_FALSE(box->Open(sealed, "acme/cb"));
+  CHECK_FALSE(other->Open(sealed, "acme/ca"));
+  CHECK_FALSE(box->Open(sealed.substr(0, 20), "acme/ca"));
+  for (const size_t at : {size_t{0}, size_t{12}, sealed.size() - 1}) {
+    std::string changed = sealed;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    CHECK_FALSE(box->Open(changed, "acme/ca"));
+  }
+  CHECK(box->Open(box->Seal("", "x"), "x") == "");
+  for (const char* key : {"", "ab", "zz"}) CHECK_FALSE(SealedBox::FromHex(key).ok());
+}
+
+}  // namespace
+}  // namespace homeport::auth
