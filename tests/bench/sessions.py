@@ -6,20 +6,21 @@ import time
 import support
 
 SESSIONS = 19000
-TARGETS = {"plain": 0.10, "tls": 0.70}
+TARGETS = {"plain": 0.10, "tls": 0.10}
 
 
 def run(bench):
-    with support.stack(bench.bin, settings={"source-connects-per-second": 0}) as stack:
-        for kind in TARGETS:
+    for kind in TARGETS:
+        # Each on processes of its own, whose heaps nothing has grown before.
+        with support.stack(bench.bin, settings={"source-connects-per-second": 0}) as stack:
             gateway = stack.gateways[0].listen["mqtts" if kind == "tls" else "mqtt"]
             homeport = hold(bench, kind, "homeport", gateway, stack.pid("gateway-0"), stack, stack)
             with support.Mosquitto(stack.state.address(f"mosquitto-{kind}"),
                                    stack.pki if kind == "tls" else None) as peer:
                 mosquitto = hold(bench, kind, "mosquitto", peer.address, peer.pid, stack, None)
-            homeport["ratio"] = homeport["resident_bytes"] / mosquitto["resident_bytes"]
-            for row in (homeport, mosquitto):
-                bench.row(**row)
+        homeport["ratio"] = homeport["resident_bytes"] / mosquitto["resident_bytes"]
+        for row in (homeport, mosquitto):
+            bench.row(**row)
     bench.table({"server": ("subject", "{}"), "transport": ("kind", "{}"),
                  "sessions": ("sessions", "{}"), "resident bytes each": ("resident_bytes", "{:.0f}"),
                  "x mosquitto's": ("ratio", "{:.3f}"),
