@@ -149,12 +149,10 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
                         const std::string& bytes) {
   const std::optional<Listed> listed = ParseListName(name);
   auto kept = std::make_shared<internal::v1::KeptWill>();  // until Redis has answered
-  const std::string key = routing::WillsKey(estate->pod);
-  redis_.Send({"HDEL", key, name}, [](const redis::Reply&) {});
-  if (!listed || !kept->ParseFromString(bytes)) return WillDone(estate);
+  if (!listed || !kept->ParseFromString(bytes)) return WillDone(estate, name);
   const std::string record = routing::SessionKey(listed->identity.device);
   const std::string field = routing::SessionField(listed->identity.device, listed->identity.client);
-  redis_.Send({"HGET", record, field}, [this, estate, kept,
+  redis_.Send({"HGET", record, field}, [this, estate, kept, name,
                                         identity = listed->identity](const redis::Reply& reply) {
     const auto location = ParseLocation(reply.text());
     if (!location || location->epoch <= kept->epoch()) {
@@ -171,11 +169,13 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
                              *will);
       }
     }
-    WillDone(estate);
+    WillDone(estate, name);
   });
 }
 
-void Adopter::WillDone(const std::shared_ptr<Estate>& estate) {
+void Adopter::WillDone(const std::shared_ptr<Estate>& estate, const std::string& name) {
+  const std::string key = routing::WillsKey(estate->pod);
+  redis_.Send({"HDEL", key, name}, [](const redis::Reply&) {});
   if (--estate->open == 0) ReadWills(estate);
 }
 

@@ -32,7 +32,7 @@ class Adopter {
   void SessionDone(const std::shared_ptr<Estate>& estate, const std::string& name, bool settled);
   void ReadWills(std::shared_ptr<Estate> estate);
   void AdoptWill(std::shared_ptr<Estate> estate, const std::string& name, const std::string& bytes);
-  void WillDone(const std::shared_ptr<Estate>& estate);
+  void WillDone(const std::shared_ptr<Estate>& estate, const std::string& name);
   void Finish(const std::shared_ptr<Estate>& estate);
 
   ShardContext& c_;

@@ -154,6 +154,7 @@ void MqttServer::VerifyFrom(uint32_t index) {
   const uint32_t end = std::min(index + kVerifyBatch, c_.io.sessions().slots());
   for (; index < end; ++index) {
     Session& session = c_.io.sessions().At(index);
+    if (session.is_away()) keeper_.Verify(session);
     if (session.phase != Phase::kOnline) continue;
     c_.ownership.Verify(*session.identity, session.handle(), session.epoch,
                         [this, handle = session.handle()](const absl::StatusOr<Claim>& claim) {

@@ -17,6 +17,7 @@ using mqtt::ReasonCode;
 
 constexpr std::string_view kScanCount = "500";
 constexpr int64_t kAwayClaimMs = 100;
+constexpr size_t kHeldMax = 10'000;  // while a session waits for its places in the streams
 
 // The full filter, as the client said it, of one that is kept.
 bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
@@ -285,10 +286,23 @@ void PubSub::DeliverTo(Session& session, const Delivery::Origin& from,
                        const SharedMessage& message) {
   Subscriber& subscriber = *session.cold->subscriber;
   if (subscriber.unsettled > 0) {
+    return Hold(session, from, message);
+  }
+  DeliverNow(session, from, message);
+}
+
+void PubSub::Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message) {
+  Subscriber& subscriber = *session.cold->subscriber;
+  if (subscriber.held.size() < kHeldMax) {
     subscriber.held.push_back({from.partition, from.place, message});
     return;
   }
-  DeliverNow(session, from, message);
+  c_.probe.Refuse("held_messages");
+  log::Refusal("subscription_too_slow",
+               {{"client", session.identity->client}, {"reason", "Redis answers too slowly"}});
+  if (session.is_open()) {
+    c_.io.Close(session, {"SERVER_ERROR", ReasonCode::kServerBusy, "held_messages"});
+  }
 }
 
 void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,

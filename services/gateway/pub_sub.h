@@ -81,6 +81,7 @@ class PubSub {
   void CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, StreamPos tail);
   void EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition, StreamPos tail);
   void ReleaseHeld(Session& session);
+  void Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void DeliverNow(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void DeliverTo(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void OnShared(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);

@@ -204,7 +204,7 @@ void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill>
   if (session == nullptr || !session->is_away()) return;
   const uint32_t wait_s = std::min(will->delay_s, session->kept()->expiry_s);
   session->cold->will = std::move(will);
-  due_.emplace(c_.io.now_s() + wait_s + 1, std::make_pair(waiting, Due::kWill));
+  SetDue(*session, Due::kWill, wait_s);
   ListWill(*session, c_.reactor.wall().value + int64_t{wait_s} * 1000);
 }
 
@@ -247,7 +247,7 @@ Session* SessionKeeper::MakeHeir(Session& session) {
 }
 
 void SessionKeeper::StartWaiting(Session& waiting, uint32_t expiry_s) {
-  due_.emplace(c_.io.now_s() + expiry_s + 1, std::make_pair(waiting.handle(), Due::kEnd));
+  SetDue(waiting, Due::kEnd, expiry_s);
 }
 
 // At once, or after the will's delay unless the client is back by then; the end of the session ends
@@ -261,8 +261,7 @@ void SessionKeeper::EndWill(Session& session, Session* heir) {
   if (heir == nullptr || will.delay_s == 0) return PublishWill(session);
   const uint32_t wait_s = std::min(will.delay_s, heir->kept()->expiry_s);
   heir->cold->will = std::move(session.cold->will);
-  // Never early: the second that has begun does not count.
-  due_.emplace(c_.io.now_s() + wait_s + 1, std::make_pair(heir->handle(), Due::kWill));
+  SetDue(*heir, Due::kWill, wait_s);
   ListWill(*heir, c_.reactor.wall().value + int64_t{wait_s} * 1000);
 }
 
@@ -299,6 +298,26 @@ void SessionKeeper::GiveUp(SessionHandle handle, uint64_t epoch, bool resumed) {
   Free(*waiting);
 }
 
+// Never early: the second that has begun does not count.
+void SessionKeeper::SetDue(Session& waiting, Due what, uint32_t in_s) {
+  const uint32_t due_s = c_.io.now_s() + in_s + 1;
+  (what == Due::kEnd ? waiting.kept()->end_due_s : waiting.kept()->will_due_s) = due_s;
+  due_.emplace(due_s, waiting.handle().packed(), what);
+}
+
+void SessionKeeper::ForgetDue(const Session& waiting) {
+  if (waiting.kept() == nullptr) return;
+  due_.erase({waiting.kept()->end_due_s, waiting.handle().packed(), Due::kEnd});
+  due_.erase({waiting.kept()->will_due_s, waiting.handle().packed(), Due::kWill});
+}
+
+void SessionKeeper::Verify(const Session& waiting) {
+  c_.store.Write(waiting, {}, [this, handle = waiting.handle()](bool is_ours) {
+    Session* there = c_.io.sessions().FindKept(handle);
+    if (!is_ours && there != nullptr && there->is_away()) Free(*there);
+  });
+}
+
 void SessionKeeper::Expire(Session& waiting) {
   if (waiting.cold->will) PublishWill(waiting);
   c_.store.Drop(SessionStore::OwnerOf(waiting));
@@ -308,6 +327,7 @@ void SessionKeeper::Expire(Session& waiting) {
 }
 
 void SessionKeeper::Free(Session& waiting) {
+  ForgetDue(waiting);
   pub_sub_.Forget(waiting);
   waiting.phase = Phase::kClosed;
   waiting.cold.reset();
@@ -317,10 +337,10 @@ void SessionKeeper::Free(Session& waiting) {
 
 void SessionKeeper::Tick() {
   const uint32_t now_s = c_.io.now_s();
-  while (!due_.empty() && due_.begin()->first <= now_s) {
-    const auto [handle, what] = due_.begin()->second;
+  while (!due_.empty() && std::get<0>(*due_.begin()) <= now_s) {
+    const auto [due_s, handle, what] = *due_.begin();
     due_.erase(due_.begin());
-    Session* waiting = c_.io.sessions().FindKept(handle);
+    Session* waiting = c_.io.sessions().FindKept(SessionHandle::FromPacked(handle));
     if (waiting == nullptr || !waiting->is_away()) continue;
     if (what == Due::kEnd) {
       Expire(*waiting);

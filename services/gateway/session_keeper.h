@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -59,6 +60,8 @@ class SessionKeeper {
   [[nodiscard]] Session* AllocateWaiting();
   void FreeWaiting(SessionHandle handle);
 
+  // After this pod's lease had lapsed: gives a waiting session up that another pod has taken over.
+  void Verify(const Session& waiting);
   // Once a second: ends and wills that are due, and up to where this pod has read the bus.
   void Tick();
 
@@ -69,6 +72,8 @@ class SessionKeeper {
   void SaveEnd(const Session& session);
   Session* MakeHeir(Session& session);
   void StartWaiting(Session& waiting, uint32_t expiry_s);
+  void SetDue(Session& waiting, Due what, uint32_t in_s);
+  void ForgetDue(const Session& waiting);
   void Expire(Session& waiting);
   void Free(Session& waiting);
   void PublishWill(Session& session);
@@ -81,7 +86,8 @@ class SessionKeeper {
   Delivery& delivery_;
   PublishFlow& publish_;
   SubscribeFlow& subscribe_;
-  std::multimap<uint32_t, std::pair<SessionHandle, Due>> due_;  // by second
+  // By second, of sessions that wait: as many as Kept says.
+  std::set<std::tuple<uint32_t, uint64_t, Due>> due_;
 };
 
 // Wills as Redis keeps them.

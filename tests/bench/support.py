@@ -173,7 +173,7 @@ class Mosquitto:
         config = Path(self._folder.name) / "mosquitto.conf"
         host, port = self.address.rsplit(":", 1)
         config.write_text(f"listener {port} {host}\nallow_anonymous true\npersistence false\n"
-                          "max_connections -1\nset_tcp_nodelay true\nlog_type error\n"
+                          "max_connections -1\nset_tcp_nodelay true\nlog_dest none\n"
                           "max_queued_messages 0\n" + self._tls())
         self._process = subprocess.Popen(["mosquitto", "-c", str(config)])
         time.sleep(0.5)
