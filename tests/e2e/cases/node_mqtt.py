@@ -10,7 +10,8 @@ from harness import check, check_equal
 
 FOLDER = Path(__file__).resolve().parents[1] / "node_mqtt"
 BUILT = harness.REPOSITORY / "build" / "test" / "node_mqtt"
-SCRIPTS = ("mqtt_js.mjs", "aws_v1.mjs", "aws_v2.mjs", "thing_shadow.mjs")
+SCRIPTS = ("mqtt_js.mjs", "aws_v1.mjs", "aws_v2.mjs", "thing_shadow.mjs",
+           "shadow_v2.mjs")
 
 
 def run(arguments):
