@@ -34,15 +34,15 @@ class DirectoryCache {
     int64_t ttl_ms = 60'000;
     int64_t negative_ttl_ms = 30'000;
     size_t entries_max = 1'000'000;
-    // Answers that are known for certain and say no.
-    std::function<bool(const Answer&)> is_negative = [](const Answer& answer) {
-      return absl::IsNotFound(answer.status());
-    };
+    // Answers that are known for certain and say no; where it is empty, those with NotFound.
+    std::function<bool(const Answer&)> is_negative = nullptr;
   };
 
   // `clock` must outlive the cache.
   DirectoryCache(const Clock& clock, Options options)
-      : clock_(clock), options_(std::move(options)), random_(std::random_device{}()) {}
+      : clock_(clock),
+        options_(WithDefaults(std::move(options))),
+        random_(std::random_device{}()) {}
 
   // Nothing when no answer is known, or it is too old: then Join.
   [[nodiscard]] std::optional<Answer> Find(std::string_view name) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -105,6 +105,12 @@ class DirectoryCache {
   }
 
  private:
+  static Options WithDefaults(Options options) {
+    if (!options.is_negative) {
+      options.is_negative = [](const Answer& answer) { return absl::IsNotFound(answer.status()); };
+    }
+    return options;
+  }
   static constexpr int64_t kRetryMs = 2'000;
 
   struct Entry {

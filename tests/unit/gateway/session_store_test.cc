@@ -5,10 +5,16 @@
 namespace homeport::gateway {
 namespace {
 
+Identity Named(std::string_view device, std::string_view client) {
+  Identity identity;
+  identity.device = device;
+  identity.client = client;
+  return identity;
+}
+
 TEST_CASE("names of the lists of a pod come back, whatever the client id") {
   for (const Identity& identity :
-       {Identity{"lamp-1", "lamp-1", nullptr}, Identity{"a:b c", "1:{x}\n", nullptr},
-        Identity{"d", "", nullptr}}) {
+       {Named("lamp-1", "lamp-1"), Named("a:b c", "1:{x}\n"), Named("d", "")}) {
     const auto listed = ParseListName(ListName(identity, 42));
     REQUIRE(listed);
     CHECK(listed->epoch == 42);
