@@ -22,6 +22,14 @@ UplinkMessage ConnectedAs(std::string_view client, uint64_t epoch) {
   return message;
 }
 
+UplinkMessage DisconnectedAs(std::string_view client, uint64_t epoch) {
+  UplinkMessage message = Disconnected(kDevice, epoch);
+  internal::v1::Disconnected disconnected;
+  disconnected.set_client(std::string(client));
+  message.set_payload(disconnected.SerializeAsString());
+  return message;
+}
+
 struct Step {
   UplinkMessage message;
   const char* sessions;  // after it
@@ -66,12 +74,16 @@ TEST_CASE("the newer epoch wins, whatever the order of the news") {
        {{Connected(kDevice, 5), "@5", "t"},
         {other_report, "@5 tool@4", "t"},
         {Disconnected(kDevice, 5), "tool@4", "t"},
-        {Disconnected(kDevice, 4), "", "f"}}},
+        {DisconnectedAs("tool", 4), "", "f"}}},
+      {"an end is its client's only: epochs of clients of another device may be the same",
+       {{Connected(kDevice, 1), "@1", "t"},
+        {ConnectedAs("app", 1), "@1 app@1", "t"},
+        {DisconnectedAs("app", 1), "@1", "t"}}},
       {"online while any client is",
        {{ConnectedAs("", 1), "@1", "t"},
         {ConnectedAs("phone", 2), "@1 phone@2", "t"},
         {Disconnected(kDevice, 1), "phone@2", "t"},
-        {Disconnected(kDevice, 2), "", "f"}}},
+        {DisconnectedAs("phone", 2), "", "f"}}},
   };
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.name) {
