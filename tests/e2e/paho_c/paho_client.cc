@@ -40,9 +40,9 @@ class Client {
   }
 
   void Disconnect() {
-    const int code = is_v5() ? MQTTClient_disconnect5(client_, kTimeoutMs, MQTTREASONCODE_SUCCESS,
-                                                      nullptr)
-                             : MQTTClient_disconnect(client_, kTimeoutMs);
+    const int code =
+        is_v5() ? MQTTClient_disconnect5(client_, kTimeoutMs, MQTTREASONCODE_SUCCESS, nullptr)
+                : MQTTClient_disconnect(client_, kTimeoutMs);
     Check(code == 0, "disconnect from " + url_);
   }
 
