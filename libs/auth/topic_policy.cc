@@ -132,6 +132,7 @@ bool IsEventPath(std::string_view path) {
 
 Topic ClassifyUp(std::string_view rest, bool cbor) {
   if (rest == "properties") return {TopicClass::kUpProperties, {}, cbor};
+  if (rest == "topology") return {TopicClass::kUpTopology, {}, cbor};
   if (Consume(rest, "telemetry/")) {
     return IsOneLevel(rest) ? Topic{TopicClass::kUpTelemetry, rest, cbor}
                             : Topic{TopicClass::kOwnUnknown};
@@ -169,6 +170,7 @@ constexpr DownTopic kDownTopics[] = {
     {"down/set/+/cbor", OwnTopicBit::kDownSetCbor},
     {"down/action/+/cbor", OwnTopicBit::kDownActionCbor},
     {"down/refused/cbor", OwnTopicBit::kDownRefusedCbor},
+    {"down/topology", OwnTopicBit::kDownTopology},
 };
 
 // Walks over the levels of a topic, filter or pattern.
@@ -298,6 +300,22 @@ Topic Classify(std::string_view topic, std::string_view device) {
 }
 
 bool MayPublish(TopicClass topic_class) { return topic_class <= TopicClass::kProvisioning; }
+
+std::string_view DeviceOf(std::string_view topic_or_filter) {
+  std::string_view rest = topic_or_filter;
+  if (!Consume(rest, kDevicePrefix) && !Consume(rest, kThingPrefix)) return {};
+  return rest.substr(0, rest.find('/'));
+}
+
+bool MayPublishForChild(TopicClass topic_class) {
+  return MayPublish(topic_class) && topic_class != TopicClass::kUpTopology &&
+         topic_class != TopicClass::kProvisioning;
+}
+
+bool IsDeviceFilter(std::string_view filter) {
+  const std::string_view device = DeviceOf(filter);
+  return !device.empty() && ClassifyFilter(filter, device) == FilterClass::kOwn;
+}
 
 FilterClass ClassifyFilter(std::string_view filter, std::string_view device) {
   const Located located = Locate(filter, device);

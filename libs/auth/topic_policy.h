@@ -18,6 +18,7 @@ enum class TopicClass : uint8_t {
   kUpEvent,      // detail "siid/eiid", both numbers of 1-5 digits
   kUpTelemetry,  // detail = channel
   kUpReply,      // detail = request
+  kUpTopology,   // of a hub
   kShadowGet,    // detail = shadow name, empty for the classic shadow; so the two below
   kShadowUpdate,
   kShadowDelete,
@@ -40,6 +41,15 @@ struct Topic {
 // Whether the device may publish to a topic of this class as far as its own topics go; kGeneral is
 // for the caller's policy.
 [[nodiscard]] bool MayPublish(TopicClass topic_class);
+
+// A hub speaks for its children on their topics: the device that a topic or filter names, which may
+// be "+" in a filter. Empty where it names none.
+[[nodiscard]] std::string_view DeviceOf(std::string_view topic_or_filter);
+// Whether a topic of this class may come for a child through its hub.
+[[nodiscard]] bool MayPublishForChild(TopicClass topic_class);
+// Whether all that a filter matches is sent to devices, to one or to any: it gives its subscriber
+// nothing but what is addressed to it.
+[[nodiscard]] bool IsDeviceFilter(std::string_view filter);
 
 enum class FilterClass : uint8_t {
   kOwn,  // matches topics that Homeport sends to this device, and no other device's
@@ -77,7 +87,8 @@ enum class OwnTopicBit : uint8_t {
   kDownSetCbor,
   kDownActionCbor,
   kDownRefusedCbor,
-  kShadowGet,  // $aws/things/{did}/shadow/get
+  kDownTopology,  // device/{did}/down/topology
+  kShadowGet,     // $aws/things/{did}/shadow/get
   kShadowGetAccepted,
   kShadowGetRejected,
   kShadowUpdate,

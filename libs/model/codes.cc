@@ -8,6 +8,8 @@ std::string_view ToText(Code code) {
       return "done";
     case Code::kAccepted:
       return "accepted, not finished yet";
+    case Code::kNotAuthorized:
+      return "not authorised";
     case Code::kDeviceOffline:
       return "device offline";
     case Code::kNotReadable:

@@ -10,6 +10,7 @@ namespace homeport::model {
 enum class Code : int32_t {
   kOk = 0,
   kAccepted = 1,
+  kNotAuthorized = -704010000,
   kDeviceOffline = -704042011,
   kNotReadable = -704030013,
   kNotWritable = -704030023,

@@ -53,7 +53,7 @@ void AppendUplink(std::string& batch, const Uplink& message) {
                       IntSize(message.epoch) + IntSize(received) + TextSize(message.detail) +
                       TextSize(message.payload) + IntSize(message.dup ? 1 : 0) +
                       IntSize(message.correlation) + IntSize(message.cbor ? 1 : 0) +
-                      TextSize(message.client);
+                      TextSize(message.client) + TextSize(message.hub);
   AppendBatchMessage(batch, size);
   PutInt(batch, 1, kind);
   PutText(batch, 2, message.device);
@@ -66,6 +66,7 @@ void AppendUplink(std::string& batch, const Uplink& message) {
   PutInt(batch, 9, message.correlation);
   PutInt(batch, 10, message.cbor ? 1 : 0);
   PutText(batch, 11, message.client);
+  PutText(batch, 12, message.hub);
 }
 
 void AppendBatchTail(std::string& batch, std::string_view pod, uint64_t sequence) {

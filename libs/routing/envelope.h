@@ -24,6 +24,7 @@ enum class UplinkKind : uint8_t {
   kWatchRenew = 11,
   kShadowListen = 12,
   kProvision = 13,
+  kTopology = 14,
 };
 
 struct Uplink {
@@ -38,6 +39,7 @@ struct Uplink {
   uint64_t correlation = 0;
   bool cbor = false;
   std::string_view client;  // empty for the device's main client
+  std::string_view hub;     // through whose session a child's message came; empty: its own
 };
 
 // Appends one `messages` field. Allocates only when `batch` must grow.

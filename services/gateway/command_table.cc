@@ -42,7 +42,7 @@ void CommandTable::EndAll() {
   while (!pending_.empty()) {
     const auto first = pending_.begin();
     const std::string device = first->second.device;
-    End(first->first, device, {CommandEnd::kUnavailable, {}});
+    End(first->first, {device}, {CommandEnd::kUnavailable, {}});
   }
 }
 
@@ -55,16 +55,30 @@ void CommandTable::Start(CommandRequest request, OnEnd on_end) {
   const uint64_t correlation = ++last_correlation_;
   Pending& pending = pending_[correlation];
   pending.device = request.device;
+  pending.hub = request.hub;
   pending.on_end = std::move(on_end);
   pending.started_us = MonotonicMicros();
   pending.timer = c_.reactor.After(request.timeout_ms, [this, correlation] {
     const auto found = pending_.find(correlation);
     if (found != pending_.end())
-      End(correlation, found->second.device, {CommandEnd::kTimedOut, {}});
+      End(correlation, {found->second.device}, {CommandEnd::kTimedOut, {}});
   });
   c_.probe.commands_pending.Set(static_cast<int64_t>(pending_.size()));
   std::string device = request.device;
   c_.ownership.Locate(std::move(device),
+                      [this, correlation, request = std::move(request)](
+                          absl::StatusOr<std::optional<SessionLocation>> location) mutable {
+                        const bool absent = location.ok() && !location->has_value();
+                        if (absent && !request.hub.empty())
+                          return Locate(correlation, std::move(request));
+                        OnLocated(correlation, std::move(request), std::move(location));
+                      });
+}
+
+// A child without a connection of its own: where its hub is.
+void CommandTable::Locate(uint64_t correlation, CommandRequest request) {
+  std::string hub = request.hub;
+  c_.ownership.Locate(std::move(hub),
                       [this, correlation, request = std::move(request)](
                           absl::StatusOr<std::optional<SessionLocation>> location) mutable {
                         OnLocated(correlation, std::move(request), std::move(location));
@@ -73,8 +87,8 @@ void CommandTable::Start(CommandRequest request, OnEnd on_end) {
 
 void CommandTable::OnLocated(uint64_t correlation, CommandRequest request,
                              absl::StatusOr<std::optional<SessionLocation>> location) {
-  if (!location.ok()) return End(correlation, request.device, {CommandEnd::kUnavailable, {}});
-  if (!location->has_value()) return End(correlation, request.device, {CommandEnd::kOffline, {}});
+  if (!location.ok()) return End(correlation, {request.device}, {CommandEnd::kUnavailable, {}});
+  if (!location->has_value()) return End(correlation, {request.device}, {CommandEnd::kOffline, {}});
   internal::v1::InboxItem item;
   internal::v1::Command& command = *item.mutable_command();
   command.set_session((*location)->session);
@@ -112,7 +126,7 @@ void CommandTable::Answer(const internal::v1::Command& command, CommandAnswer::R
   c_.outbox.Add(command.reply_pod(), std::move(item));
 }
 
-void CommandTable::OnReply(std::string_view device, std::string_view request,
+void CommandTable::OnReply(const Replier& replier, std::string_view request,
                            std::string_view payload) {
   const size_t dot = request.rfind('.');
   uint64_t correlation = 0;
@@ -122,13 +136,14 @@ void CommandTable::OnReply(std::string_view device, std::string_view request,
       std::from_chars(digits.data(), digits.data() + digits.size(), correlation);
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
     c_.probe.Refuse("reply_request_unknown");
-    log::Refusal("reply_dropped", {{"device", device}, {"reason", "no request of ours"}});
+    log::Refusal("reply_dropped", {{"device", replier.device()}, {"reason", "no request of ours"}});
     return;
   }
   internal::v1::InboxItem item;
   CommandAnswer& answer = *item.mutable_command_answer();
   answer.set_correlation(correlation);
-  answer.set_device(std::string(device));
+  answer.set_device(std::string(replier.device()));
+  if (!replier.child.empty()) answer.set_hub(std::string(replier.session));
   answer.set_result(CommandAnswer::RESULT_REPLIED);
   answer.set_payload(std::string(payload));
   const std::string pod(request.substr(0, dot));
@@ -137,16 +152,19 @@ void CommandTable::OnReply(std::string_view device, std::string_view request,
 }
 
 void CommandTable::OnAnswer(const CommandAnswer& answer) {
-  End(answer.correlation(), answer.device(), {EndOf(answer.result()), answer.payload()});
+  Replier replier{answer.device()};
+  if (!answer.hub().empty()) replier = {answer.hub(), answer.device()};
+  End(answer.correlation(), replier, {EndOf(answer.result()), answer.payload()});
 }
 
-// Late answers, and answers of a device that was not asked, find nothing.
-void CommandTable::End(uint64_t correlation, std::string_view device, CommandResult result) {
+// Late answers, and answers of a device, or through a hub, that was not asked, find nothing.
+void CommandTable::End(uint64_t correlation, const Replier& replier, CommandResult result) {
   const auto found = pending_.find(correlation);
-  if (found == pending_.end() || found->second.device != device) {
+  if (found == pending_.end() || found->second.device != replier.device() ||
+      (!replier.child.empty() && found->second.hub != replier.session)) {
     c_.probe.Refuse("reply_unexpected");
-    log::Refusal("reply_dropped",
-                 {{"device", device}, {"reason", "late, or of a device that was not asked"}});
+    log::Refusal("reply_dropped", {{"device", replier.device()},
+                                   {"reason", "late, or of a device that was not asked"}});
     return;
   }
   c_.reactor.Cancel(found->second.timer);

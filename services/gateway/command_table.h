@@ -15,9 +15,18 @@ namespace homeport::gateway {
 // A request to a device, and how it ended.
 struct CommandRequest {
   std::string device;
+  std::string hub;   // through whose session it goes where the device has none; empty: no hub's
   std::string verb;  // get | set | action
   std::string payload;
   int64_t timeout_ms = 5000;
+};
+
+// Who answers: a device, or a hub for its child.
+struct Replier {
+  std::string_view session;     // the device whose session it is
+  std::string_view child = {};  // empty: the device speaks for itself
+
+  [[nodiscard]] std::string_view device() const { return child.empty() ? session : child; }
 };
 
 enum class CommandEnd : uint8_t {
@@ -51,21 +60,23 @@ class CommandTable {
 
   // The device's end.
   void OnCommand(const internal::v1::Command& command);
-  void OnReply(std::string_view device, std::string_view request, std::string_view payload);
+  void OnReply(const Replier& replier, std::string_view request, std::string_view payload);
   // The asking end.
   void OnAnswer(const internal::v1::CommandAnswer& answer);
 
  private:
   struct Pending {
     std::string device;
+    std::string hub;  // the only other one that may answer for it
     OnEnd on_end;
     net::TimerId timer = 0;
     int64_t started_us = 0;
   };
 
+  void Locate(uint64_t correlation, CommandRequest request);
   void OnLocated(uint64_t correlation, CommandRequest request,
                  absl::StatusOr<std::optional<SessionLocation>> location);
-  void End(uint64_t correlation, std::string_view device, CommandResult result);
+  void End(uint64_t correlation, const Replier& replier, CommandResult result);
   void Answer(const internal::v1::Command& command, internal::v1::CommandAnswer::Result result);
 
   ShardContext& c_;

@@ -1,5 +1,7 @@
 #include "services/gateway/control_service.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -22,14 +24,18 @@ constexpr int kNamesMax = 100;
 constexpr int64_t kTimeoutMsDefault = 5'000;
 constexpr int64_t kTimeoutMsMax = 60'000;
 
+int64_t MsLeft(const grpc::CallbackServerContext& context) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(context.deadline() -
+                                                               std::chrono::system_clock::now())
+      .count();
+}
+
 // How long to wait for the device: what is asked, but answering before the call's own deadline.
 int64_t TimeoutMs(const grpc::CallbackServerContext& context,
                   const google::protobuf::Duration& wish) {
   int64_t ms = wish.seconds() * 1000 + wish.nanos() / 1'000'000;
   ms = ms <= 0 ? kTimeoutMsDefault : std::min(ms, kTimeoutMsMax);
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      context.deadline() - std::chrono::system_clock::now());
-  return std::clamp<int64_t>(left.count() - 20, 1, ms);
+  return std::clamp<int64_t>(MsLeft(context) - 20, 1, ms);
 }
 
 grpc::Status Violations(const CommandPayload& payload) {
@@ -109,27 +115,32 @@ void ControlService::FindTarget(const grpc::CallbackServerContext& context, cons
   if (absl::Status mine = rpc::CheckTenant(*claims, parsed->tenant.str()); !mine.ok()) {
     return done(mine);
   }
-  Target target{claims->tenant, parsed->device.str(), nullptr};
-  auto on_product = [target,
-                     done = std::move(done)](absl::StatusOr<Directory::Product> product) mutable {
-    if (!product.ok()) return done(product.status());
-    target.product = *std::move(product);
-    done(std::move(target));
-  };
-  auto on_device = [this, name, tenant = claims->tenant, on_product = std::move(on_product)](
-                       absl::StatusOr<Directory::Device> device) mutable {
-    if (absl::IsNotFound(device.status()) || (device.ok() && (*device)->tenant() != tenant)) {
-      return on_product(rpc::PermissionDenied(name));
+  Target target{claims->tenant, parsed->device.str(), {}, nullptr};
+  auto on_device = [this, name, target,
+                    done = std::move(done)](absl::StatusOr<Directory::Device> device) mutable {
+    if (absl::IsNotFound(device.status()) ||
+        (device.ok() && (*device)->tenant() != target.tenant)) {
+      return done(rpc::PermissionDenied(name));
     }
-    if (!device.ok()) return on_product(WithReason(device.status(), "REGISTRY_UNAVAILABLE"));
-    const std::string& product = (*device)->product();
-    if (auto cached = directory_.CachedProduct(product)) return on_product(*cached);
-    directory_.FetchProduct(product, std::move(on_product));
+    if (!device.ok()) return done(device.status());
+    target.hub = (*device)->hub();
+    FindProduct((*device)->product(), std::move(target), std::move(done));
   };
   if (auto cached = directory_.CachedDevice(target.device); cached && cached->ok()) {
     return on_device(*std::move(cached));
   }
-  directory_.FetchDevice(target.device, std::move(on_device));
+  newcomers_.Fetch(target.device, MsLeft(context), std::move(on_device));
+}
+
+void ControlService::FindProduct(const std::string& product, Target target, OnTarget done) {
+  auto on_product = [target = std::move(target),
+                     done = std::move(done)](absl::StatusOr<Directory::Product> found) mutable {
+    if (!found.ok()) return done(found.status());
+    target.product = *std::move(found);
+    done(std::move(target));
+  };
+  if (auto cached = directory_.CachedProduct(product)) return on_product(*cached);
+  directory_.FetchProduct(product, std::move(on_product));
 }
 
 void ControlService::SendCommand(Target target, CommandRequest request, OnReply done) {
@@ -159,7 +170,7 @@ grpc::ServerUnaryReactor* ControlService::SetProperties(
     if (!target->product->model) return Refuse(call, "SetProperties", NoModel(target->device));
     const CommandPayload payload = SetPayload(*target->product->model, *request);
     if (!payload.violations.empty()) return Refuse(call, "SetProperties", Violations(payload));
-    CommandRequest command{target->device, "set", payload.json,
+    CommandRequest command{target->device, target->hub, "set", payload.json,
                            TimeoutMs(*context, request->timeout())};
     const Directory::Product product = target->product;
     SendCommand(*std::move(target), std::move(command),
@@ -187,7 +198,7 @@ grpc::ServerUnaryReactor* ControlService::InvokeAction(
     if (!target->product->model) return Refuse(call, "InvokeAction", NoModel(target->device));
     const CommandPayload payload = ActionPayload(*target->product->model, *request);
     if (!payload.violations.empty()) return Refuse(call, "InvokeAction", Violations(payload));
-    CommandRequest command{target->device, "action", payload.json,
+    CommandRequest command{target->device, target->hub, "action", payload.json,
                            TimeoutMs(*context, request->timeout())};
     const Directory::Product product = target->product;
     SendCommand(*std::move(target), std::move(command),
@@ -234,6 +245,11 @@ void ControlService::GetFromShadow(grpc::ServerUnaryReactor* call,
         }
         const model::Model* model = target.product->model ? &*target.product->model : nullptr;
         response->set_online(state->online());
+        response->set_stale(state->stale());
+        if (state->last_seen_ms() > 0) {
+          *response->mutable_last_seen_time() =
+              google::protobuf::util::TimeUtil::MillisecondsToTimestamp(state->last_seen_ms());
+        }
         response->set_shadow_version(state->version());
         const auto values =
             ToProperties(state->reported_json(), state->reported_metadata_json(), model);
@@ -265,7 +281,7 @@ void ControlService::GetFromDevice(grpc::ServerUnaryReactor* call,
   if (!target.product->model) return Refuse(call, "GetProperties", NoModel(target.device));
   const CommandPayload payload = GetPayload(*target.product->model, *request);
   if (!payload.violations.empty()) return Refuse(call, "GetProperties", Violations(payload));
-  CommandRequest command{target.device, "get", payload.json,
+  CommandRequest command{target.device, target.hub, "get", payload.json,
                          TimeoutMs(context, request->timeout())};
   const Directory::Product product = target.product;
   SendCommand(std::move(target), std::move(command), [=, this](absl::StatusOr<std::string> answer) {

@@ -8,6 +8,7 @@
 #include "libs/rpc/call_auth.h"
 #include "services/gateway/control_probe.h"
 #include "services/gateway/directory.h"
+#include "services/gateway/newcomers.h"
 #include "services/gateway/shard.h"
 #include "services/gateway/watch_stream.h"
 
@@ -21,7 +22,11 @@ class ControlService final : public control::v1::ControlService::CallbackService
   // All are borrowed and must outlive the service.
   ControlService(std::vector<std::unique_ptr<Shard>>& shards, Directory& directory,
                  const rpc::CallAuth& auth, ControlProbe& probe)
-      : shards_(shards), directory_(directory), auth_(auth), probe_(probe) {}
+      : shards_(shards),
+        directory_(directory),
+        newcomers_(shards, directory),
+        auth_(auth),
+        probe_(probe) {}
 
   grpc::ServerUnaryReactor* GetProperties(grpc::CallbackServerContext* context,
                                           const control::v1::GetPropertiesRequest* request,
@@ -42,6 +47,7 @@ class ControlService final : public control::v1::ControlService::CallbackService
   struct Target {
     std::string tenant;
     std::string device;
+    std::string hub;  // whose child it is; empty: nobody's
     Directory::Product product;
   };
   using OnTarget = absl::AnyInvocable<void(absl::StatusOr<Target>)>;
@@ -50,6 +56,7 @@ class ControlService final : public control::v1::ControlService::CallbackService
   // The device a name means, if the caller may have it.
   void FindTarget(const grpc::CallbackServerContext& context, const std::string& name,
                   OnTarget done);
+  void FindProduct(const std::string& product, Target target, OnTarget done);
   void SendCommand(Target target, CommandRequest request, OnReply done);
   void Refuse(grpc::ServerUnaryReactor* call, std::string_view method, const grpc::Status& status);
   void Refuse(WatchStream* stream, const grpc::Status& status);
@@ -64,6 +71,7 @@ class ControlService final : public control::v1::ControlService::CallbackService
 
   std::vector<std::unique_ptr<Shard>>& shards_;
   Directory& directory_;
+  Newcomers newcomers_;
   const rpc::CallAuth& auth_;
   ControlProbe& probe_;
   absl::Mutex mutex_;

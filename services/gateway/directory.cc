@@ -53,6 +53,7 @@ absl::StatusOr<Directory::Product> ToProduct(ProductConfig config) {
   info->tenant = config.tenant();
   info->fleet_key = config.fleet_key();
   info->allow_unregistered = config.allow_unregistered();
+  info->is_hub = config.is_hub();
   if (!config.model_json().empty()) {
     HP_ASSIGN_OR_RETURN(info->model, model::ParseModel(std::string_view(config.model_json())));
   }

@@ -31,6 +31,7 @@ struct ProductInfo {
   std::string tenant;
   std::string fleet_key;
   bool allow_unregistered = false;
+  bool is_hub = false;                // its devices may have children
   std::optional<model::Model> model;  // nullopt: the product has none
   auth::AccessPolicy policy;
 };

@@ -8,6 +8,7 @@
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "services/gateway/command_table.h"
+#include "services/gateway/hub_rights.h"
 #include "services/gateway/permissions.h"
 
 namespace homeport::gateway {
@@ -23,6 +24,8 @@ routing::UplinkKind KindOf(auth::TopicClass topic_class) {
       return routing::UplinkKind::kEvent;
     case auth::TopicClass::kUpTelemetry:
       return routing::UplinkKind::kTelemetry;
+    case auth::TopicClass::kUpTopology:
+      return routing::UplinkKind::kTopology;
     case auth::TopicClass::kShadowGet:
       return routing::UplinkKind::kShadowGet;
     case auth::TopicClass::kShadowUpdate:
@@ -71,7 +74,8 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   }
   const std::string_view thing = things_.OfTopic(session, publish.topic);
   const std::string_view device = thing.empty() ? session.identity->device : thing;
-  const auth::Topic topic = auth::Classify(publish.topic, device);
+  auth::Topic topic = auth::Classify(publish.topic, device);
+  const std::string_view child = ChildOf(session, publish.topic, topic);
   const bool broadcast =
       MayBroadcast(c_.config, *session.identity, topic.topic_class, publish.topic, publish.retain);
   const bool own = session.identity->claim ? topic.topic_class == auth::TopicClass::kProvisioning
@@ -79,7 +83,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   if (!broadcast && !own) {
     RefuseTopic(session, publish);
   } else if (topic.topic_class == auth::TopicClass::kUpReply) {
-    commands_.OnReply(session.identity->device, topic.detail, publish.payload);
+    commands_.OnReply({session.identity->device, child}, topic.detail, publish.payload);
     Acknowledge(session, publish, ReasonCode::kSuccess);
   } else if (Full() && publish.qos == Qos::kAtMostOnce) {
     c_.probe.Refuse("uplink_full_qos0");
@@ -90,7 +94,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   } else if (broadcast) {
     Broadcast(session, publish);
   } else {
-    Append(session, publish, topic, device);
+    Append(session, publish, topic, {device, child});
   }
   return c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
                                                       : FrameOutcome::kPause;
@@ -109,15 +113,15 @@ FrameOutcome PublishFlow::CheckWindow(Session& session) {
 }
 
 void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
-                         const auth::Topic& topic, std::string_view device) {
-  const bool is_own = device == session.identity->device;
-  if (!is_own && !things_.Join(session, device)) return RefuseTopic(session, publish);
+                         const auth::Topic& topic, const Subject& subject) {
+  const bool is_own = subject.device == session.identity->device;
+  if (!is_own && !things_.Join(session, subject.device)) return RefuseTopic(session, publish);
   const std::optional<OwedAck> ack = Owe(session, publish);
   if (!ack) return;
   if (!is_own || (session.cold && !session.cold->acks.empty())) KeepOrder(session, *ack, false);
   routing::Uplink message;
   message.kind = KindOf(topic.topic_class);
-  message.device = device;
+  message.device = subject.device;
   message.session = session.handle().packed();
   message.epoch = session.epoch;
   message.received_ms = c_.reactor.wall().value;
@@ -130,7 +134,11 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   }
   message.dup = publish.dup;
   message.cbor = topic.cbor;
-  if (session.identity->client != device) message.client = session.identity->client;
+  if (session.identity->client != subject.device) message.client = session.identity->client;
+  if (!subject.child.empty()) {
+    message.device = subject.child;
+    message.hub = subject.device;
+  }
   c_.uplink.Append(message, *ack);
   c_.probe.publishes.Increment();
 }

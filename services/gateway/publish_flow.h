@@ -38,9 +38,13 @@ class PublishFlow {
   // reason in version 5 and plainly in 3.1.1 [MQTT-3.3.5-2]; the session lives.
   void RefuseTopic(Session& session, const mqtt::PublishView& publish);
   void Acknowledge(Session& session, const mqtt::PublishView& publish, mqtt::ReasonCode reason);
-  // `device`: the session's own, or a thing that it may use.
+  // Whom a publish concerns.
+  struct Subject {
+    std::string_view device;      // the session's own, or a thing that it may use
+    std::string_view child = {};  // of the session's device, for which the hub speaks
+  };
   void Append(Session& session, const mqtt::PublishView& publish, const auth::Topic& topic,
-              std::string_view device);
+              const Subject& subject);
   // To other clients. The packet's topic may be an alias: `topic` is what it stands for.
   void Broadcast(Session& session, const mqtt::PublishView& publish);
   // Fills in or learns the topic of an alias; false when the session was closed for it.

@@ -50,6 +50,8 @@ class Shard final : private SessionHandler {
   [[nodiscard]] CommandTable& commands() { return server_.commands(); }
   [[nodiscard]] WatchHub& watches() { return watches_; }
   [[nodiscard]] Revocations& revocations() { return revocations_; }
+  [[nodiscard]] Ownership& ownership() { return ownership_; }
+  void After(int64_t ms, net::Reactor::Task task) { reactor_.After(ms, std::move(task)); }
   [[nodiscard]] ShardProbe& probe() { return probe_; }
 
  private:

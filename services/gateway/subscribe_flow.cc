@@ -10,6 +10,7 @@
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
+#include "services/gateway/hub_rights.h"
 #include "services/gateway/own_filters.h"
 #include "services/gateway/permissions.h"
 #include "services/gateway/pub_sub.h"
@@ -97,7 +98,7 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
                                          {"filter", subscription.filter},
                                          {"reason", mqtt::Name(reason)}});
       Granted(answer, i, reason);
-    } else if (const std::string_view device = things_.OfFilter(session, subscription.filter);
+    } else if (const std::string_view device = OwnerOf(session, subscription.filter);
                !device.empty()) {
       const ReasonCode granted = AddOwn(session, subscription, device);
       if (!mqtt::IsFailure(granted)) answer->deltas.Add(subscription.filter, device);
@@ -172,7 +173,7 @@ internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
   internal::v1::KeptFilters others;
   Deltas deltas;
   for (const internal::v1::KeptFilter& stored : filters.filters()) {
-    const std::string_view device = things_.OfFilter(session, stored.filter());
+    const std::string_view device = OwnerOf(session, stored.filter());
     if (device.empty()) {
       // The policy may be another by now; a session without its client waits for it to be asked.
       if (session.is_open() && !MayFollow(c_.config, *session.identity, Inner(stored.filter()))) {
@@ -206,6 +207,13 @@ void SubscribeFlow::TellDeltaFilters(const Session& session, const Deltas& delta
   }
 }
 
+// A hub's filters for its children count as its own: they bring what is sent to its session only.
+std::string_view SubscribeFlow::OwnerOf(const Session& session, std::string_view filter) const {
+  const std::string_view device = things_.OfFilter(session, filter);
+  if (!device.empty() || !IsOwnFilter(session, filter)) return device;
+  return session.identity->device;
+}
+
 ReasonCode SubscribeFlow::Check(const Session& session,
                                 const mqtt::Subscription& subscription) const {
   const bool shared = mqtt::IsSharedFilter(subscription.filter);
@@ -221,7 +229,7 @@ ReasonCode SubscribeFlow::Check(const Session& session,
     return auth::IsProvisioningFilter(subscription.filter) ? ReasonCode::kSuccess
                                                            : ReasonCode::kNotAuthorized;
   }
-  if (auth::MaySubscribe(subscription.filter, identity.device)) return ReasonCode::kSuccess;
+  if (IsOwnFilter(session, subscription.filter)) return ReasonCode::kSuccess;
   return MayFollow(c_.config, identity, Inner(subscription.filter)) ? ReasonCode::kSuccess
                                                                     : ReasonCode::kNotAuthorized;
 }

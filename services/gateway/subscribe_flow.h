@@ -28,6 +28,8 @@ class SubscribeFlow {
  private:
   struct Answer;
   struct Deltas;
+  // Whose topics a filter is about, where they come to this session alone; empty: nobody's.
+  [[nodiscard]] std::string_view OwnerOf(const Session& session, std::string_view filter) const;
   // What is wrong with the filter; kSuccess when nothing is.
   [[nodiscard]] mqtt::ReasonCode Check(const Session& session,
                                        const mqtt::Subscription& subscription) const;

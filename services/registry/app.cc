@@ -50,6 +50,10 @@ ApiParts PartsOf(const rpc::CallAuth& auth, postgres::Pool& pool, ServiceProbe& 
   return {auth, pool, probe};
 }
 
+Freshness FreshnessOf(const RegistryConfig& config) {
+  return {.partitions = config.partitions, .stale_ms = config.presence_stale_ms};
+}
+
 absl::StatusOr<std::unique_ptr<postgres::Connection>> WaitForDatabase(
     const RegistryConfig& config) {
   const MonoMs deadline = SystemClock().Now() + kDatabaseWaitMs;
@@ -130,9 +134,11 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
       tenants_(PartsOf(auth_, pool_, probe_)),
       audit_(PartsOf(auth_, pool_, probe_)),
       operations_(PartsOf(auth_, pool_, probe_)),
-      directory_(PartsOf(auth_, pool_, probe_), clock_),
+      directory_(PartsOf(auth_, pool_, probe_), clock_, FreshnessOf(config)),
       credentials_(PartsOf(auth_, pool_, probe_), clock_),
-      provisioning_(PartsOf(auth_, pool_, probe_), signer_, clock_) {
+      provisioning_(PartsOf(auth_, pool_, probe_), signer_, clock_),
+      topology_(PartsOf(auth_, pool_, probe_), appender_, answers_),
+      presence_(PartsOf(auth_, pool_, probe_), FreshnessOf(config)) {
   for (uint32_t worker = 0; worker < config.workers; ++worker) {
     metrics_.StartShard();
     workers_.push_back(
@@ -160,6 +166,9 @@ WorkerOptions App::OptionsOf(uint32_t worker) {
   options.devices_max = config_.cached_devices / config_.workers;
   options.batch.messages_max = config_.transaction_messages;
   options.consumer.event_repeat_ms = config_.event_repeat_ms;
+  options.consumer.presence_grace_ms = config_.presence_grace_ms;
+  options.consumer.children_max = config_.hub_children_max;
+  options.consumer.partitions = config_.partitions;
   options.consumer.shadow.bytes_max = config_.shadow_bytes_max;
   options.consumer.shadow.depth_max = static_cast<int>(config_.shadow_depth_max);
   options.consumer.loops.rounds_max = config_.shadow_loop_rounds;
@@ -201,12 +210,13 @@ void App::AddServers() {
   lifecycle_.Add({.name = "grpc",
                   .start = [this]() -> absl::Status {
                     HP_ASSIGN_OR_RETURN(
-                        server_, rpc::Server::Start({.listen = config_.grpc_listen,
-                                                     .tls_cert = config_.tls_cert,
-                                                     .tls_key = config_.tls_key},
-                                                    {&products_, &models_, &devices_, &shadows_,
-                                                     &tenants_, &audit_, &operations_, &directory_,
-                                                     &credentials_, &provisioning_}));
+                        server_,
+                        rpc::Server::Start({.listen = config_.grpc_listen,
+                                            .tls_cert = config_.tls_cert,
+                                            .tls_key = config_.tls_key},
+                                           {&products_, &models_, &devices_, &shadows_, &tenants_,
+                                            &audit_, &operations_, &directory_, &credentials_,
+                                            &provisioning_, &topology_, &presence_}));
                     return absl::OkStatus();
                   },
                   .stop =

@@ -23,10 +23,12 @@
 #include "services/registry/api/directory_service.h"
 #include "services/registry/api/model_service.h"
 #include "services/registry/api/operations_service.h"
+#include "services/registry/api/presence_service.h"
 #include "services/registry/api/product_service.h"
 #include "services/registry/api/provisioning_service.h"
 #include "services/registry/api/shadow_service.h"
 #include "services/registry/api/tenant_service.h"
+#include "services/registry/api/topology_service.h"
 #include "services/registry/catalog_probe.h"
 #include "services/registry/config.h"
 #include "services/registry/history_keeper.h"
@@ -102,6 +104,8 @@ class App {
   DirectoryService directory_;
   CredentialService credentials_;
   ProvisioningService provisioning_;
+  TopologyService topology_;
+  PresenceService presence_;
   std::unique_ptr<metrics::Exposer> exposer_;
   std::unique_ptr<rpc::Server> server_;
   runtime::Lifecycle lifecycle_;

@@ -99,6 +99,23 @@ void DeclareDatabase(RegistryConfig& c, config::Table& table) {
              .doc = "An event sent again (DUP) within so long of the first is stored once"});
 }
 
+void DeclarePresence(RegistryConfig& c, config::Table& table) {
+  table.Int("presence-grace-ms", &c.presence_grace_ms,
+            {.min = 0,
+             .max = 600'000,
+             .unit = "ms",
+             .doc = "A device whose connection broke off, without a DISCONNECT of its own, stays "
+                    "online for so long"});
+  table.Int("presence-stale-ms", &c.presence_stale_ms,
+            {.min = 1000,
+             .max = 600'000,
+             .unit = "ms",
+             .doc = "Reads say so when the stream of the device was last consumed to its end so "
+                    "long ago"});
+  table.Int("hub-children-max", &c.hub_children_max,
+            {.min = 1, .max = 20'000, .unit = "devices", .doc = "Children of one hub"});
+}
+
 void DeclareShadows(RegistryConfig& c, config::Table& table) {
   table.Int("shadow-bytes-max", &c.shadow_bytes_max,
             {.min = 1024,
@@ -162,6 +179,7 @@ void DeclareSettings(RegistryConfig& config, config::Table& table) {
   DeclareSecurity(config, table);
   DeclareConsumption(config, table);
   DeclareDatabase(config, table);
+  DeclarePresence(config, table);
   DeclareShadows(config, table);
   table.Int("model-versions-max", &config.model_versions_max,
             {.min = 1,

@@ -9,9 +9,10 @@ namespace homeport::registry {
 namespace {
 
 constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
-    "unknown",   "connected",   "disconnected",  "properties",    "event",
-    "telemetry", "shadow_get",  "shadow_update", "shadow_delete", "watch",
-    "unwatch",   "watch_renew", "shadow_listen"};
+    "unknown",       "connected",     "disconnected",  "properties", "event",   "telemetry",
+    "shadow_get",    "shadow_update", "shadow_delete", "watch",      "unwatch", "watch_renew",
+    "shadow_listen", "provision",     "topology",      "attach",     "detach",  "hub_session",
+    "child_joined",  "child_left",    "presence_check"};
 
 std::string Name(std::string_view rest) { return fmt::format("homeport_registry_{}", rest); }
 
@@ -37,6 +38,7 @@ std::array<metrics::Counter*, kRefusals> RefusalCounters(metrics::Registry& regi
   return counters;
 }
 
+constexpr std::string_view kPresenceHelp = "Changes of the presence of devices, as told";
 constexpr std::string_view kFailuresHelp = "Operations that failed and are repeated, by dependency";
 
 }  // namespace
@@ -64,6 +66,13 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
       overtaken_(r.AddCounter(Name("overtaken_messages_total"),
                               "Unacknowledged messages appended after their device had connected "
                               "again")),
+      went_online_(r.AddCounter(Name("presence_changes_total"), kPresenceHelp, {{"to", "online"}})),
+      went_offline_(
+          r.AddCounter(Name("presence_changes_total"), kPresenceHelp, {{"to", "offline"}})),
+      fell_silent_(r.AddCounter(Name("children_silent_total"),
+                                "Children offline because their hub heard nothing of them")),
+      flaps_(r.AddCounter(Name("presence_flaps_total"),
+                          "Connections that broke off and were back before it was told")),
       transactions_(r.AddCounter(Name("transactions_total"), "Transactions committed")),
       rehearsals_(r.AddCounter(Name("rehearsals_total"),
                                "Transactions rolled back in search of a message that PostgreSQL "
@@ -112,6 +121,10 @@ void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
   duplicate_events_.Add(tally.duplicate_events);
   stale_epochs_.Add(tally.stale_epochs);
   overtaken_.Add(tally.overtaken);
+  went_online_.Add(tally.went_online);
+  went_offline_.Add(tally.went_offline);
+  fell_silent_.Add(tally.fell_silent);
+  flaps_.Add(tally.flaps);
   transactions_.Increment();
   batch_messages_.Observe(static_cast<int64_t>(report.messages));
   batch_bytes_.Observe(static_cast<int64_t>(report.bytes));

@@ -58,6 +58,10 @@ class WorkerProbe {
   metrics::Counter& duplicate_events_;
   metrics::Counter& stale_epochs_;
   metrics::Counter& overtaken_;
+  metrics::Counter& went_online_;
+  metrics::Counter& went_offline_;
+  metrics::Counter& fell_silent_;
+  metrics::Counter& flaps_;
   metrics::Counter& transactions_;
   metrics::Counter& rehearsals_;
   metrics::Histogram& batch_messages_;

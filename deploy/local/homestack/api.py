@@ -67,6 +67,14 @@ class Api:
         from homeport.shadow.v1 import shadow_pb2_grpc
         return shadow_pb2_grpc.ShadowServiceStub(self.channel(address))
 
+    def presence(self, address):
+        from homeport.presence.v1 import presence_pb2_grpc
+        return presence_pb2_grpc.PresenceServiceStub(self.channel(address))
+
+    def topology(self, address):
+        from homeport.topology.v1 import topology_pb2_grpc
+        return topology_pb2_grpc.TopologyServiceStub(self.channel(address))
+
     def close(self):
         for channel in self._channels.values():
             channel.close()

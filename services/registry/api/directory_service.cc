@@ -43,6 +43,7 @@ grpc::Status DirectoryService::GetProductConfig(
         HP_ASSIGN_OR_RETURN(const bool has_room, HasRoomForDevices(*connection, row.tenant));
         response->set_allow_unregistered(row.allow_unregistered && has_room);
         response->set_version(row.version);
+        response->set_is_hub(row.is_hub);
         if (!row.topic_policy.empty()) {
           response->mutable_topic_policy()->ParseFromString(row.topic_policy);
         }
@@ -67,6 +68,10 @@ grpc::Status DirectoryService::GetDeviceConfig(grpc::ServerContext* context,
                  for (const CredentialRow& credential : credentials) {
                    Fill(credential, *response->add_credentials());
                  }
+                 HP_ASSIGN_OR_RETURN(const StoredPresence stored,
+                                     FindPresence(*connection, DeviceId(request->device()),
+                                                  freshness_.PartitionOf(request->device())));
+                 response->set_hub(stored.hub);
                  return absl::OkStatus();
                });
 }
@@ -110,12 +115,15 @@ absl::Status DirectoryService::FindState(const internal::v1::GetStateRequest& re
                                          internal::v1::DeviceState& response) {
   const DeviceId device(request.device());
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(const DeviceRow row, FindDevice(*connection, device));
+  HP_ASSIGN_OR_RETURN(const StoredPresence stored,
+                      FindPresence(*connection, device, freshness_.PartitionOf(request.device())));
   HP_ASSIGN_OR_RETURN(const shadow::Document document, FindShadow(*connection, device, ""));
-  response.set_device(row.id);
-  response.set_product(row.product);
-  response.set_tenant(row.tenant);
-  response.set_online(row.online);
+  response.set_device(request.device());
+  response.set_product(stored.product);
+  response.set_tenant(stored.tenant);
+  response.set_online(stored.online);
+  response.set_last_seen_ms(LastSeenMs(stored));
+  response.set_stale(!stored.online || freshness_.IsStale(stored));
   response.set_version(document.version);
   json::Print(document.reported.state, *response.mutable_reported_json());
   shadow::AppendMetadata(document.reported.state, document.reported.times,

@@ -2,13 +2,15 @@
 
 #include "homeport/internal/v1/directory.grpc.pb.h"
 #include "services/registry/api/call.h"
+#include "services/registry/api/freshness.h"
 
 namespace homeport::registry {
 
 // What gateways ask. Thread-safe.
 class DirectoryService final : public internal::v1::DirectoryService::Service {
  public:
-  DirectoryService(const ApiParts& parts, const Clock& clock) : parts_(parts), clock_(clock) {}
+  DirectoryService(const ApiParts& parts, const Clock& clock, const Freshness& freshness)
+      : parts_(parts), clock_(clock), freshness_(freshness) {}
 
   grpc::Status GetProductConfig(grpc::ServerContext* context,
                                 const internal::v1::GetProductConfigRequest* request,
@@ -31,6 +33,7 @@ class DirectoryService final : public internal::v1::DirectoryService::Service {
 
   const ApiParts parts_;
   const Clock& clock_;
+  const Freshness freshness_;
 };
 
 }  // namespace homeport::registry

@@ -65,6 +65,7 @@ void Fill(const ProductRow& row, product::v1::Product& out) {
   out.set_model_json(row.model);
   out.set_model_version(row.model_version);
   out.set_allow_unregistered(row.allow_unregistered);
+  out.set_is_hub(row.is_hub);
   out.mutable_shadow()->set_skip_unchanged(row.skip_unchanged);
   if (!row.topic_policy.empty()) out.mutable_topic_policy()->ParseFromString(row.topic_policy);
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
@@ -103,6 +104,7 @@ absl::Status ProductService::Create(const auth::Claims& claims,
                  .fleet_key = request.fleet_key().empty() ? MakeSecret() : request.fleet_key(),
                  .allow_unregistered = request.product().allow_unregistered(),
                  .skip_unchanged = request.product().shadow().skip_unchanged(),
+                 .is_hub = request.product().is_hub(),
                  .topic_policy = request.product().topic_policy().SerializeAsString()};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::CreateProduct(*connection, ActorOf(claims), row));
@@ -189,6 +191,7 @@ absl::Status ProductService::Update(const auth::Claims& claims,
                  .fleet_key = "",
                  .allow_unregistered = product.allow_unregistered(),
                  .skip_unchanged = product.shadow().skip_unchanged(),
+                 .is_hub = product.is_hub(),
                  .topic_policy = product.topic_policy().SerializeAsString(),
                  .version = version};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());

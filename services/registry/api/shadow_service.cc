@@ -1,15 +1,14 @@
 #include "services/registry/api/shadow_service.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <utility>
 
-#include "libs/base/clock.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/json/parse.h"
+#include "services/registry/api/ask.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
 #include "services/registry/core/shadow_json.h"
@@ -51,12 +50,6 @@ absl::Status StatusOf(const ApiAnswer& answer) {
     default:
       return absl::InternalError(answer.message());
   }
-}
-
-int64_t WaitMs(const grpc::ServerContext& context) {
-  const auto left = context.deadline() - std::chrono::system_clock::now();
-  const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(left).count();
-  return std::clamp<int64_t>(ms, 0, ShadowService::kWaitMsMax);
 }
 
 // The request document of the shadow topics. The state is checked to be JSON, so that it cannot
@@ -119,17 +112,9 @@ absl::Status ShadowService::Get(const auth::Claims& claims, const std::string& n
 
 absl::StatusOr<ApiAnswer> ShadowService::Ask(const grpc::ServerContext& context,
                                              const rpc::ShadowName& name, UplinkMessage message) {
-  const int64_t deadline_us = MonotonicMicros() + WaitMs(context) * 1000;
-  HP_ASSIGN_OR_RETURN(const uint64_t correlation, answers_.Expect());
   message.set_device(name.device.str());
   message.set_detail(name.shadow);
-  message.set_correlation(correlation);
-  message.set_received_ms(SystemClock().Wall().value);
-  const absl::Status appended = appender_.AppendUplink(message, WaitMs(context));
-  const int64_t left_ms = appended.ok() ? (deadline_us - MonotonicMicros()) / 1000 : 0;
-  absl::StatusOr<ApiAnswer> answer = answers_.Await(correlation, std::max<int64_t>(0, left_ms));
-  HP_RETURN_IF_ERROR(appended);
-  return answer;
+  return AskOwner(context, appender_, answers_, std::move(message));
 }
 
 grpc::Status ShadowService::UpdateShadow(grpc::ServerContext* context,

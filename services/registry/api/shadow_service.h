@@ -15,8 +15,6 @@ namespace homeport::registry {
 // given.
 class ShadowService final : public shadow::v1::ShadowService::Service {
  public:
-  static constexpr int64_t kWaitMsMax = 10'000;
-
   ShadowService(const ApiParts& parts, StreamAppender& appender, AnswerTable& answers)
       : parts_(parts), appender_(appender), answers_(answers) {}
 

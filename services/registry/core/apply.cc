@@ -43,7 +43,9 @@ void ApplyMessage(const ApplyContext& context) {
     context.effects.provisions.push_back({context.pod, &context.message});
     return;
   }
-  if (kind != UplinkMessage::KIND_CONNECTED && kind != UplinkMessage::KIND_DISCONNECTED) {
+  if (!context.message.hub().empty()) {
+    if (!NoteChild(context)) return;
+  } else if (kind != UplinkMessage::KIND_CONNECTED && kind != UplinkMessage::KIND_DISCONNECTED) {
     NoteSession(context);
     if (IsOvertaken(context)) {
       ++context.effects.tally.overtaken;
@@ -80,6 +82,20 @@ void ApplyMessage(const ApplyContext& context) {
       return ApplyUnwatch(context);
     case UplinkMessage::KIND_WATCH_RENEW:
       return ApplyWatchRenew(context);
+    case UplinkMessage::KIND_TOPOLOGY:
+      return ApplyTopology(context);
+    case UplinkMessage::KIND_ATTACH:
+      return ApplyAttach(context);
+    case UplinkMessage::KIND_DETACH:
+      return ApplyDetach(context);
+    case UplinkMessage::KIND_HUB_SESSION:
+      return ApplyHubSession(context);
+    case UplinkMessage::KIND_CHILD_JOINED:
+      return ApplyChildJoined(context);
+    case UplinkMessage::KIND_CHILD_LEFT:
+      return ApplyChildLeft(context);
+    case UplinkMessage::KIND_PRESENCE_CHECK:
+      return ApplyPresenceCheck(context);
     default:
       return Refuse(context, Refusal::kUnknownKind, "a kind this program does not know");
   }

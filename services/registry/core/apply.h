@@ -21,6 +21,9 @@ struct ConsumerLimits {
   size_t watchers_max = 256;  // pods that watch one device
   int64_t watch_ms = 90'000;
   int64_t event_repeat_ms = 3'600'000;  // how far back a repeated event is looked for
+  int64_t presence_grace_ms = 2000;     // a connection that broke off is awaited for so long
+  size_t children_max = 1000;           // of one hub
+  uint32_t partitions = 64;             // of the deployment
 };
 
 // One uplink message and all it may touch.
@@ -40,8 +43,10 @@ struct ApplyContext {
 // lines: no I/O, no clock.
 void ApplyMessage(const ApplyContext& context);
 
-// The parts of ApplyMessage, one file each. ApplyPresence comes first for every message.
+// The parts of ApplyMessage, one file each. NoteSession comes first for every message, or NoteChild
+// for what came through a hub: false for what is not to be applied.
 void NoteSession(const ApplyContext& context);
+[[nodiscard]] bool NoteChild(const ApplyContext& context);
 void ApplyConnected(const ApplyContext& context);
 void ApplyDisconnected(const ApplyContext& context);
 void ApplyReport(const ApplyContext& context);
@@ -56,6 +61,21 @@ void RejectShadowName(const ApplyContext& context);
 void ApplyWatch(const ApplyContext& context);
 void ApplyUnwatch(const ApplyContext& context);
 void ApplyWatchRenew(const ApplyContext& context);
+void ApplyTopology(const ApplyContext& context);
+void ApplyAttach(const ApplyContext& context);
+void ApplyDetach(const ApplyContext& context);
+void ApplyHubSession(const ApplyContext& context);
+void ApplyChildJoined(const ApplyContext& context);
+void ApplyChildLeft(const ApplyContext& context);
+void ApplyPresenceCheck(const ApplyContext& context);
+
+// Decides anew whether the device is online, tells its watchers of a change, and sees to it that
+// the next one is looked for in time.
+enum class TellPresence { kIfChanged, kAlways };
+void ReviewPresence(const ApplyContext& context, TellPresence tell = TellPresence::kIfChanged);
+// To the device's children: where its main session is now.
+void TellChildren(const ApplyContext& context);
+void TellChild(const ApplyContext& context, std::string_view child);
 
 // Counts and logs a refusal. `detail` says what was wrong, never what was sent.
 void Refuse(const ApplyContext& context, Refusal reason, std::string_view detail);

@@ -3,11 +3,12 @@
 
 #include "services/registry/core/apply.h"
 #include "services/registry/core/names.h"
+#include "services/registry/core/presence.h"
 #include "services/registry/core/publish.h"
 
 // Which sessions a device has (miot.md 4.6). Epochs are given out per device by one counter, so of
 // two pieces of news about a session the one with the higher epoch is the newer, whatever order
-// the gateways' batches came in. A device is online while it has any session.
+// the gateways' batches came in. What that means for its presence, presence.h says.
 namespace homeport::registry {
 namespace {
 
@@ -17,6 +18,37 @@ SessionRow* FindClient(DeviceState& device, std::string_view client) {
   return at == device.sessions.end() ? nullptr : &*at;
 }
 
+PresenceFacts FactsOf(const DeviceState& device) {
+  PresenceFacts facts;
+  facts.connected = !device.sessions.empty();
+  facts.broke_off_ms = device.broke_off_ms;
+  if (device.child != nullptr) {
+    facts.is_child = true;
+    facts.hub_online = device.child->hub_online;
+    facts.seen_ms = device.child->seen_ms;
+    facts.silence_ms = device.child->silence_ms;
+  }
+  return facts;
+}
+
+// A check that is due sooner than needed does no harm: it finds nothing, and arms the next. So a
+// child that speaks moves no row.
+void Arm(const ApplyContext& context, int64_t until_ms) {
+  DeviceState& device = context.device;
+  if (until_ms == 0 || !device.registered) return;
+  if (device.check_ms > context.now_ms && device.check_ms <= until_ms) return;
+  device.check_ms = until_ms;
+  device.dirty_check = true;
+  context.effects.Changed(device);
+}
+
+void CountChange(const ApplyContext& context) {
+  Tally& tally = context.effects.tally;
+  const DeviceState& device = context.device;
+  ++(device.online ? tally.went_online : tally.went_offline);
+  if (!device.online && device.child != nullptr && device.child->hub_online) ++tally.fell_silent;
+}
+
 void SessionChanged(const ApplyContext& context, std::string_view client) {
   DeviceState& device = context.device;
   context.effects.Changed(device);
@@ -24,15 +56,12 @@ void SessionChanged(const ApplyContext& context, std::string_view client) {
       device.dirty_clients.end()) {
     device.dirty_clients.emplace_back(client);
   }
-  const bool online = !device.sessions.empty();
-  if (online == device.online) return;
-  device.online = online;
-  device.presence_ms = context.message.received_ms();
-  device.dirty_presence = true;
-  internal::v1::DeviceChange change;
-  change.set_kind(internal::v1::DeviceChange::KIND_PRESENCE);
-  change.set_time_ms(device.presence_ms);
-  TellWatchers(context, std::move(change));
+  if (!device.sessions.empty() && device.broke_off_ms > 0) {
+    device.broke_off_ms = 0;
+    ++context.effects.tally.flaps;
+  }
+  ReviewPresence(context);
+  if (client.empty()) TellChildren(context);
 }
 
 void RaiseEpoch(const ApplyContext& context, uint64_t epoch) {
@@ -87,6 +116,38 @@ bool IsStale(const DeviceState& device, const SessionRow* row, std::string_view 
 
 }  // namespace
 
+void ReviewPresence(const ApplyContext& context, TellPresence tell) {
+  DeviceState& device = context.device;
+  const Presence presence = PresenceOf(
+      FactsOf(device), device.registered ? context.limits.presence_grace_ms : 0, context.now_ms);
+  Arm(context, presence.until_ms);
+  if (presence.online == device.online && tell == TellPresence::kIfChanged) return;
+  if (presence.online != device.online) {
+    device.online = presence.online;
+    device.presence_ms = context.message.received_ms();
+    device.dirty_presence = true;
+    context.effects.Changed(device);
+    CountChange(context);
+  }
+  internal::v1::DeviceChange change;
+  change.set_kind(internal::v1::DeviceChange::KIND_PRESENCE);
+  change.set_time_ms(device.presence_ms);
+  TellWatchers(context, std::move(change));
+}
+
+void ApplyPresenceCheck(const ApplyContext& context) {
+  DeviceState& device = context.device;
+  device.check_ms = 0;
+  device.dirty_check = true;  // its row is done with, or moves
+  context.effects.Changed(device);
+  const bool was_online = device.online;
+  ReviewPresence(context);
+  if (was_online && !device.online) {
+    device.broke_off_ms = 0;
+    TellChildren(context);
+  }
+}
+
 void NoteSession(const ApplyContext& context) {
   DeviceState& device = context.device;
   const uint64_t epoch = context.message.epoch();
@@ -139,6 +200,10 @@ void ApplyDisconnected(const ApplyContext& context) {
   }
   const std::string client = at->client;
   device.sessions.erase(at);
+  if (device.sessions.empty() && device.registered && context.limits.presence_grace_ms > 0 &&
+      IsBrokenOff(disconnected.reason())) {
+    device.broke_off_ms = context.now_ms;
+  }
   SessionChanged(context, client);
 }
 

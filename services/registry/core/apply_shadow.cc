@@ -82,7 +82,7 @@ void PublishUpdate(const ApplyContext& context, const shadow::UpdateRequest& req
                    const shadow::Document& document, const shadow::UpdateResult& result) {
   const std::string& name = context.message.detail();
   const shadow::AnswerContext answer{Seconds(context), request.client_token};
-  if (!context.device.sessions.empty() && !result.noop) {
+  if (HasSessions(context.device) && !result.noop) {
     if (result.has_delta) {
       PublishToDevice(context, ShadowTopic(context.device.id, name, "update/delta"),
                       shadow::UpdateDelta(document, answer));
@@ -123,7 +123,7 @@ shadow::UpdateResult Apply(const ApplyContext& context, const shadow::UpdateRequ
   }
   shadow::ApplyOptions options;
   options.skip_noop = SkipsUnchanged(context);
-  options.want_previous = !context.device.sessions.empty();
+  options.want_previous = HasSessions(context.device);
   options.want_changes = IsWatched(context);
   return shadow::ApplyUpdate(shadow.document, request, Seconds(context), context.limits.shadow,
                              options);

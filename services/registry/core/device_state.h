@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,30 @@ struct SessionRow {
 struct Watcher {
   std::string pod;
   int64_t expires_ms = 0;
+};
+
+// What a device is as a child of a hub. The hub's session is as its owner told, or as the child's
+// messages showed.
+struct ChildState {
+  std::string hub;
+  std::string link;  // links.h
+  int64_t silence_ms = 0;
+  int64_t seen_ms = 0;         // when the hub last passed something of it on
+  int64_t seen_stored_ms = 0;  // what PostgreSQL knows of that: written now and then only
+  uint64_t hub_epoch = 0;
+  bool hub_online = false;
+  std::string hub_pod;
+  uint64_t hub_session = 0;
+};
+
+// How far PostgreSQL may lag behind a child's last sign of life: a row for each would cost as much
+// as what it says.
+[[nodiscard]] int64_t SeenGrainMs(const ChildState& child);
+
+// What a device is as a hub.
+struct HubState {
+  std::set<std::string, std::less<>> children;
+  std::vector<std::string> dirty;  // joined or left
 };
 
 struct ShadowState {
@@ -53,6 +78,10 @@ struct DeviceState {
   // shadow holds. 0 = nothing said; not known.
   int64_t model_version = 0;
   int64_t shadow_model = 0;
+  int64_t broke_off_ms = 0;  // presence.h; not stored: the check that is due is
+  int64_t check_ms = 0;      // when a check of the presence is due, as far as known; 0: unknown
+  std::unique_ptr<ChildState> child;  // null: it hangs on no hub
+  std::unique_ptr<HubState> hub;      // null: it has no children
 
   std::vector<SessionRow> sessions;
   std::vector<Watcher> watchers;
@@ -64,6 +93,9 @@ struct DeviceState {
   bool newly_registered = false;
   bool dirty_presence = false;
   bool dirty_model = false;
+  bool dirty_topology = false;  // whose child it is, how many children it has
+  bool dirty_child = false;
+  bool dirty_check = false;
   std::vector<std::string> dirty_clients;  // session rows to write, or to delete where gone
   std::vector<std::string> dirty_watchers;
 };

@@ -1,11 +1,13 @@
 #include "services/registry/core/downlinks.h"
 
+#include <charconv>
 #include <utility>
 
 namespace homeport::registry {
 namespace {
 
 constexpr uint32_t kEnvelopeVersion = 1;
+constexpr char kPartitionMark = '@';
 
 void PutText(std::string& out, std::string_view text) {
   for (int shift = 0; shift < 32; shift += 8) {
@@ -30,31 +32,53 @@ bool TakeText(std::string_view& in, std::string& out) {
 
 }  // namespace
 
-// Searches from the back: a transaction speaks to few pods.
-InboxEntry& Downlinks::OpenEntry(std::string_view pod) {
+std::optional<uint32_t> InboxEntry::partition() const {
+  if (pod.empty() || pod.front() != kPartitionMark) return std::nullopt;
+  uint32_t number = 0;
+  std::from_chars(pod.data() + 1, pod.data() + pod.size(), number);
+  return number;
+}
+
+// Searches from the back: a transaction speaks to few streams.
+template <typename Batch>
+InboxEntry& Downlinks::OpenEntry(std::string_view pod, const Batch& head) {
   for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
     if (entry->pod != pod) continue;
     if (entry->batch.size() >= kInboxEntryBytes) break;
     return *entry;
   }
-  internal::v1::InboxBatch head;
-  head.set_version(kEnvelopeVersion);
   entries_.push_back({std::string(pod), head.SerializeAsString()});
   return entries_.back();
 }
 
 void Downlinks::Add(std::string_view pod, const internal::v1::InboxItem& item) {
+  internal::v1::InboxBatch head;
+  head.set_version(kEnvelopeVersion);
   // Serialized messages of one type concatenate: repeated fields append.
   internal::v1::InboxBatch one;
   *one.add_items() = item;
-  std::string& batch = OpenEntry(pod).batch;
+  std::string& batch = OpenEntry(pod, head).batch;
+  const size_t before = batch.size();
+  one.AppendToString(&batch);
+  bytes_ += batch.size() - before;
+}
+
+void Downlinks::AddUplink(uint32_t partition, const internal::v1::UplinkMessage& message) {
+  internal::v1::UplinkBatch head;
+  head.set_version(kEnvelopeVersion);
+  head.set_pod("registry");
+  internal::v1::UplinkBatch one;
+  *one.add_messages() = message;
+  std::string& batch = OpenEntry(kPartitionMark + std::to_string(partition), head).batch;
   const size_t before = batch.size();
   one.AppendToString(&batch);
   bytes_ += batch.size() - before;
 }
 
 void Downlinks::Append(Downlinks&& other) {
-  for (InboxEntry& entry : other.entries_) OpenEntry(entry.pod).batch += entry.batch;
+  for (InboxEntry& entry : other.entries_) {
+    OpenEntry(entry.pod, internal::v1::InboxBatch()).batch += entry.batch;
+  }
   bytes_ += other.bytes_;
   other = Downlinks();
 }

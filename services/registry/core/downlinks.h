@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,19 +11,25 @@
 
 namespace homeport::registry {
 
-// One stream entry for a pod's inbox: a serialized InboxBatch.
+// One stream entry for a pod's inbox: a serialized InboxBatch. Or one for an uplink partition, an
+// UplinkBatch: then `pod` is "@<partition>", which no pod can be called.
 struct InboxEntry {
   std::string pod;
   std::string batch;
+
+  [[nodiscard]] std::optional<uint32_t> partition() const;
 };
 
 // Above this an entry is closed and the next begun.
 inline constexpr size_t kInboxEntryBytes = 128 * 1024;
 
-// What a transaction sends down, in order, grouped into one entry per pod. Not thread-safe.
+// What a transaction sends to pods, and to devices of other partitions, in order, grouped into one
+// entry per stream. Not thread-safe.
 class Downlinks {
  public:
   void Add(std::string_view pod, const internal::v1::InboxItem& item);
+  // To the owner of another partition. It may come twice: the message must bear that.
+  void AddUplink(uint32_t partition, const internal::v1::UplinkMessage& message);
   // Puts what `other` holds behind what this holds.
   void Append(Downlinks&& other);
 
@@ -35,7 +42,8 @@ class Downlinks {
   [[nodiscard]] static absl::StatusOr<Downlinks> Decode(std::string_view bytes);
 
  private:
-  InboxEntry& OpenEntry(std::string_view pod);
+  template <typename Batch>
+  InboxEntry& OpenEntry(std::string_view pod, const Batch& head);
 
   std::vector<InboxEntry> entries_;
   size_t bytes_ = 0;

@@ -24,6 +24,7 @@ struct Product {
   int64_t model_version = 0;         // the current one; 0 = devices have no model
   bool allow_unregistered = false;
   bool skip_unchanged = false;  // an update that changes nothing makes no version and no delta
+  bool is_hub = false;          // its devices may have children
   int64_t version = 0;
 
   // Null where there is no such version.

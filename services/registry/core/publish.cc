@@ -40,6 +40,10 @@ void PublishToDevice(const ApplyContext& context, std::string_view topic,
   for (const SessionRow& row : context.device.sessions) {
     context.downlinks.Add(row.pod, MakeDeliver(row.session, row.epoch, topic, payload));
   }
+  const ChildState* child = context.device.child.get();
+  if (child == nullptr || !child->hub_online || child->hub_pod.empty()) return;
+  context.downlinks.Add(child->hub_pod,
+                        MakeDeliver(child->hub_session, child->hub_epoch, topic, payload));
 }
 
 void PublishToSender(const ApplyContext& context, std::string_view topic,
@@ -75,6 +79,10 @@ void AnswerApi(const ApplyContext& context, internal::v1::ApiAnswer answer) {
   internal::v1::InboxItem item;
   *item.mutable_api_answer() = std::move(answer);
   context.downlinks.Add(context.pod, item);
+}
+
+bool HasSessions(const DeviceState& device) {
+  return !device.sessions.empty() || (device.child != nullptr && device.child->hub_online);
 }
 
 std::string ShadowTopic(std::string_view device, std::string_view shadow, std::string_view rest) {

@@ -9,8 +9,10 @@
 // Ways of sending down what a message led to.
 namespace homeport::registry {
 
-// To every session of the device that has subscribed to the topic; QoS 1.
+// To every session of the device, and to its hub's, that has subscribed to the topic; QoS 1.
 void PublishToDevice(const ApplyContext& context, std::string_view topic, std::string_view payload);
+// Whether that may reach anybody.
+[[nodiscard]] bool HasSessions(const DeviceState& device);
 // To the session the message came through. Nothing for requests without a session.
 void PublishToSender(const ApplyContext& context, std::string_view topic, std::string_view payload);
 // To the pods that watch the device. `change` needs device, product, version and online no more.

@@ -34,6 +34,12 @@ std::string_view ToText(Refusal refusal) {
       return "too_many_watchers";
     case Refusal::kStorage:
       return "storage";
+    case Refusal::kNotChild:
+      return "not_child";
+    case Refusal::kTooManyChildren:
+      return "children_max";
+    case Refusal::kTopologyRefused:
+      return "topology_refused";
   }
   return "unknown";
 }

@@ -24,11 +24,14 @@ enum class Refusal : uint8_t {
   kTooManySessions,
   kTooManyWatchers,
   kStorage,
+  kNotChild,
+  kTooManyChildren,
+  kTopologyRefused,
 };
-inline constexpr size_t kRefusals = 15;
+inline constexpr size_t kRefusals = 18;
 [[nodiscard]] std::string_view ToText(Refusal refusal);
 
-inline constexpr size_t kMessageKinds = 14;  // UplinkMessage::Kind, 0 = unknown
+inline constexpr size_t kMessageKinds = 21;  // UplinkMessage::Kind, 0 = unknown
 
 // Counts of one transaction, added to the metrics only when it is committed.
 struct Tally {
@@ -44,6 +47,10 @@ struct Tally {
   uint64_t duplicate_events = 0;   // DUP, and stored before
   uint64_t stale_epochs = 0;       // presence news older than what is known
   uint64_t overtaken = 0;          // messages of a session that a newer one had replaced
+  uint64_t went_online = 0;        // changes of presence, as told
+  uint64_t went_offline = 0;
+  uint64_t fell_silent = 0;  // of those: children that their hub heard nothing of
+  uint64_t flaps = 0;        // connections that broke off and were back in time
 
   void Refuse(Refusal refusal) { ++refusals[static_cast<size_t>(refusal)]; }
 };

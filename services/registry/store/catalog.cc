@@ -17,7 +17,8 @@ using postgres::Statement;
 // Sends the texts only of products that are not cached in their present version.
 constexpr Statement kChanged{
     "catalog_changed",
-    "SELECT p.id, tenant, model_version, allow_unregistered, p.version, shadow_skip_unchanged "
+    "SELECT p.id, tenant, model_version, allow_unregistered, p.version, shadow_skip_unchanged,"
+    " is_hub "
     "FROM unnest($1::text[], $2::int8[]) AS u (id, version) JOIN product p ON p.id = u.id "
     "WHERE p.version <> u.version"};
 constexpr Statement kModels{"catalog_models",
@@ -37,6 +38,7 @@ std::shared_ptr<Product> ReadProduct(const Result& rows, size_t row) {
   product->allow_unregistered = rows.Bool(row, 3);
   product->version = rows.Int8(row, 4);
   product->skip_unchanged = rows.Bool(row, 5);
+  product->is_hub = rows.Bool(row, 6);
   return product;
 }
 

@@ -38,7 +38,8 @@ constexpr Statement kReload{
 
 constexpr Statement kRenew{"partitions_renew",
                            "UPDATE stream_offset o "
-                           "SET lease_until = now() + $4::int8 * interval '1 ms' "
+                           "SET lease_until = now() + $4::int8 * interval '1 ms',"
+                           " caught_up_ms = greatest(o.caught_up_ms, $5::int8) "
                            "FROM unnest($2::int8[], $3::int8[]) AS u (partition, fence) "
                            "WHERE o.partition = u.partition AND o.fence = u.fence "
                            "AND o.owner = $1::text RETURNING o.partition"};
@@ -53,7 +54,8 @@ constexpr Statement kRelease{
 constexpr Statement kCommit{
     "partitions_commit",
     "UPDATE stream_offset o SET last_id = u.last_id, producers = u.producers::jsonb,"
-    " pending = u.pending, lease_until = now() + $2::int8 * interval '1 ms' "
+    " pending = u.pending, lease_until = now() + $2::int8 * interval '1 ms',"
+    " caught_up_ms = greatest(o.caught_up_ms, split_part(u.last_id, '-', 1)::int8) "
     "FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::text[], $7::text[], $8::bytea[])"
     " AS u (partition, fence, generation, last_id, producers, pending) "
     "WHERE o.partition = u.partition AND o.fence = u.fence AND o.generation = u.generation"
@@ -124,15 +126,17 @@ absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Reload(
   return ReadRows(result);
 }
 
-absl::StatusOr<std::vector<uint32_t>> PartitionTable::Renew(
-    postgres::Connection& connection, const std::vector<PartitionKey>& keys) const {
+absl::StatusOr<std::vector<uint32_t>> PartitionTable::Renew(postgres::Connection& connection,
+                                                            const std::vector<PartitionKey>& keys,
+                                                            int64_t caught_up_ms) const {
   KeyArrays arrays(keys);
   HP_ASSIGN_OR_RETURN(const Result result,
                       connection.Execute(kRenew, Params()
                                                      .Text(pod_)
                                                      .Add(std::move(arrays.partitions))
                                                      .Add(std::move(arrays.fences))
-                                                     .Int8(lease_ms_)));
+                                                     .Int8(lease_ms_)
+                                                     .Int8(caught_up_ms)));
   std::vector<uint32_t> held;
   for (size_t i = 0; i < result.size(); ++i)
     held.push_back(static_cast<uint32_t>(result.Int8(i, 0)));

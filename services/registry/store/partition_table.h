@@ -54,9 +54,11 @@ class PartitionTable {
   // ours that is still under way on a connection we gave up, or makes it fail.
   [[nodiscard]] absl::StatusOr<std::vector<PartitionRow>> Reload(
       postgres::Connection& connection, const std::vector<PartitionKey>& keys) const;
-  // Extends the leases; returns the partitions that are still ours.
-  [[nodiscard]] absl::StatusOr<std::vector<uint32_t>> Renew(
-      postgres::Connection& connection, const std::vector<PartitionKey>& keys) const;
+  // Extends the leases; returns the partitions that are still ours. `caught_up_ms`: when (Unix ms)
+  // they were last seen to be consumed to their ends; readers judge by it how old a state may be.
+  [[nodiscard]] absl::StatusOr<std::vector<uint32_t>> Renew(postgres::Connection& connection,
+                                                            const std::vector<PartitionKey>& keys,
+                                                            int64_t caught_up_ms) const;
   // Frees those that are ours. `sent`: their pending downlinks have been delivered.
   struct ReleaseOptions {
     bool sent = false;

@@ -23,7 +23,8 @@ struct ProductRow {
   std::string fleet_key;
   bool allow_unregistered = false;
   bool skip_unchanged = false;  // shadow_skip_unchanged
-  std::string topic_policy;     // a serialised product.v1.TopicPolicy
+  bool is_hub = false;
+  std::string topic_policy;  // a serialised product.v1.TopicPolicy
   int64_t version = 0;
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
@@ -49,8 +50,9 @@ struct ModelRules {
   int64_t versions_max = 64;  // of one product
 };
 
-// Replaces display_name, model, allow_unregistered, skip_unchanged and topic_policy; row.version 0
-// means any version. Another model becomes a new version, if the gate lets it pass (model_table.h);
+// Replaces display_name, model, allow_unregistered, skip_unchanged, is_hub and topic_policy;
+// row.version 0 means any version. Another model becomes a new version, if the gate lets it pass
+// (model_table.h);
 // "" means no model. REQUIRES: the model can be parsed.
 [[nodiscard]] absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection,
                                                        const Actor& actor, const ProductRow& row,

@@ -7,6 +7,7 @@
 #include "libs/base/strings.h"
 #include "libs/shadow/document.h"
 #include "services/registry/store/tenant_table.h"
+#include "services/registry/store/topology_store.h"
 
 namespace homeport::registry {
 namespace {
@@ -18,7 +19,7 @@ using postgres::Statement;
 
 constexpr Statement kLoadDevices{"load_devices",
                                  "SELECT d.id, tenant, product, online, presence_ms, epoch,"
-                                 " model_version, shadow_model "
+                                 " model_version, shadow_model, hub, children "
                                  "FROM unnest($1::text[]) AS u (id) JOIN device d ON d.id = u.id"};
 constexpr Statement kLoadSessions{
     "load_sessions",
@@ -123,7 +124,12 @@ absl::Status DecodeShadow(const Result& rows, size_t row, ShadowState& shadow) {
   return absl::OkStatus();
 }
 
-void ReadDevices(const Result& rows, const ById& devices) {
+struct Related {
+  std::vector<DeviceState*> children;
+  std::vector<DeviceState*> hubs;
+};
+
+void ReadDevices(const Result& rows, const ById& devices, Related& related) {
   for (size_t i = 0; i < rows.size(); ++i) {
     DeviceState& device = *devices.at(rows.Text(i, 0));
     device.registered = true;
@@ -134,6 +140,15 @@ void ReadDevices(const Result& rows, const ById& devices) {
     device.epoch = static_cast<uint64_t>(rows.Int8(i, 5));
     device.model_version = rows.Int8(i, 6);
     device.shadow_model = rows.Int8(i, 7);
+    if (const std::string_view hub = rows.Text(i, 8); !hub.empty()) {
+      device.child = std::make_unique<ChildState>();
+      device.child->hub = hub;
+      related.children.push_back(&device);
+    }
+    if (rows.Int8(i, 9) > 0) {
+      device.hub = std::make_unique<HubState>();
+      related.hubs.push_back(&device);
+    }
   }
 }
 
@@ -411,7 +426,9 @@ absl::Status LoadDevices(postgres::Connection& connection,
     return connection.Execute(statement, Params().Add(ids));
   };
   HP_ASSIGN_OR_RETURN(const Result rows, load(kLoadDevices));
-  ReadDevices(rows, by_id);
+  Related related;
+  ReadDevices(rows, by_id, related);
+  HP_RETURN_IF_ERROR(LoadTopology(connection, related.children, related.hubs));
   HP_ASSIGN_OR_RETURN(const Result sessions, load(kLoadSessions));
   ReadSessions(sessions, by_id);
   HP_ASSIGN_OR_RETURN(const Result watches, load(kLoadWatches));
@@ -487,6 +504,7 @@ absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& eff
   HP_RETURN_IF_ERROR(WriteInventories(transaction, effects));
   HP_RETURN_IF_ERROR(WriteSessions(transaction, effects));
   HP_RETURN_IF_ERROR(WriteWatches(transaction, effects));
+  HP_RETURN_IF_ERROR(WriteTopology(transaction, effects));
   HP_RETURN_IF_ERROR(WriteShadows(transaction, effects));
   HP_RETURN_IF_ERROR(WriteTelemetry(transaction, effects));
   return WriteEvents(transaction, effects);

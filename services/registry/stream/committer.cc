@@ -32,6 +32,27 @@ void FixTime(UplinkMessage& message, int64_t now_ms) {
   }
 }
 
+// Of devices that are registered by what they, or their hubs, say.
+std::vector<std::string> ProductsOfNewcomers(const Batch& batch) {
+  std::vector<std::string> products;
+  for (const Batch::Entry& entry : batch.entries()) {
+    if (!IsUsable(entry)) continue;
+    for (const UplinkMessage& message : entry.decoded->messages()) {
+      internal::v1::Connected connected;
+      internal::v1::Attach attach;
+      if (message.kind() == UplinkMessage::KIND_CONNECTED &&
+          connected.ParseFromString(message.payload())) {
+        products.push_back(connected.product());
+      } else if (message.kind() == UplinkMessage::KIND_ATTACH &&
+                 attach.ParseFromString(message.payload())) {
+        products.push_back(attach.product());
+      }
+    }
+  }
+  std::erase_if(products, [](const std::string& product) { return !IsValidProductId(product); });
+  return products;
+}
+
 }  // namespace
 
 struct Committer::Run {
@@ -126,19 +147,8 @@ absl::Status Committer::Load(postgres::Connection& connection, Batch& batch, Run
   HP_RETURN_IF_ERROR(
       LoadAllNamedShadows(connection, run.every_shadow, parts_.limits.pushes_max + 1));
   parts_.probe.StatesLoaded(run.missing.size());
-  std::vector<std::string> connecting;
-  std::vector<std::string_view> ids;
-  for (const Batch::Entry& entry : batch.entries()) {
-    if (!IsUsable(entry)) continue;
-    for (const UplinkMessage& message : entry.decoded->messages()) {
-      if (message.kind() != UplinkMessage::KIND_CONNECTED) continue;
-      internal::v1::Connected connected;
-      if (connected.ParseFromString(message.payload())) connecting.push_back(connected.product());
-    }
-  }
-  for (const std::string& product : connecting) {
-    if (IsValidProductId(product)) ids.push_back(product);
-  }
+  const std::vector<std::string> arriving = ProductsOfNewcomers(batch);
+  std::vector<std::string_view> ids(arriving.begin(), arriving.end());
   std::string_view last;
   for (const DeviceState* state : run.states) {
     if (state == nullptr || state->product.empty() || state->product == last) continue;
@@ -179,7 +189,8 @@ void Committer::ApplyEntry(const Batch::Entry& entry, size_t first_message, Run&
     return;
   }
   const internal::v1::UplinkBatch& batch = *entry.decoded;
-  if (!entry.made_here && !partition.producers.Admit(batch.pod(), batch.sequence(), run.now_ms)) {
+  if (!entry.made_here && batch.sequence() != 0 &&
+      !partition.producers.Admit(batch.pod(), batch.sequence(), run.now_ms)) {
     ++tally.duplicate_batches;
     log::Refusal(
         "batch_repeated",

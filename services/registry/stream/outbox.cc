@@ -21,6 +21,11 @@ void Outbox::Add(Downlinks&& downlinks) {
 
 absl::StatusOr<size_t> Outbox::Send(redis_blocking::Client& client) {
   for (const InboxEntry& entry : entries_) {
+    if (const auto partition = entry.partition()) {
+      HP_RETURN_IF_ERROR(client.Send(
+          {"XADD", routing::UplinkKey(*partition), "*", routing::kBatchField, entry.batch}));
+      continue;
+    }
     HP_RETURN_IF_ERROR(
         client.Send({"XADD", routing::InboxKey(entry.pod), "NOMKSTREAM", "MAXLEN", "~",
                      kInboxEntriesMax, "*", routing::kBatchField, entry.batch}));

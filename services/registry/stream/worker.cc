@@ -9,6 +9,7 @@
 #include "libs/routing/keys.h"
 #include "services/registry/store/session_table.h"
 #include "services/registry/store/state_store.h"
+#include "services/registry/store/topology_store.h"
 
 namespace homeport::registry {
 namespace {
@@ -18,6 +19,8 @@ constexpr int64_t kAcquireMs = 250;  // between attempts to take partitions over
 constexpr int64_t kTrimMs = 1000;
 constexpr int64_t kSweepMs = 1000;
 constexpr size_t kSweepSessions = 1000;
+constexpr int64_t kCheckMs = 250;
+constexpr size_t kChecksMax = 1000;
 constexpr int kCarefulTransactions = 64;
 
 postgres::ConnectOptions WithBatchSettings(postgres::ConnectOptions options) {
@@ -81,6 +84,7 @@ absl::Status Worker::Step() {
   }
   HP_RETURN_IF_ERROR(Exchange());
   HP_RETURN_IF_ERROR(SweepDeadPods());
+  HP_RETURN_IF_ERROR(CheckPresence());
   return CommitNext();
 }
 
@@ -126,6 +130,7 @@ absl::Status Worker::Resync() {
 
 void Worker::Own(PartitionRow row) {
   reader_.Follow(row.partition, row.last_id);
+  caught_up_ms_ = 0;  // of all partitions together
   trims_[row.partition].due = true;
   outbox_.Add(std::move(row.pending));
   owned_[row.partition] = {.key = {row.partition, row.fence},
@@ -197,7 +202,8 @@ absl::Status Worker::AcquireMissing(const std::set<uint32_t>& wanted) {
 // Every commit renews the leases of its partitions; this is for the idle ones.
 absl::Status Worker::RenewLeases() {
   if (owned_.empty() || parts_.clock.Now() < renew_at_) return absl::OkStatus();
-  HP_ASSIGN_OR_RETURN(const std::vector<uint32_t> held, table_.Renew(*postgres_, Keys()));
+  HP_ASSIGN_OR_RETURN(const std::vector<uint32_t> held,
+                      table_.Renew(*postgres_, Keys(), caught_up_ms_));
   renew_at_ = parts_.clock.Now() + options_.lease_ms / 3;
   if (held.size() == owned_.size()) return absl::OkStatus();
   return ErrorWithReason(absl::StatusCode::kAborted, PartitionTable::kFenced,
@@ -225,7 +231,10 @@ absl::Status Worker::Exchange() {
   if (read) HP_RETURN_IF_ERROR(reader_.Send(redis_, reader_.empty() ? kBlockMs : 0));
   HP_RETURN_IF_ERROR(outbox_.Receive(redis_, answers));
   HP_RETURN_IF_ERROR(ReceiveTrims(trimmed));
-  return read ? reader_.Receive(redis_) : absl::OkStatus();
+  if (!read) return absl::OkStatus();
+  HP_RETURN_IF_ERROR(reader_.Receive(redis_));
+  if (reader_.empty()) caught_up_ms_ = parts_.clock.Wall().value;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<uint32_t>> Worker::SendTrims() {
@@ -365,13 +374,35 @@ absl::Status Worker::SweepDeadPods() {
     message.set_received_ms(parts_.clock.Wall().value);
     internal::v1::Disconnected gone;
     gone.set_client(session.client);
-    gone.set_reason("CONNECTION_LOST");
+    gone.set_reason("SERVER_ERROR");
     message.set_payload(gone.SerializeAsString());
   }
   HP_RETURN_IF_ERROR(CommitBatch(batch));
   probe_.SessionsSwept(sessions.size());
   if (sessions.size() == kSweepSessions) sweep_at_ = parts_.clock.Now();
   return absl::OkStatus();
+}
+
+// Presence that changes by the passing of time goes the same way.
+absl::Status Worker::CheckPresence() {
+  // A commit replaces the pending downlinks of its partitions: the former must be out first.
+  if (parts_.clock.Now() < check_at_ || !outbox_.empty()) return absl::OkStatus();
+  check_at_ = parts_.clock.Now() + kCheckMs;
+  in_doubt_ = true;
+  HP_ASSIGN_OR_RETURN(const std::vector<DueCheck> checks,
+                      FindDueChecks(*postgres_, Keys(), parts_.clock.Wall().value, kChecksMax));
+  in_doubt_ = false;
+  if (checks.empty()) return absl::OkStatus();
+  Batch batch;
+  for (const DueCheck& check : checks) {
+    internal::v1::UplinkMessage& message =
+        *batch.AddMade(check.partition, options_.pod).add_messages();
+    message.set_kind(internal::v1::UplinkMessage::KIND_PRESENCE_CHECK);
+    message.set_device(check.device);
+    message.set_received_ms(parts_.clock.Wall().value);
+  }
+  if (checks.size() == kChecksMax) check_at_ = parts_.clock.Now();
+  return CommitBatch(batch);
 }
 
 }  // namespace homeport::registry

@@ -91,6 +91,7 @@ class Worker {
   void Isolate(const Batch& batch);
   [[nodiscard]] absl::Status Rehearse(Batch& batch, Isolation& isolation);
   [[nodiscard]] absl::Status SweepDeadPods();
+  [[nodiscard]] absl::Status CheckPresence();
 
   struct Trim {
     bool due = false;
@@ -109,10 +110,11 @@ class Worker {
   std::unique_ptr<postgres::Connection> postgres_;
   OwnedPartitions owned_;
   std::map<uint32_t, Trim> trims_;
-  bool in_doubt_ = false;  // owned_ may differ from the table: Resync before anything else
-  int careful_ = 0;        // so many transactions of one entry each
+  int64_t caught_up_ms_ = 0;  // when, on the wall clock, no uplink was left
+  bool in_doubt_ = false;     // owned_ may differ from the table: Resync before anything else
+  int careful_ = 0;           // so many transactions of one entry each
   std::map<uint32_t, Isolation> isolations_;  // the entry of each partition that is being searched
-  MonoMs acquire_at_, renew_at_, sweep_at_, commit_at_;
+  MonoMs acquire_at_, renew_at_, sweep_at_, check_at_, commit_at_;
   Backoff backoff_;
   StopFlag stop_;
   std::thread thread_;

@@ -52,7 +52,7 @@ TEST_CASE("a held partition is not given to another, a free or expired one is") 
     CHECK(AcquireOne(world, second, 2).fence == row.fence + 1);
   }
   SECTION("renewed in time") {
-    CHECK(first.Renew(world.db(), {{2, row.fence}})->size() == 1);
+    CHECK(first.Renew(world.db(), {{2, row.fence}}, 0)->size() == 1);
     CHECK(second.Acquire(world.db(), {2})->empty());
   }
 }
@@ -102,7 +102,7 @@ TEST_CASE("a paused owner's write fails as a whole") {
   CHECK(after.last_id == StreamId{5, 0});
 
   CHECK(ReasonOf(CommitAlone(world, paused, CommitOf(before, {6, 0}))) == PartitionTable::kFenced);
-  CHECK(paused.Renew(world.db(), {{1, before.fence}})->empty());
+  CHECK(paused.Renew(world.db(), {{1, before.fence}}, 0)->empty());
   CHECK(paused.Reload(world.db(), {{1, before.fence}})->empty());
   CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 1") == "5-0");
 }

@@ -66,6 +66,7 @@ const std::string& SharedDatabase() {
 
 constexpr char kEmpty[] =
     "DELETE FROM device; DELETE FROM credential; DELETE FROM shadow; DELETE FROM device_session;"
+    "DELETE FROM device_child; DELETE FROM hub_child; DELETE FROM presence_check;"
     "DELETE FROM watch; DELETE FROM telemetry; DELETE FROM event; DELETE FROM product;"
     "DELETE FROM certificate; DELETE FROM authority; DELETE FROM provisioning_template;"
     "DELETE FROM directory_change;"
@@ -73,7 +74,8 @@ constexpr char kEmpty[] =
     "DELETE FROM operation; DELETE FROM tenant_usage; DELETE FROM tenant WHERE id <> 'default';"
     "UPDATE tenant SET devices_max = 0, products_max = 0;"
     "UPDATE stream_offset SET owner = DEFAULT, fence = DEFAULT, lease_until = DEFAULT,"
-    " generation = DEFAULT, last_id = DEFAULT, producers = DEFAULT, pending = DEFAULT";
+    " generation = DEFAULT, last_id = DEFAULT, producers = DEFAULT, pending = DEFAULT,"
+    " caught_up_ms = DEFAULT";
 
 }  // namespace
 
@@ -196,6 +198,9 @@ TestWorker::TestWorker(World& world, const Options& options) : catalog_(SystemCl
   worker.partitions = kPartitions;
   worker.lease_ms = options.lease_ms;
   worker.batch = options.batch;
+  worker.consumer.partitions = kPartitions;
+  worker.consumer.presence_grace_ms = options.presence_grace_ms;
+  worker.consumer.children_max = options.children_max;
   worker.postgres = world.postgres();
   worker.postgres.conninfo += options.libpq;
   worker.postgres.answer_ms_max = options.answer_ms_max;

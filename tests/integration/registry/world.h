@@ -100,6 +100,8 @@ class TestWorker {
     Batch::Limits batch{};
     int64_t answer_ms_max = 35'000;  // of PostgreSQL
     std::string libpq{};             // added to the connection string
+    int64_t presence_grace_ms = 0;
+    size_t children_max = 1000;
   };
   explicit TestWorker(World& world) : TestWorker(world, Options()) {}
   TestWorker(World& world, const Options& options);

@@ -58,6 +58,8 @@ TEST_CASE("topics of a device") {
       {"$aws/things/lamp-1/shadow/name//update", C::kOwnUnknown, "", false},
       {"$aws/things/lamp-1/shadow/name/cfg", C::kOwnUnknown, "", false},
       {"$aws/things/lamp-1/shadow/get/delta", C::kOwnUnknown, "", false},
+      {"device/lamp-1/up/topology", C::kUpTopology, "", false},
+      {"device/lamp-1/up/topology/cbor", C::kUpTopology, "", true},
       {"$aws/things/lamp-1/shadow", C::kOwnUnknown, "", false},
       {"$aws/things/lamp-1/jobs/get", C::kOwnUnknown, "", false},
       {"$aws/things/lamp-2/shadow/update", C::kForeign, "", false},
@@ -101,6 +103,7 @@ TEST_CASE("filters") {
       {"device/lamp-1/down/set/#", C::kOwn},
       {"device/lamp-1/down/action/pod.1", C::kOwn},
       {"device/lamp-1/down/refused", C::kOwn},
+      {"device/lamp-1/down/topology", C::kOwn},
       {"device/lamp-1/#", C::kOwn},
       {"$aws/things/lamp-1/shadow/update/delta", C::kOwn},
       {"$aws/things/lamp-1/shadow/update", C::kOwn},
@@ -146,6 +149,7 @@ std::vector<std::string> SentTopics() {
       "device/lamp-1/down/action/p.1",      "device/lamp-1/down/refused",
       "device/lamp-1/down/get/p.1/cbor",    "device/lamp-1/down/set/p.1/cbor",
       "device/lamp-1/down/action/p.1/cbor", "device/lamp-1/down/refused/cbor",
+      "device/lamp-1/down/topology",
   };
   for (const char* prefix : {"$aws/things/lamp-1/shadow/", "$aws/things/lamp-1/shadow/name/cfg/"}) {
     for (const char* verb :
@@ -208,6 +212,39 @@ TEST_CASE("a filter has bits exactly where it matches all topics of each bit or 
     }
     REQUIRE(expected != 0);
     CHECK(OwnTopicBits(filter, kDevice) == expected);
+  }
+}
+
+TEST_CASE("whose a topic or a filter is") {
+  CHECK(DeviceOf("device/lamp-2/up/properties") == "lamp-2");
+  CHECK(DeviceOf("$aws/things/lamp-2/shadow/update") == "lamp-2");
+  CHECK(DeviceOf("device/+/down/#") == "+");
+  CHECK(DeviceOf("device/lamp-2") == "lamp-2");
+  CHECK(DeviceOf("home/lamp-2").empty());
+  CHECK(DeviceOf("device").empty());
+}
+
+TEST_CASE("a hub publishes for a child what the child would, but not its topology") {
+  CHECK(MayPublishForChild(TopicClass::kUpProperties));
+  CHECK(MayPublishForChild(TopicClass::kUpReply));
+  CHECK(MayPublishForChild(TopicClass::kShadowUpdate));
+  CHECK(MayPublish(TopicClass::kUpTopology));
+  CHECK_FALSE(MayPublishForChild(TopicClass::kUpTopology));
+  CHECK_FALSE(MayPublishForChild(TopicClass::kOwnDown));
+  CHECK_FALSE(MayPublishForChild(TopicClass::kForeign));
+}
+
+TEST_CASE("filters that match only what is sent to devices") {
+  for (const char* filter :
+       {"device/lamp-2/down/#", "device/+/down/#", "device/+/down/set/+", "device/+/#",
+        "$aws/things/+/shadow/update/delta", "$aws/things/lamp-2/shadow/#"}) {
+    INFO(filter);
+    CHECK(IsDeviceFilter(filter));
+  }
+  for (const char* filter : {"device/#", "#", "+/lamp-2/down/#", "device/+/up/#", "home/+",
+                             "$aws/#", "$aws/things/#", "$aws/+/lamp-2/shadow/#"}) {
+    INFO(filter);
+    CHECK_FALSE(IsDeviceFilter(filter));
   }
 }
 

@@ -30,6 +30,7 @@ TEST_CASE("every field of an uplink message arrives") {
   message.correlation = 1ull << 63;
   message.cbor = true;
   message.client = "tool";
+  message.hub = "hub-1";
   std::string bytes;
   AppendUplink(bytes, message);
   AppendBatchTail(bytes, "gateway-0a1b2c3d.0", 128);
@@ -51,6 +52,7 @@ TEST_CASE("every field of an uplink message arrives") {
   CHECK(got.correlation() == 1ull << 63);
   CHECK(got.cbor());
   CHECK(got.client() == "tool");
+  CHECK(got.hub() == "hub-1");
 }
 
 TEST_CASE("messages of one batch keep their order, at sizes around the varint's steps") {
