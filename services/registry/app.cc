@@ -137,6 +137,7 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
       directory_(PartsOf(auth_, pool_, probe_), clock_, FreshnessOf(config)),
       credentials_(PartsOf(auth_, pool_, probe_), clock_),
       provisioning_(PartsOf(auth_, pool_, probe_), signer_, clock_),
+      past_(PartsOf(auth_, pool_, probe_)),
       topology_(PartsOf(auth_, pool_, probe_), appender_, answers_),
       presence_(PartsOf(auth_, pool_, probe_), FreshnessOf(config)) {
   for (uint32_t worker = 0; worker < config.workers; ++worker) {
@@ -216,7 +217,7 @@ void App::AddServers() {
                                             .tls_key = config_.tls_key},
                                            {&products_, &models_, &devices_, &shadows_, &tenants_,
                                             &audit_, &operations_, &directory_, &credentials_,
-                                            &provisioning_, &topology_, &presence_}));
+                                            &provisioning_, &past_, &topology_, &presence_}));
                     return absl::OkStatus();
                   },
                   .stop =

@@ -21,6 +21,7 @@
 #include "services/registry/api/credential_service.h"
 #include "services/registry/api/device_service.h"
 #include "services/registry/api/directory_service.h"
+#include "services/registry/api/history_service.h"
 #include "services/registry/api/model_service.h"
 #include "services/registry/api/operations_service.h"
 #include "services/registry/api/presence_service.h"
@@ -104,6 +105,7 @@ class App {
   DirectoryService directory_;
   CredentialService credentials_;
   ProvisioningService provisioning_;
+  HistoryService past_;
   TopologyService topology_;
   PresenceService presence_;
   std::unique_ptr<metrics::Exposer> exposer_;

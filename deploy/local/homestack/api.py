@@ -75,6 +75,10 @@ class Api:
         from homeport.topology.v1 import topology_pb2_grpc
         return topology_pb2_grpc.TopologyServiceStub(self.channel(address))
 
+    def history(self, address):
+        from homeport.history.v1 import history_pb2_grpc
+        return history_pb2_grpc.HistoryServiceStub(self.channel(address))
+
     def close(self):
         for channel in self._channels.values():
             channel.close()

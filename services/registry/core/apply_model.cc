@@ -96,7 +96,7 @@ class ShadowMigration {
 
   void Update(const shadow::UpdateRequest& request) {
     const int64_t seconds = context_.message.received_ms() / 1000;
-    const bool has_sessions = !context_.device.sessions.empty();
+    const bool has_sessions = HasSessions(context_.device);
     // Values that move to longer paths may not push a full shadow over its limit.
     shadow::Limits limits = context_.limits.shadow;
     limits.bytes_max += request.state_bytes;

@@ -80,6 +80,9 @@ class Api {
     return (stub.*method)(&context, request, response);
   }
 
+  // For further stubs.
+  [[nodiscard]] const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
   World world;
   std::unique_ptr<product::v1::ProductService::Stub> products;
   std::unique_ptr<product::v1::ModelService::Stub> models;

@@ -1,0 +1,206 @@
+#include "services/registry/api/history_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/clock.h"
+#include "libs/base/reason.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+#include "libs/rpc/resource_name.h"
+#include "services/registry/api/convert.h"
+#include "services/registry/api/page.h"
+#include "services/registry/api/place_token.h"
+#include "services/registry/core/names.h"
+#include "services/registry/store/device_table.h"
+#include "services/registry/store/history_reader.h"
+
+namespace homeport::registry {
+namespace {
+
+const std::initializer_list<std::string_view> kReaders = {"user", "operator"};
+constexpr PageSizes kPages = {.size = 100, .size_max = 1000};
+constexpr int64_t kDayMs = 86'400'000;
+constexpr int64_t kWindowMsMax = 366 * kDayMs;
+constexpr int64_t kBackMs = 31 * kDayMs;
+// Between the clocks of pods, and between a device's first message and its registration.
+constexpr int64_t kSlackMs = 60'000;
+
+absl::Status FieldInvalid(std::string_view what) {
+  return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", what);
+}
+
+int64_t ToMs(const google::protobuf::Timestamp& time) {
+  return time.seconds() * 1000 + time.nanos() / 1'000'000;
+}
+
+// What was received from `from_ms` up to, not including, `until_ms`.
+struct Range {
+  int64_t from_ms = 0;
+  int64_t until_ms = 0;
+};
+
+template <typename Request>
+absl::StatusOr<Range> ReadRange(const Request& request, const DeviceRow& device) {
+  Range range;
+  range.until_ms =
+      request.has_end_time() ? ToMs(request.end_time()) : SystemClock().Wall().value + kSlackMs;
+  range.from_ms = request.has_start_time() ? ToMs(request.start_time()) : device.created_ms;
+  if (range.until_ms < range.from_ms) return FieldInvalid("end_time: before start_time");
+  range.from_ms = std::max(range.from_ms, device.created_ms - kSlackMs);
+  return range;
+}
+
+absl::StatusOr<DeviceRow> FindOwned(postgres::Connection& connection, const auth::Claims& claims,
+                                    const std::string& parent) {
+  HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, rpc::ParseDeviceName(parent, claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, name.tenant.str()));
+  return FindDevice(connection, name.tenant, name.device);
+}
+
+// The page of a list, and where it begins. `name` is the channel or event.
+template <typename Request>
+absl::StatusOr<HistoryQuery> ReadQuery(const Request& request, const DeviceRow& device,
+                                       const std::string& name, const std::string& binding) {
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token(), kPages));
+  if (!IsPlainText(name)) return FieldInvalid("a name has no NUL");
+  HP_ASSIGN_OR_RETURN(const Range range, ReadRange(request, device));
+  HistoryQuery query{.device = device.id,
+                     .name = name,
+                     .from_ms = range.from_ms,
+                     .until_ms = range.until_ms,
+                     .newest_first = request.newest_first(),
+                     .after = HistoryQuery::BeforeAll(request.newest_first()),
+                     .limit = page.size + 1};
+  if (request.page_token().empty()) return query;
+  const auto place = ReadPlace(request.page_token(), binding);
+  if (!place) return FieldInvalid("page_token: not one of this request");
+  query.after = {place->first, place->second};
+  return query;
+}
+
+// What must be the same on every page.
+template <typename Request>
+std::string BindingOf(Request request) {
+  request.clear_page_token();
+  request.clear_page_size();
+  return request.GetTypeName() + request.SerializeAsString();
+}
+
+// Cuts `rows` to the page; the token of the next one, if there is one.
+template <typename Row>
+std::string CutPage(std::vector<Row>& rows, const HistoryQuery& query, const std::string& binding) {
+  const auto size = static_cast<size_t>(query.limit - 1);
+  if (rows.size() <= size) return {};
+  rows.resize(size);
+  return WritePlace({rows.back().place.received_ms, rows.back().place.id}, binding);
+}
+
+}  // namespace
+
+grpc::Status HistoryService::ListTelemetry(grpc::ServerContext* context,
+                                           const history::v1::ListTelemetryRequest* request,
+                                           history::v1::ListTelemetryResponse* response) {
+  return Serve(
+      parts_, "ListTelemetry", *context, kReaders, [&](const auth::Claims& claims) -> absl::Status {
+        HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+        HP_ASSIGN_OR_RETURN(const DeviceRow device,
+                            FindOwned(*connection, claims, request->parent()));
+        const std::string binding = BindingOf(*request);
+        HP_ASSIGN_OR_RETURN(const HistoryQuery query,
+                            ReadQuery(*request, device, request->channel(), binding));
+        HP_ASSIGN_OR_RETURN(std::vector<StoredTelemetry> rows, ReadTelemetry(*connection, query));
+        response->set_next_page_token(CutPage(rows, query, binding));
+        for (StoredTelemetry& row : rows) {
+          history::v1::Telemetry& out = *response->add_telemetry();
+          *out.mutable_receive_time() = ToTimestamp(row.place.received_ms);
+          out.set_channel(std::move(row.channel));
+          out.set_payload(std::move(row.payload));
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::Status HistoryService::ListEvents(grpc::ServerContext* context,
+                                        const history::v1::ListEventsRequest* request,
+                                        history::v1::ListEventsResponse* response) {
+  return Serve(parts_, "ListEvents", *context, kReaders,
+               [&](const auth::Claims& claims) -> absl::Status {
+                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+                 HP_ASSIGN_OR_RETURN(const DeviceRow device,
+                                     FindOwned(*connection, claims, request->parent()));
+                 const std::string binding = BindingOf(*request);
+                 HP_ASSIGN_OR_RETURN(const HistoryQuery query,
+                                     ReadQuery(*request, device, request->event(), binding));
+                 HP_ASSIGN_OR_RETURN(std::vector<StoredEvent> rows, ReadEvents(*connection, query));
+                 response->set_next_page_token(CutPage(rows, query, binding));
+                 for (StoredEvent& row : rows) {
+                   history::v1::Event& out = *response->add_events();
+                   *out.mutable_receive_time() = ToTimestamp(row.place.received_ms);
+                   *out.mutable_event_time() = ToTimestamp(row.event_ms);
+                   out.set_event(std::move(row.name));
+                   out.set_arguments_json(std::move(row.arguments));
+                 }
+                 return absl::OkStatus();
+               });
+}
+
+grpc::Status HistoryService::AggregateTelemetry(
+    grpc::ServerContext* context, const history::v1::AggregateTelemetryRequest* request,
+    history::v1::AggregateTelemetryResponse* response) {
+  return Serve(parts_, "AggregateTelemetry", *context, kReaders,
+               [&](const auth::Claims& claims) -> absl::Status {
+                 const int64_t window_ms =
+                     request->window().seconds() * 1000 + request->window().nanos() / 1'000'000;
+                 if (window_ms < 1000 || window_ms > kWindowMsMax) {
+                   return FieldInvalid("window: 1 s to 366 days");
+                 }
+                 if (request->channel().empty() || !IsPlainText(request->channel())) {
+                   return FieldInvalid("channel: required");
+                 }
+                 if (!request->has_start_time()) return FieldInvalid("start_time: required");
+                 HP_ASSIGN_OR_RETURN(const Page page,
+                                     ReadPage(request->page_size(), request->page_token(), kPages));
+                 const std::string binding = BindingOf(*request);
+                 int64_t from_ms = ToMs(request->start_time());
+                 if (!request->page_token().empty()) {
+                   const auto place = ReadPlace(request->page_token(), binding);
+                   if (!place) return FieldInvalid("page_token: not one of this request");
+                   from_ms = place->first;
+                 }
+                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+                 HP_ASSIGN_OR_RETURN(const DeviceRow device,
+                                     FindOwned(*connection, claims, request->parent()));
+                 HP_ASSIGN_OR_RETURN(const Range range, ReadRange(*request, device));
+                 // Windows before the device was registered hold nothing that may be shown.
+                 if (from_ms < range.from_ms)
+                   from_ms += (range.from_ms - from_ms) / window_ms * window_ms;
+                 const int64_t until_ms = std::min(range.until_ms, from_ms + page.size * window_ms);
+                 HP_ASSIGN_OR_RETURN(
+                     const std::vector<WindowRow> windows,
+                     ReadWindows(*connection, {.device = device.id,
+                                               .channel = request->channel(),
+                                               .from_ms = from_ms,
+                                               .until_ms = until_ms,
+                                               .window_ms = window_ms,
+                                               .back_ms = kBackMs,
+                                               .since_ms = device.created_ms - kSlackMs}));
+                 for (const WindowRow& row : windows) {
+                   history::v1::Window& out = *response->add_windows();
+                   *out.mutable_start_time() = ToTimestamp(row.start_ms);
+                   out.set_count(row.count);
+                   out.set_min(row.min);
+                   out.set_max(row.max);
+                   out.set_avg(row.avg);
+                   out.set_first(row.first);
+                   out.set_last(row.last);
+                   out.set_increase(row.increase);
+                 }
+                 if (until_ms < range.until_ms) {
+                   response->set_next_page_token(WritePlace({until_ms, 0}, binding));
+                 }
+                 return absl::OkStatus();
+               });
+}
+
+}  // namespace homeport::registry
