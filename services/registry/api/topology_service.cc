@@ -11,6 +11,7 @@
 #include "services/registry/api/page.h"
 #include "services/registry/core/links.h"
 #include "services/registry/store/device_table.h"
+#include "services/registry/store/product_table.h"
 #include "services/registry/store/topology_store.h"
 
 namespace homeport::registry {
