@@ -23,9 +23,8 @@ TEST_CASE("what no token is") {
   const std::string token = WritePlace({1, 2}, "r");
   std::string changed = token;
   changed[20] = changed[20] == '0' ? '1' : '0';
-  for (const std::string& text :
-       {std::string(), token.substr(1), token + "0", changed, std::string(48, 'x'),
-        std::string(48, '-')}) {
+  for (const std::string& text : {std::string(), token.substr(1), token + "0", changed,
+                                  std::string(48, 'x'), std::string(48, '-')}) {
     INFO(text);
     CHECK_FALSE(ReadPlace(text, "r").has_value());
   }
