@@ -63,8 +63,8 @@ ProductRow ReadRow(const Result& rows, size_t i) {
           .fleet_key = rows.Bytes(i, 4),
           .allow_unregistered = rows.Bool(i, 5),
           .skip_unchanged = rows.Bool(i, 9),
-          .topic_policy = rows.Bytes(i, 11),
           .is_hub = rows.Bool(i, 12),
+          .topic_policy = rows.Bytes(i, 11),
           .version = rows.Int8(i, 6),
           .created_ms = rows.Int8(i, 7),
           .updated_ms = rows.Int8(i, 8)};

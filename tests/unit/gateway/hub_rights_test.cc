@@ -11,7 +11,9 @@ struct SessionOf {
   explicit SessionOf(bool is_hub) {
     auto product = std::make_shared<ProductInfo>();
     product->is_hub = is_hub;
-    session.identity = std::make_unique<Identity>(Identity{"hub-1", "hub-1", product});
+    session.identity = std::make_unique<Identity>();
+    session.identity->device = session.identity->client = "hub-1";
+    session.identity->product = product;
   }
   Session session;
 };
