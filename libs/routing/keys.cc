@@ -29,6 +29,12 @@ std::string BusKey(uint32_t partition) { return fmt::format("hp:{{t:{:02}}}:bus"
 
 std::string RetainedKey(uint32_t partition) { return fmt::format("hp:{{t:{:02}}}:ret", partition); }
 
+std::string ShareKey(uint32_t partition, std::string_view place, uint64_t group) {
+  return fmt::format("hp:{{t:{:02}}}:share:{}:{:x}", partition, place, group);
+}
+
+std::string AdopterKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:adopter", pod); }
+
 std::string InboxKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:inbox", pod); }
 
 std::string SessionKey(std::string_view device) { return fmt::format("hp:{{d:{}}}:sess", device); }

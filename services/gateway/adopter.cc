@@ -12,8 +12,6 @@ namespace {
 constexpr std::string_view kPage = "100";
 constexpr std::string_view kLockMs = "30000";
 
-std::string LockKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:adopter", pod); }
-
 }  // namespace
 
 struct Adopter::Estate {
@@ -62,7 +60,7 @@ void Adopter::Check(const std::string& pod) {
 
 void Adopter::Lock(const std::string& pod) {
   busy_ = true;
-  const std::string key = LockKey(pod);
+  const std::string key = routing::AdopterKey(pod);
   redis_.Send({"SET", key, c_.pod.str(), "NX", "PX", kLockMs},
               [this, pod](const redis::Reply& reply) {
                 if (!reply.ok() || reply.is_nil()) {
@@ -80,7 +78,14 @@ void Adopter::Lock(const std::string& pod) {
               });
 }
 
+// Each page may take the time of the whole lock: nobody else is to do the same work meanwhile.
+void Adopter::RenewLock(const Estate& estate) {
+  const std::string key = routing::AdopterKey(estate.pod);
+  redis_.Send({"PEXPIRE", key, kLockMs}, [](const redis::Reply&) {});
+}
+
 void Adopter::ReadSessions(std::shared_ptr<Estate> estate) {
+  RenewLock(*estate);
   const std::string key = routing::KeptOfPodKey(estate->pod);
   redis_.Send({"SRANDMEMBER", key, kPage}, [this, estate](const redis::Reply& reply) {
     if (!reply.ok()) {
@@ -130,6 +135,7 @@ void Adopter::SessionDone(const std::shared_ptr<Estate>& estate, const std::stri
 }
 
 void Adopter::ReadWills(std::shared_ptr<Estate> estate) {
+  RenewLock(*estate);
   const std::string key = routing::WillsKey(estate->pod);
   redis_.Send({"HRANDFIELD", key, kPage, "WITHVALUES"}, [this, estate](const redis::Reply& reply) {
     if (!reply.ok()) {
@@ -163,7 +169,7 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
       const auto waiting =
           estate->sessions.find(fmt::format("{}\n{}", identity.device, identity.client));
       if (will->delay_s > 0 && waiting != estate->sessions.end()) {
-        keeper_.AdoptWill(waiting->second, std::move(will));
+        keeper_.AdoptWill(waiting->second, std::move(will), kept->due_ms());
       } else {
         publish_.PublishWill(identity, SessionHandle::FromPacked(kept->session()), kept->epoch(),
                              *will);
@@ -184,7 +190,7 @@ void Adopter::Finish(const std::shared_ptr<Estate>& estate) {
   missing_since_.erase(estate->pod);
   log::Info("pod_adopted", {{"pod", estate->pod}, {"sessions", estate->sessions.size()}});
   redis_.Send({"SREM", routing::kPodsKey, estate->pod}, [](const redis::Reply&) {});
-  const std::string key = LockKey(estate->pod);
+  const std::string key = routing::AdopterKey(estate->pod);
   redis_.Send({"DEL", key}, [](const redis::Reply&) {});
 }
 

@@ -221,6 +221,14 @@ void Declare(config::Table& table, GatewayConfig& c) {
     }
     return absl::OkStatus();
   });
+  table.Check([&c] {
+    // A pod that takes a dead one's sessions over reads on where that one had stopped.
+    constexpr int64_t kLeases = 3;
+    if (int64_t{c.bus_keep_s} * 1000 >= kLeases * c.pod_lease_ms) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "bus-keep-s must be at least three times pod-lease-ms: sessions of a dead gateway would "
+        "miss messages");
+  });
   table.Check([&c] { return peer::IpSet::Parse(c.proxy_from).status(); });
   table.Check([&c] {
     if (c.tls_cert.empty() != c.tls_key.empty()) {

@@ -346,7 +346,7 @@ void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
 
 void PubSub::ClaimFor(const std::string& id, const Delivery::Origin& from,
                       const SharedMessage& message) {
-  const std::string key = fmt::format("hp:share:{}:{:x}", FormatPlace(from.place), Hash64(id));
+  const std::string key = routing::ShareKey(from.partition, FormatPlace(from.place), Hash64(id));
   redis_.Send({"SET", key, c_.pod.str(), "NX", "EX", "60"},
               [this, id, message](const redis::Reply& reply) {
                 if (!reply.ok()) return c_.probe.Refuse("shared_claim_failed");

@@ -79,6 +79,7 @@ class PubSub {
   struct Restoring;
   void StartCatchUp(Session& session, OnRestored on_restored);
   void CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, StreamPos tail);
+  void CatchUpLater(const std::shared_ptr<Restoring>& restoring);
   void EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition, StreamPos tail);
   void ReleaseHeld(Session& session);
   void Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message);

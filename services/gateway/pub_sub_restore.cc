@@ -5,12 +5,14 @@
 #include <limits>
 #include <set>
 
+#include "libs/base/log.h"
 #include "libs/mqtt/topic.h"
 #include "services/gateway/pub_sub.h"
 
 namespace homeport::gateway {
 namespace {
 
+constexpr int64_t kCatchUpPauseMs = 1000;
 constexpr uint32_t kWholeEntry = std::numeric_limits<uint32_t>::max();
 
 // The last position before `pos`: Replay begins behind what it is given.
@@ -73,7 +75,7 @@ void PubSub::Move(Session& session, Session& heir) {
   heir.Cold().subscriber = std::move(session.cold->subscriber);
   Subscriber& subscriber = *heir.cold->subscriber;
   subscriber.unsettled = 0;
-  if (subscriber.catching_up) return StartCatchUp(heir, [](bool) {});
+  if (std::exchange(subscriber.catching_up, false)) return StartCatchUp(heir, [](bool) {});
   ReleaseHeld(heir);
 }
 
@@ -113,8 +115,7 @@ struct PubSub::Restoring {
 
 void PubSub::StartCatchUp(Session& session, OnRestored on_restored) {
   Subscriber& subscriber = *session.cold->subscriber;
-  subscriber.catching_up = true;
-  ++subscriber.unsettled;
+  if (!std::exchange(subscriber.catching_up, true)) ++subscriber.unsettled;
   auto restoring = std::make_shared<Restoring>();  // shared by the answers of Redis
   restoring->session = session.handle();
   restoring->on_restored = std::move(on_restored);
@@ -173,12 +174,24 @@ void PubSub::EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t pa
   if (--restoring->open > 0) return;
   --catching_up_;
   if (!is_there) return;
+  if (restoring->failed && session->is_away()) return CatchUpLater(restoring);
   if (!restoring->failed) {
     Subscriber& subscriber = *session->cold->subscriber;
     subscriber.catching_up = false;
     if (--subscriber.unsettled == 0) ReleaseHeld(*session);
   }
   restoring->on_restored(!restoring->failed);
+}
+
+// Nobody else will: a session whose client is away waits for Redis, one whose client is there ends.
+void PubSub::CatchUpLater(const std::shared_ptr<Restoring>& restoring) {
+  c_.probe.Refuse("catch_up_failed");
+  log::Refusal("catch_up_failed", {{"reason", "Redis did not answer"}, {"next", "again in 1 s"}});
+  c_.reactor.After(kCatchUpPauseMs, [this, restoring] {
+    Session* session = c_.io.sessions().FindKept(restoring->session);
+    if (session == nullptr || !session->cold || !session->cold->subscriber) return;
+    StartCatchUp(*session, std::move(restoring->on_restored));
+  });
 }
 
 }  // namespace homeport::gateway

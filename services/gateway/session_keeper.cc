@@ -67,14 +67,13 @@ void RestoreQueue(const KeptRecord& record, uint32_t window, Session& session) {
 }  // namespace
 
 std::string SerializeWill(const StoredWill& will, SessionHandle session, uint64_t epoch,
-                          uint32_t expiry_s, int64_t due_ms) {
+                          int64_t due_ms) {
   internal::v1::KeptWill out;
   *out.mutable_message() = will.message;
   out.set_delay_s(will.delay_s);
   out.set_session(session.packed());
   out.set_epoch(epoch);
   out.set_due_ms(due_ms);
-  out.set_expiry_s(expiry_s);
   return out.SerializeAsString();
 }
 
@@ -192,20 +191,20 @@ void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopte
   StartWaiting(waiting, left_s);
   const internal::v1::KeptFilters others =
       subscribe_.RestoreOwn(waiting, FiltersOf(adopted.record));
-  pub_sub_.Restore(waiting, others, HadOf(adopted.record, places), [this, slot](bool restored) {
-    if (restored) return;
-    c_.probe.Refuse("session_not_adopted");
-    if (Session* there = c_.io.sessions().FindKept(slot)) Free(*there);
-  });
+  pub_sub_.Restore(waiting, others, HadOf(adopted.record, places), [](bool) {});
 }
 
-void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will) {
+void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will,
+                              int64_t due_ms) {
   Session* session = c_.io.sessions().FindKept(waiting);
   if (session == nullptr || !session->is_away()) return;
-  const uint32_t wait_s = std::min(will->delay_s, session->kept()->expiry_s);
+  const int64_t now_ms = c_.reactor.wall().value;
+  const uint32_t delay_s = std::min(will->delay_s, session->kept()->expiry_s);
+  const auto left_s = static_cast<uint32_t>(
+      due_ms == 0 ? delay_s : std::clamp<int64_t>((due_ms - now_ms) / 1000, 0, delay_s));
   session->cold->will = std::move(will);
-  SetDue(*session, Due::kWill, wait_s);
-  ListWill(*session, c_.reactor.wall().value + int64_t{wait_s} * 1000);
+  SetDue(*session, Due::kWill, left_s);
+  ListWill(*session, now_ms + int64_t{left_s} * 1000);
 }
 
 void SessionKeeper::End(Session& session, const CloseCause& cause) {
@@ -272,10 +271,8 @@ void SessionKeeper::ForgetWill(Session& session) {
 }
 
 void SessionKeeper::ListWill(const Session& session, int64_t due_ms) {
-  const uint32_t expiry_s = session.kept() != nullptr ? session.kept()->expiry_s : 0;
-  c_.store.ListWill(
-      *session.identity, session.epoch,
-      SerializeWill(*session.cold->will, session.handle(), session.epoch, expiry_s, due_ms));
+  c_.store.ListWill(*session.identity, session.epoch,
+                    SerializeWill(*session.cold->will, session.handle(), session.epoch, due_ms));
 }
 
 void SessionKeeper::PublishWill(Session& session) {

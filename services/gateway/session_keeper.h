@@ -55,7 +55,8 @@ class SessionKeeper {
   void Adopt(Identity identity, const SessionStore::Adopted& adopted,
              const std::vector<StreamPos>& places, SessionHandle slot);
   // Will of a dead pod's client that waits for its delay.
-  void AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will);
+  // `due_ms`: Unix ms at which its delay ends; 0 where its connection ended with the pod.
+  void AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will, int64_t due_ms);
   // The slot for a session that is to wait; nullptr when there is none left.
   [[nodiscard]] Session* AllocateWaiting();
   void FreeWaiting(SessionHandle handle);
@@ -92,6 +93,6 @@ class SessionKeeper {
 
 // Wills as Redis keeps them.
 [[nodiscard]] std::string SerializeWill(const StoredWill& will, SessionHandle session,
-                                        uint64_t epoch, uint32_t expiry_s, int64_t due_ms);
+                                        uint64_t epoch, int64_t due_ms);
 
 }  // namespace homeport::gateway

@@ -7,6 +7,7 @@ import subprocess
 import threading
 
 import harness
+import mqtt
 
 MESSAGES = 20
 
@@ -20,6 +21,7 @@ def run(context):
                 every_message_once(running, version, qos)
             retained(running, version)
         shared(running)
+        shared_over_many_streams(running)
 
 
 def every_message_once(running, version, qos):
@@ -94,3 +96,21 @@ class Listener:
         self._process.wait()
         self._reader.join()
         return self.read
+
+
+def shared_over_many_streams(running):
+    """Messages of one moment in different streams have the same place there: none is taken for
+    another."""
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    member = mqtt.Client(second, 5)
+    member.connect("shared-member")
+    harness.check_equal(member.subscribe("$share/many/+/work"), [1], "SUBSCRIBE")
+    maker = mqtt.Client(first, 5)
+    maker.connect("shared-maker")
+    for batch in range(0, 400, 40):
+        for line in range(40):
+            maker.publish(f"line{line}/work", str(batch + line), wait=False)
+        for _ in range(40):
+            maker.wait(mqtt.PUBACK)
+    found = sorted(int(member.message()[1]) for _ in range(400))
+    harness.check_equal(found, list(range(400)), "messages of a shared subscription")
