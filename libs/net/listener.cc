@@ -34,6 +34,7 @@ absl::Status Listener::Listen(const std::string& address) {
   }
   SetOption(fd.get(), SOL_SOCKET, SO_REUSEADDR);
   SetOption(fd.get(), SOL_SOCKET, SO_REUSEPORT);
+  SetOption(fd.get(), IPPROTO_TCP, TCP_NODELAY);  // accepted sockets inherit it
   sockaddr_storage storage = resolved.storage;
   if (::bind(fd.get(), static_cast<sockaddr*>(static_cast<void*>(&storage)), resolved.size) != 0 ||
       ::listen(fd.get(), kBacklog) != 0) {
@@ -60,7 +61,6 @@ void Listener::OnReady(uint32_t /*events*/) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) PauseForDescriptors();
       return;
     }
-    SetOption(accepted.get(), IPPROTO_TCP, TCP_NODELAY);
     on_accept_(std::move(accepted), EndpointOf(peer));
   }
 }

@@ -38,9 +38,9 @@ class Reactor {
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
 
-  // Watches `fd` until Remove. `handler` must live until the end of the loop iteration in which it
-  // is removed: events already fetched for it may still be delivered, so a handler whose fd is
-  // closed must ignore them.
+  // Watches `fd` until Remove, or until it is closed. `handler` must live until the end of the loop
+  // iteration in which that happens: events already fetched for it may still be delivered, so a
+  // handler whose fd is closed must ignore them.
   [[nodiscard]] absl::Status Add(int fd, uint32_t events, IoHandler* handler);
   void Modify(int fd, uint32_t events, IoHandler* handler);
   void Remove(int fd);

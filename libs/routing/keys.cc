@@ -39,8 +39,12 @@ std::string InboxKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:inb
 
 std::string SessionKey(std::string_view device) { return fmt::format("hp:{{d:{}}}:sess", device); }
 
-std::string SessionField(std::string_view device, std::string_view client) {
-  return client.empty() || client == device ? "c" : fmt::format("c:{}", client);
+std::string SessionField(std::string_view pod, uint64_t session, std::string_view suffix) {
+  return fmt::format("{} {}{}", pod, session, suffix);
+}
+
+std::string ClientSuffix(std::string_view device, std::string_view client) {
+  return client.empty() || client == device ? std::string() : fmt::format(" {}", client);
 }
 
 std::string KeptKey(std::string_view device, std::string_view client) {

@@ -15,11 +15,15 @@ namespace homeport::routing {
 [[nodiscard]] std::string UplinkKey(uint32_t partition);
 // hp:{g:<pod>}:inbox — everything going down to a pod.
 [[nodiscard]] std::string InboxKey(std::string_view pod);
-// hp:{d:<device>}:sess — a hash: `e` the epoch counter; `c` the session whose client id is the
-// device id, `c:<client>` those of its other clients, each "<pod> <session> <epoch>"; `x` while the
-// device is disabled.
+// hp:{d:<device>}:sess — a hash: `e` the epoch counter; `x` while the device is disabled; `k` where
+// a session of the device may outlive, or have outlived, its connection; and for each of its
+// sessions a field "<pod> <session>", followed by ClientSuffix, whose value is the epoch. A session
+// ends by the removal of its own field, whatever else has happened to the record.
 [[nodiscard]] std::string SessionKey(std::string_view device);
-[[nodiscard]] std::string SessionField(std::string_view device, std::string_view client);
+[[nodiscard]] std::string SessionField(std::string_view pod, uint64_t session,
+                                       std::string_view suffix);
+// " <client>", empty where the client id is the device id.
+[[nodiscard]] std::string ClientSuffix(std::string_view device, std::string_view client);
 // hp:{d:<device>}:kept:<client> — a hash: a session that outlives its connection (services/gateway/
 // session_store.h); hp:{d:<device>}:queue:<client> — its messages, by number.
 [[nodiscard]] std::string KeptKey(std::string_view device, std::string_view client);

@@ -1,5 +1,6 @@
 #include "services/gateway/adopter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/log.h"
@@ -157,11 +158,14 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
   auto kept = std::make_shared<internal::v1::KeptWill>();  // until Redis has answered
   if (!listed || !kept->ParseFromString(bytes)) return WillDone(estate, name);
   const std::string record = routing::SessionKey(listed->identity.device);
-  const std::string field = routing::SessionField(listed->identity.device, listed->identity.client);
-  redis_.Send({"HGET", record, field}, [this, estate, kept, name,
-                                        identity = listed->identity](const redis::Reply& reply) {
-    const auto location = ParseLocation(reply.text());
-    if (!location || location->epoch <= kept->epoch()) {
+  redis_.Send({"HGETALL", record}, [this, estate, kept, name,
+                                    identity = listed->identity](const redis::Reply& reply) {
+    const auto records = ReadSessionRecords(reply);
+    const std::string suffix = routing::ClientSuffix(identity.device, identity.client);
+    const bool is_back = std::any_of(records.begin(), records.end(), [&](const auto& there) {
+      return there.suffix == suffix && there.location.epoch > kept->epoch();
+    });
+    if (!is_back) {
       auto will = std::make_unique<StoredWill>();
       will->message = kept->message();
       will->delay_s = kept->delay_s();

@@ -47,8 +47,12 @@ BatchAppender::BatchAppender(net::Reactor& reactor, redis::Client& redis, ShardP
   for (size_t i = 0; i < partitions_.size(); ++i) partitions_[i].key = options_.streams[i];
 }
 
-void BatchAppender::Appended(Partition& partition, size_t before, OwedAck ack) {
-  if (before == 0) partition.opened_us = MonotonicMicros();
+void BatchAppender::Appended(Partition& partition, size_t before, OwedAck ack, Haste haste) {
+  if (before == 0) {
+    partition.opened_us = MonotonicMicros();
+    partition.can_wait = true;
+  }
+  if (haste == Haste::kNow) partition.can_wait = false;
   buffered_bytes_ += partition.open.size() - before;
   ++partition.open_messages;
   if (ack.packet_id != 0) partition.open_acks.push_back(ack);
@@ -72,7 +76,10 @@ void BatchAppender::AppendAck(uint32_t index, OwedAck ack) {
 
 void BatchAppender::AfterAppended(uint32_t index, absl::AnyInvocable<void()> then) {
   Partition& partition = partitions_[index];
-  if (!partition.open.empty()) return partition.open_waits.push_back(std::move(then));
+  if (!partition.open.empty()) {
+    partition.can_wait = false;
+    return partition.open_waits.push_back(std::move(then));
+  }
   if (partition.on_its_way) return partition.sent_waits.push_back(std::move(then));
   then();
 }
@@ -89,6 +96,10 @@ void BatchAppender::Touch(Partition& partition) {
     SendBatch(partition);
     return;
   }
+  ScheduleFlush();
+}
+
+void BatchAppender::ScheduleFlush() {
   if (flush_scheduled_) return;
   flush_scheduled_ = true;
   const int64_t wait = options_.window_ms - (reactor_.now() - last_flush_);
@@ -105,15 +116,21 @@ void BatchAppender::Touch(Partition& partition) {
 
 void BatchAppender::Flush() {
   last_flush_ = reactor_.now();
+  const int64_t waits_since_us = MonotonicMicros() - options_.patience_ms * 1000;
   std::vector<uint32_t> dirty;
   dirty.swap(dirty_);
   for (const uint32_t index : dirty) {
     Partition& partition = partitions_[index];
+    if (partition.can_wait && partition.sent_us > waits_since_us && !partition.on_its_way) {
+      dirty_.push_back(index);
+      continue;
+    }
     partition.dirty = false;
     if (partition.on_its_way || partition.open.empty()) continue;
     Close(partition);
     SendBatch(partition);
   }
+  if (!dirty_.empty()) ScheduleFlush();
 }
 
 // Turns the open batch into the one to send. REQUIRES: none is on its way.

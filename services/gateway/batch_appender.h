@@ -31,7 +31,8 @@ class BatchAppender {
     int64_t keep_ms = 0;               // older entries are trimmed; 0: by whoever has read them
     size_t bytes_max = 64 << 20;       // buffered: open and unanswered batches together
     size_t batch_bytes_max = 64 << 10;
-    int64_t window_ms = 2;  // how long a batch may wait for company
+    int64_t window_ms = 2;     // how long a batch may wait for company
+    int64_t patience_ms = 20;  // … when all in it can wait
   };
   using OnAppended = absl::AnyInvocable<void(std::span<const OwedAck>)>;
 
@@ -41,14 +42,18 @@ class BatchAppender {
 
   [[nodiscard]] bool Full() const { return buffered_bytes_ >= options_.bytes_max; }
 
+  // A message that nobody waits for may wait for others: up to `patience_ms` since the partition's
+  // last batch. In a storm of connections that makes batches of what would be an entry each.
+  enum class Haste : uint8_t { kNow, kCanWait };
+
   // `write` appends one message to the bytes of the partition's open batch. `ack` is owed for it
   // (packet_id 0: none).
   template <typename Write>
-  void Append(uint32_t partition, OwedAck ack, Write write) {
+  void Append(uint32_t partition, OwedAck ack, Haste haste, Write write) {
     Partition& to = partitions_[partition];
     const size_t before = to.open.size();
     write(to.open);
-    Appended(to, before, ack);
+    Appended(to, before, ack, haste);
   }
   // An acknowledgement for something that is not appended, to follow those of `partition` before
   // it.
@@ -84,11 +89,13 @@ class BatchAppender {
     int64_t sent_us = 0;
     uint32_t attempt = 0;     // answers to earlier attempts are ignored
     bool on_its_way = false;  // `sent` awaits Redis's answer
+    bool can_wait = false;    // all of `open` can
     bool dirty = false;       // listed in dirty_
   };
 
-  void Appended(Partition& partition, size_t before, OwedAck ack);
+  void Appended(Partition& partition, size_t before, OwedAck ack, Haste haste);
   void Touch(Partition& partition);
+  void ScheduleFlush();
   void Flush();
   void Close(Partition& partition);
   void SendBatch(Partition& partition);

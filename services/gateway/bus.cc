@@ -59,7 +59,7 @@ void Bus::Publish(const BusMessage& message, OwedAck ack) {
     SetWithBatch(partition, message.topic(),
                  message.payload().empty() ? std::string() : message.SerializeAsString());
   }
-  Append(partition, ack, [&](std::string& batch) {
+  Append(partition, ack, Haste::kNow, [&](std::string& batch) {
     routing::AppendBatchMessage(batch, message.ByteSizeLong());
     message.AppendToString(&batch);
   });

@@ -1,6 +1,7 @@
 #include "services/gateway/ownership.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -13,16 +14,33 @@ namespace {
 
 constexpr size_t kPendingReleasesMax = 100'000;
 
-// A device has at most 8 clients at once: field `e`, field `x` and 8 records.
-// KEYS: record, kept session, its queue. ARGV: field, "<pod> <session>", '1' for a clean start,
-// seconds that the session is to outlive the connection.
+// A device has at most 8 clients at once. KEYS: record, kept session, its queue. ARGV:
+// "<pod> <session>", the client's suffix, '1' for a clean start, seconds that the session is to
+// outlive the connection. The first lines are all that most claims need: nothing is in the record
+// but its epoch counter.
 constexpr std::string_view kClaimSource = R"lua(
-if redis.call('HEXISTS', KEYS[1], 'x') == 1 then return {-1} end
-local former = redis.call('HGET', KEYS[1], ARGV[1])
-if not former and redis.call('HLEN', KEYS[1]) > 8 then return {-2} end
 local epoch = redis.call('HINCRBY', KEYS[1], 'e', 1)
-local holder = ARGV[2] .. ' ' .. epoch
-redis.call('HSET', KEYS[1], ARGV[1], holder)
+if ARGV[4] == '0' and redis.call('HLEN', KEYS[1]) == 1 then
+  redis.call('HSET', KEYS[1], ARGV[1] .. ARGV[2], epoch)
+  return {epoch}
+end
+local record = redis.call('HGETALL', KEYS[1])
+local former, former_field, clients = nil, nil, 0
+for i = 1, #record, 2 do
+  local field = record[i]
+  if field == 'x' then return {-1} end
+  local place, suffix = string.match(field, '^(%S+ %S+)(.*)$')
+  if place then
+    clients = clients + 1
+    if suffix == ARGV[2] then
+      former, former_field = place .. ' ' .. record[i + 1], field
+    end
+  end
+end
+if not former and clients >= 8 then return {-2} end
+if former then redis.call('HDEL', KEYS[1], former_field) end
+redis.call('HSET', KEYS[1], ARGV[1] .. ARGV[2], epoch)
+if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'k', '1') end
 local owner = redis.call('HGET', KEYS[2], 'h')
 if not owner and ARGV[4] == '0' then return {epoch, former} end
 local fields, queue = {}, {}
@@ -33,7 +51,7 @@ elseif owner then
   redis.call('DEL', KEYS[2], KEYS[3])
 end
 if ARGV[4] ~= '0' or #fields > 0 then
-  redis.call('HSET', KEYS[2], 'h', holder, 'x', ARGV[4])
+  redis.call('HSET', KEYS[2], 'h', ARGV[1] .. ' ' .. epoch, 'x', ARGV[4])
   redis.call('HDEL', KEYS[2], 'off')
   redis.call('PERSIST', KEYS[2])
   redis.call('PERSIST', KEYS[3])
@@ -41,36 +59,25 @@ end
 return {epoch, former, owner, fields, queue}
 )lua";
 
-// ARGV: field, "<pod> <session> ".
-constexpr std::string_view kReleaseSource = R"lua(
-local held = redis.call('HGET', KEYS[1], ARGV[1])
-if held and string.sub(held, 1, #ARGV[2]) == ARGV[2] then
-  return redis.call('HDEL', KEYS[1], ARGV[1])
-end
-return 0
-)lua";
-
-// ARGV: field, "<pod> <session>", epoch. Returns the epoch to go on with, or -1.
+// ARGV: "<pod> <session>", the client's suffix, epoch. Returns the epoch to go on with, or -1.
 constexpr std::string_view kVerifySource = R"lua(
-local held = redis.call('HGET', KEYS[1], ARGV[1])
-if held then
-  if held == ARGV[2] .. ' ' .. ARGV[3] then return tonumber(ARGV[3]) end
-  return -1
+local record = redis.call('HGETALL', KEYS[1])
+local stored = 0
+for i = 1, #record, 2 do
+  local field, value = record[i], record[i + 1]
+  if field == ARGV[1] .. ARGV[2] then return value == ARGV[3] and tonumber(value) or -1 end
+  if field == 'e' then stored = tonumber(value) end
+  if string.match(field, '^%S+ %S+(.*)$') == ARGV[2] then return -1 end
 end
-local stored = tonumber(redis.call('HGET', KEYS[1], 'e') or '0')
 if stored > tonumber(ARGV[3]) then return -1 end
 redis.call('HSET', KEYS[1], 'e', ARGV[3])
 local epoch = redis.call('HINCRBY', KEYS[1], 'e', 1)
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. epoch)
+redis.call('HSET', KEYS[1], ARGV[1] .. ARGV[2], epoch)
 return epoch
 )lua";
 
 const redis::Script& ClaimScript() {
   static const redis::Script script(kClaimSource);
-  return script;
-}
-const redis::Script& ReleaseScript() {
-  static const redis::Script script(kReleaseSource);
   return script;
 }
 const redis::Script& VerifyScript() {
@@ -99,6 +106,10 @@ absl::StatusOr<Claim> ToClaim(const redis::Reply& reply) {
   return claim;
 }
 
+std::string SuffixOf(const Identity& identity) {
+  return routing::ClientSuffix(identity.device, identity.client);
+}
+
 }  // namespace
 
 std::optional<SessionLocation> ParseLocation(std::string_view text) {
@@ -114,6 +125,21 @@ std::optional<SessionLocation> ParseLocation(std::string_view text) {
   if (!number(text.substr(first + 1, second - first - 1), out.session)) return std::nullopt;
   if (!number(text.substr(second + 1), out.epoch)) return std::nullopt;
   return out;
+}
+
+std::vector<SessionRecord> ReadSessionRecords(const redis::Reply& reply) {
+  std::vector<SessionRecord> records;
+  for (size_t i = 0; i + 1 < reply.size(); i += 2) {
+    const std::string_view field = reply[i].text();
+    const size_t pod_end = field.find(' ');
+    if (pod_end == std::string_view::npos) continue;  // the epoch counter, the block
+    const size_t place_end = std::min(field.find(' ', pod_end + 1), field.size());
+    auto location =
+        ParseLocation(fmt::format("{} {}", field.substr(0, place_end), reply[i + 1].text()));
+    if (!location) continue;
+    records.push_back({*std::move(location), std::string(field.substr(place_end))});
+  }
+  return records;
 }
 
 std::string_view KeptRecord::Field(std::string_view name) const {
@@ -140,27 +166,29 @@ KeptRecord ReadKeptRecord(const redis::Reply& fields, const redis::Reply& queue)
 
 void Ownership::Acquire(const Identity& identity, SessionHandle session, const SessionWish& wish,
                         OnClaim on_claim) {
-  std::string key = routing::SessionKey(identity.device);
-  std::string field = routing::SessionField(identity.device, identity.client);
-  const std::string holder = Holder(pod_, session);
   redis_.Eval(ClaimScript(),
-              {"3", key, routing::KeptKey(identity.device, identity.client),
-               routing::QueueKey(identity.device, identity.client), field, holder,
-               wish.clean_start ? "1" : "0", std::to_string(wish.expiry_s)},
-              [this, key, field, holder,
+              {"3", routing::SessionKey(identity.device),
+               routing::KeptKey(identity.device, identity.client),
+               routing::QueueKey(identity.device, identity.client), Holder(pod_, session),
+               SuffixOf(identity), wish.clean_start ? "1" : "0", std::to_string(wish.expiry_s)},
+              [this, release = ReleaseOf(identity, session),
                on_claim = std::move(on_claim)](const redis::Reply& reply) mutable {
                 if (reply.lost()) {
                   probe_.claims_lost.Increment();
-                  SendRelease({std::move(key), std::move(field), holder + " "});
+                  SendRelease(std::move(release));
                 }
                 on_claim(ToClaim(reply));
               });
 }
 
+Ownership::PendingRelease Ownership::ReleaseOf(const Identity& identity,
+                                               SessionHandle session) const {
+  return {routing::SessionKey(identity.device),
+          routing::SessionField(pod_.str(), session.packed(), SuffixOf(identity))};
+}
+
 void Ownership::Release(const Identity& identity, SessionHandle session) {
-  SendRelease({routing::SessionKey(identity.device),
-               routing::SessionField(identity.device, identity.client),
-               Holder(pod_, session) + " "});
+  SendRelease(ReleaseOf(identity, session));
 }
 
 void Ownership::SendRelease(PendingRelease release) {
@@ -176,11 +204,10 @@ void Ownership::SendRelease(PendingRelease release) {
     }
     return;
   }
-  std::vector<std::string> arguments = {"1", release.key, release.field, release.value_prefix};
-  redis_.Eval(ReleaseScript(), std::move(arguments),
-              [this, release = std::move(release)](const redis::Reply& reply) mutable {
-                if (reply.lost()) SendRelease(std::move(release));
-              });
+  const std::array<std::string_view, 3> words = {"HDEL", release.key, release.field};
+  redis_.Send(words, [this, release](const redis::Reply& reply) mutable {
+    if (reply.lost()) SendRelease(std::move(release));
+  });
 }
 
 void Ownership::OnConnected() {
@@ -193,8 +220,7 @@ void Ownership::Verify(const Identity& identity, SessionHandle session, uint64_t
                        OnVerify on_verify) {
   redis_.Eval(
       VerifyScript(),
-      {"1", routing::SessionKey(identity.device),
-       routing::SessionField(identity.device, identity.client), Holder(pod_, session),
+      {"1", routing::SessionKey(identity.device), Holder(pod_, session), SuffixOf(identity),
        std::to_string(epoch)},
       [on_verify = std::move(on_verify)](const redis::Reply& reply) mutable {
         if (!reply.ok()) return on_verify(absl::UnavailableError(std::string(reply.error())));
@@ -205,21 +231,19 @@ void Ownership::Verify(const Identity& identity, SessionHandle session, uint64_t
 
 void Ownership::Locate(std::string device, OnLocate on_locate) {
   const std::string key = routing::SessionKey(device);
-  redis_.Send({"HGETALL", key}, [this, on_locate = std::move(on_locate)](
-                                    const redis::Reply& reply) mutable {
-    if (!reply.ok()) return on_locate(absl::UnavailableError(std::string(reply.error())));
-    std::optional<SessionLocation> found;
-    for (size_t i = 0; i + 1 < reply.size(); i += 2) {
-      const std::string_view field = reply[i].text();
-      if (field != "c" && field.substr(0, 2) != "c:") continue;
-      if (std::optional<SessionLocation> location = ParseLocation(reply[i + 1].text())) {
-        found = std::move(location);
-        if (field == "c") break;
-      }
-    }
-    if (!found) return on_locate(std::optional<SessionLocation>());
-    CheckPod(std::move(*found), std::move(on_locate));
-  });
+  redis_.Send({"HGETALL", key},
+              [this, on_locate = std::move(on_locate)](const redis::Reply& reply) mutable {
+                if (!reply.ok())
+                  return on_locate(absl::UnavailableError(std::string(reply.error())));
+                std::optional<SessionLocation> found;
+                for (SessionRecord& record : ReadSessionRecords(reply)) {
+                  const bool is_main = record.suffix.empty();
+                  if (is_main || !found) found = std::move(record.location);
+                  if (is_main) break;
+                }
+                if (!found) return on_locate(std::optional<SessionLocation>());
+                CheckPod(std::move(*found), std::move(on_locate));
+              });
 }
 
 void Ownership::CheckPod(SessionLocation location, OnLocate on_locate) {

@@ -17,7 +17,7 @@
 
 namespace homeport::gateway {
 
-// Where a session is, as its Redis record says: "<pod> <session> <epoch>".
+// Where a session is; as text "<pod> <session> <epoch>".
 struct SessionLocation {
   std::string pod;
   uint64_t session = 0;
@@ -25,6 +25,14 @@ struct SessionLocation {
 };
 
 [[nodiscard]] std::optional<SessionLocation> ParseLocation(std::string_view text);
+
+// One session of a device's record (libs/routing/keys.h).
+struct SessionRecord {
+  SessionLocation location;
+  std::string suffix;  // routing::ClientSuffix: empty for the main session
+};
+// From the answer to HGETALL.
+[[nodiscard]] std::vector<SessionRecord> ReadSessionRecords(const redis::Reply& reply);
 
 // What Redis has of a session that outlives its connection (session_store.h).
 struct KeptRecord {
@@ -51,9 +59,9 @@ struct Claim {
   std::optional<KeptRecord> kept;
 };
 
-// Ownership of client ids: the record in Redis, changed by atomic scripts only
-// (libs/routing/keys.h). Each claim raises the device's epoch; the newer connection never waits for
-// the older one. Shard's thread only.
+// Ownership of client ids: the record in Redis (libs/routing/keys.h), changed by atomic scripts,
+// and by each session's removal of its own field. Each claim raises the device's epoch; the newer
+// connection never waits for the older one. Shard's thread only.
 class Ownership {
  public:
   using OnClaim = absl::AnyInvocable<void(absl::StatusOr<Claim>)>;
@@ -86,8 +94,8 @@ class Ownership {
   struct PendingRelease {
     std::string key;
     std::string field;
-    std::string value_prefix;  // "<pod> <session> ": whatever the epoch
   };
+  [[nodiscard]] PendingRelease ReleaseOf(const Identity& identity, SessionHandle session) const;
   void SendRelease(PendingRelease release);
   void CheckPod(SessionLocation location, OnLocate on_locate);
 

@@ -66,7 +66,11 @@ void SessionIo::OnReady(Session& session, uint32_t events) {
     WriteQueued(session);
     if (!session.is_open()) return;
   }
-  if ((events & EPOLLIN) != 0 && session.reading) return Read(session);
+  if ((events & EPOLLIN) != 0 && session.reading) {
+    // A pause costs a system call only where something arrives during it.
+    if (session.paused) return Arm(session, false, session.writing);
+    return Read(session);
+  }
   if ((events & (EPOLLERR | EPOLLHUP)) != 0)
     Close(session, {"CONNECTION_LOST", {}, "reset by peer"});
 }
@@ -166,10 +170,7 @@ size_t SessionIo::Consume(Session& session, std::string_view bytes) {
     const FrameOutcome outcome = handler_.OnFrame(session, result.frame);
     if (!session.is_open()) return taken;
     if (outcome != FrameOutcome::kRetry) taken += result.frame.total_bytes;
-    if (outcome != FrameOutcome::kConsumed) {
-      session.paused = true;
-      Arm(session, false, session.writing);
-    }
+    if (outcome != FrameOutcome::kConsumed) session.paused = true;
   }
   return taken;
 }
@@ -298,8 +299,7 @@ void SessionIo::Close(Session& session, const CloseCause& cause) {
   arrivals_.Forget(session);
   if (session.websocket) web_sockets_.Forget(session);
   session.phase = Phase::kClosed;
-  reactor_.Remove(session.transport.fd());
-  session.transport.Close();
+  session.transport.Close();  // which ends the reactor's watch too
   session.cold.reset();
   probe_.disconnections.Increment();
   reactor_.Defer([this, &session] { sessions_.Free(session); });

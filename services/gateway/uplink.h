@@ -20,7 +20,12 @@ class Uplink : public BatchAppender {
 
   // The message, and the acknowledgement owed for it (packet_id 0: none).
   void Append(const routing::Uplink& message, OwedAck ack) {
-    BatchAppender::Append(routing::PartitionOf(message.device, partitions_), ack,
+    // Presence is for watchers, not for a client that waits.
+    const Haste haste = message.kind == routing::UplinkKind::kConnected ||
+                                message.kind == routing::UplinkKind::kDisconnected
+                            ? Haste::kCanWait
+                            : Haste::kNow;
+    BatchAppender::Append(routing::PartitionOf(message.device, partitions_), ack, haste,
                           [&](std::string& batch) { routing::AppendUplink(batch, message); });
   }
   // An acknowledgement for something that is not appended, to follow those of `device` before it.

@@ -31,7 +31,7 @@ constexpr std::string_view kDeleteRecords = R"(
 local removed = 0
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
-  local pod = fields[i] ~= 'e' and string.match(fields[i + 1], '^(%S+) ')
+  local pod = string.match(fields[i], '^(%S+) ')
   for j = 1, #ARGV do
     if pod == ARGV[j] then
       removed = removed + redis.call('HDEL', KEYS[1], fields[i])
@@ -40,8 +40,6 @@ for i = 1, #fields, 2 do
   end
 end
 return removed)";
-
-std::string_view PodOfRecord(std::string_view record) { return record.substr(0, record.find(' ')); }
 
 }  // namespace
 
@@ -163,8 +161,9 @@ absl::Status PodSweeper::SweepSessions(const Keys& keys, const Pods& dead, Pods&
     HP_ASSIGN_OR_RETURN(const redis_blocking::Reply fields, redis_.Receive());
     bool is_hit = false;
     for (size_t i = 0; i + 1 < fields.size(); i += 2) {
-      if (fields[i].text() == "e") continue;
-      std::string pod(PodOfRecord(fields[i + 1].text()));
+      const std::string_view field = fields[i].text();
+      if (field.find(' ') == std::string_view::npos) continue;  // not a session
+      std::string pod(field.substr(0, field.find(' ')));
       if (dead.contains(pod)) {
         is_hit = true;
       } else {

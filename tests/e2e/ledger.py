@@ -164,9 +164,9 @@ def everyone_is_reachable(stack, plan):
 def session_records(stack):
     """(device, pod) of each session record."""
     with RedisClient(stack.redis.socket) as redis:
-        return [(key[len("hp:{d:"):-len("}:sess")], record.split()[0])
+        return [(key[len("hp:{d:"):-len("}:sess")], field.split()[0])
                 for key in redis.scan("hp:{d:*}:sess")
-                for record in (redis.call("HGETALL", key) or [])[1::2] if " " in record]
+                for field in (redis.call("HGETALL", key) or [])[::2] if " " in field]
 
 
 def no_record_of_a_dead_pod(stack):

@@ -161,7 +161,9 @@ class Phone:
     def _session(self, device):
         """"<pod> <session> <epoch>" of the device's main session, None where it has none."""
         with RedisClient(self._redis) as redis:
-            return redis.call("HGET", f"hp:{{d:{device}}}:sess", "c")
+            record = redis.call("HGETALL", f"hp:{{d:{device}}}:sess") or []
+        return next((f"{field} {epoch}" for field, epoch in zip(record[::2], record[1::2])
+                     if field.count(" ") == 1), None)
 
     def _other_value(self, present, smallest, largest):
         value = self._random.randint(smallest, largest - 1)

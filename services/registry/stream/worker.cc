@@ -22,6 +22,7 @@ constexpr size_t kSweepSessions = 1000;
 constexpr int64_t kCheckMs = 250;
 constexpr size_t kChecksMax = 1000;
 constexpr int kCarefulTransactions = 64;
+constexpr int64_t kCommitShare = 4;  // at most one part in so many of the time goes to transactions
 
 postgres::ConnectOptions WithBatchSettings(postgres::ConnectOptions options) {
   options.settings = kBatchSettings;
@@ -274,7 +275,15 @@ absl::Status Worker::CommitNext() {
     (void)stop_.WaitFor(wait);  // small transactions cost more than a short wait
     return absl::OkStatus();
   }
-  commit_at_ = parts_.clock.Now() + options_.commit_interval_ms;
+  const MonoMs began = parts_.clock.Now();
+  const absl::Status status = CommitOrRehearse();
+  // The slower PostgreSQL is, the more goes into one transaction.
+  commit_at_ = began + std::max(options_.commit_interval_ms,
+                                kCommitShare * (parts_.clock.Now() - began));
+  return status;
+}
+
+absl::Status Worker::CommitOrRehearse() {
   Batch batch;
   Batch::Limits limits = options_.batch;
   if (careful_ > 0) limits.entries_max = 1;

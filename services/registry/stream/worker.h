@@ -86,6 +86,7 @@ class Worker {
   [[nodiscard]] absl::Status ReceiveTrims(const std::vector<uint32_t>& trimmed);
 
   [[nodiscard]] absl::Status CommitNext();
+  [[nodiscard]] absl::Status CommitOrRehearse();
   [[nodiscard]] absl::Status CommitBatch(Batch& batch);
   void LeaveOut(Batch::Entry& entry) const;
   void Isolate(const Batch& batch);

@@ -46,5 +46,6 @@ def storm(stack):
 def owner(stack, device):
     """The name of the gateway that holds the device's session; None without one."""
     with RedisClient(stack.redis.socket) as redis:
-        record = redis.call("HGET", f"hp:{{d:{device}}}:sess", "c")
-    return record.split()[0].rsplit("-", 1)[0] if record else None
+        fields = (redis.call("HGETALL", f"hp:{{d:{device}}}:sess") or [])[::2]
+    return next((field.split()[0].rsplit("-", 1)[0] for field in fields
+                 if field.count(" ") == 1), None)

@@ -26,9 +26,9 @@ TEST_CASE("the sessions of a dead pod end, those of live pods stay") {
   CHECK(world.Becomes("SELECT count(*) FROM device WHERE online", "2"));
   CHECK(alive.AwaitInbox(1).size() == 1);
 
-  world.Redis({"HSET", routing::SessionKey("lamp-1"), "e", "1", "c", "gateway-1 7 1", "c:tool",
-               "gateway-2 9 2"});
-  world.Redis({"HSET", routing::SessionKey("lamp-2"), "e", "1", "c", "gateway-2 7 1"});
+  world.Redis({"HSET", routing::SessionKey("lamp-1"), "e", "1", "gateway-1 7", "1",
+               "gateway-2 9 tool", "2"});
+  world.Redis({"HSET", routing::SessionKey("lamp-2"), "e", "1", "gateway-2 7", "1"});
   world.Redis({"XADD", routing::InboxKey("gateway-1"), "*", "b", ""});
   dead.LoseLease();
   PodSweeper sweeper({.lease_ms = kLeaseMs, .postgres = world.postgres(), .redis = world.redis()},
@@ -45,11 +45,11 @@ TEST_CASE("the sessions of a dead pod end, those of live pods stay") {
   CHECK(worker.Counts("homeport_registry_sessions_swept_total", 1));
 
   CHECK(Eventually([&] {
-    return world.Redis({"HEXISTS", routing::SessionKey("lamp-1"), "c"}) == "0";
+    return world.Redis({"HEXISTS", routing::SessionKey("lamp-1"), "gateway-1 7"}) == "0";
   }));
   CHECK(world.Redis({"HGET", routing::SessionKey("lamp-1"), "e"}) == "1");
-  CHECK(world.Redis({"HGET", routing::SessionKey("lamp-1"), "c:tool"}) == "gateway-2 9 2");
-  CHECK(world.Redis({"HGET", routing::SessionKey("lamp-2"), "c"}) == "gateway-2 7 1");
+  CHECK(world.Redis({"HGET", routing::SessionKey("lamp-1"), "gateway-2 9 tool"}) == "2");
+  CHECK(world.Redis({"HGET", routing::SessionKey("lamp-2"), "gateway-2 7"}) == "1");
   CHECK(Eventually([&] { return world.Redis({"EXISTS", routing::InboxKey("gateway-1")}) == "0"; }));
 }
 

@@ -14,9 +14,9 @@ TEST_CASE("keys carry the hash tag of what one script touches") {
 }
 
 TEST_CASE("a device's main session and its other clients have their own fields") {
-  CHECK(SessionField("lamp-1", "lamp-1") == "c");
-  CHECK(SessionField("lamp-1", "") == "c");
-  CHECK(SessionField("lamp-1", "mosq-abc") == "c:mosq-abc");
+  CHECK(SessionField("gw-1.0", 7, ClientSuffix("lamp-1", "lamp-1")) == "gw-1.0 7");
+  CHECK(SessionField("gw-1.0", 7, ClientSuffix("lamp-1", "")) == "gw-1.0 7");
+  CHECK(SessionField("gw-1.0", 7, ClientSuffix("lamp-1", "mosq abc")) == "gw-1.0 7 mosq abc");
 }
 
 TEST_CASE("the device and the pod are found again in their keys") {
