@@ -41,8 +41,6 @@ int64_t KeepAliveUs(const FleetContext& context) {
 
 Device::Device(FleetContext& context, const Kind& kind, const Options& options)
     : context_(context),
-      sim_(kind, options.id, options.seed),
-      id_(options.id),
       user_name_(FleetUserName(kind.spec.product, options.id)),
       password_(FleetPassword(options.fleet_key, user_name_)),
       version_(options.version),
@@ -54,6 +52,13 @@ Device::Device(FleetContext& context, const Kind& kind, const Options& options)
       backoff_us_(kBackoffUsMin),
       woke_us_(context.loop.now_us()),
       next_reply_id_(kReplyIdMin) {
+  units_.push_back({.id = options.id, .sim = DeviceSim(kind, options.id, options.seed)});
+  for (const Child& child : options.children) {
+    units_.push_back({.id = child.id,
+                      .sim = DeviceSim(*child.kind, child.id, child.seed),
+                      .link = child.link,
+                      .is_attached = false});
+  }
   if (falls_silent_) PlanSilence();
   PlanWake();
 }
@@ -62,8 +67,19 @@ double Device::Uniform(double from, double to) {
   return std::uniform_real_distribution<double>(from, to)(context_.random);
 }
 
-std::string Device::Topic(std::string_view rest) const {
-  return fmt::format("device/{}/{}", id_, rest);
+std::string Device::Unit::Topic(std::string_view rest) const {
+  return fmt::format("device/{}/{}", id, rest);
+}
+
+Device::Unit* Device::Find(std::string_view id) {
+  const auto at =
+      std::find_if(units_.begin(), units_.end(), [&](const Unit& unit) { return unit.id == id; });
+  return at == units_.end() ? nullptr : &*at;
+}
+
+bool Device::moving() const {
+  return std::any_of(units_.begin(), units_.end(),
+                     [](const Unit& unit) { return unit.sim.moving(); });
 }
 
 // ---- connection ----
@@ -73,7 +89,7 @@ void Device::Connect() {
   const size_t gateway = std::uniform_int_distribution<size_t>(0, count - 1)(context_.random);
   mqtt::Connect connect;
   connect.version = version_;
-  connect.client_id = id_;
+  connect.client_id = id();
   connect.keep_alive_s = static_cast<uint16_t>(keep_alive_us_ / kSecondUs);
   connect.user_name = user_name_;
   connect.password = password_;
@@ -87,20 +103,52 @@ void Device::OnConnected(const mqtt::Connack&) {
   heard_us_ = context_.loop.now_us();
   Subscribe();
   SendDue();  // what the last connection left unacknowledged comes first
-  if (!quiet_) Report(sim_.TakeAll());
+  Attach();
+  for (Unit& unit : units_) {
+    if (!quiet_) Report(unit, unit.sim.TakeAll());
+  }
   PlanKeepAlive();
 }
 
+// Says which children are behind this hub; the answers come one by one (OnTopology).
+void Device::Attach() {
+  std::string added;
+  for (const Unit& unit : units_) {
+    if (unit.is_attached) continue;
+    added += fmt::format(R"({}{{"did":"{}","product":"{}","link":"{}"}})", added.empty() ? "" : ",",
+                         unit.id, unit.sim.kind().spec.product, unit.link);
+  }
+  if (added.empty()) return;
+  Publish(own().Topic("up/topology"), fmt::format(R"({{"add":[{}]}})", added), next_reply_id_,
+          false);
+  Flush();
+}
+
+void Device::OnTopology(std::string_view payload) {
+  const TopologyAnswer answer = ReadTopologyAnswer(payload);
+  Unit* const child = Find(answer.device);
+  if (child == nullptr || child->is_attached) return;
+  if (answer.code != kAttached) {
+    log::Refusal("child_refused", {{"device", id()}, {"child", child->id}, {"code", answer.code}});
+    return context_.probe.ReportRefused();
+  }
+  child->is_attached = true;
+  if (!quiet_) Report(*child, child->sim.TakeAll());
+}
+
 void Device::Subscribe() {
-  std::vector<std::string> filters = {Topic("down/set/+"), Topic("down/get/+"),
-                                      Topic("down/action/+"), Topic("down/refused")};
-  const std::string shadow = fmt::format("$aws/things/{}/shadow/", id_);
-  if (sim_.kind().spec.follows_shadow) {
+  const Unit& unit = own();
+  std::vector<std::string> filters = {unit.Topic("down/set/+"), unit.Topic("down/get/+"),
+                                      unit.Topic("down/action/+"), unit.Topic("down/refused")};
+  if (units_.size() > 1) filters = {"device/+/down/#"};
+  const std::string shadow = fmt::format("$aws/things/{}/shadow/", unit.id);
+  const bool follows_shadow = unit.sim.kind().spec.follows_shadow;
+  if (follows_shadow) {
     filters.push_back(shadow + "update/delta");
     filters.push_back(shadow + "get/accepted");
   }
   client_.Subscribe(kSubscribeId, filters, mqtt::Qos::kAtLeastOnce);
-  if (!sim_.kind().spec.follows_shadow) return;
+  if (!follows_shadow) return;
   // What was desired while this device was away comes with the answer.
   Publish(shadow + "get", "", next_reply_id_, false);
   Flush();
@@ -120,7 +168,7 @@ void Device::Down() {
 void Device::OnClosed(std::string_view why) {
   Down();
   if (left_) return;
-  log::Refusal("device_lost", {{"device", id_}, {"why", why}});
+  log::Refusal("device_lost", {{"device", id()}, {"why", why}});
   Retry();
 }
 
@@ -198,7 +246,7 @@ void Device::PlanWake() {
   const double rate = context_.config.rate;
   const double interval_s = rate > 0 ? 1 / rate : kNaturalWakeS;
   int64_t delay = Micros(interval_s * Uniform(0.7, 1.3));
-  if (sim_.moving()) delay = std::min(delay, kMovingWakeUs);
+  if (moving()) delay = std::min(delay, kMovingWakeUs);
   // On a common grid, so that a large fleet wakes the process less often than it has devices.
   const int64_t now = context_.loop.now_us();
   const int64_t at = (now + delay + kWakeGridUs - 1) / kWakeGridUs * kWakeGridUs;
@@ -212,48 +260,55 @@ void Device::CatchUp() {
   Passed passed;
   passed.real_s = static_cast<double>(now - std::exchange(woke_us_, now)) * 1e-6;
   passed.device_s = passed.real_s * (rate > 0 ? rate * kDeviceSecondsPerReport : 1);
-  sim_.Advance(passed);
-  ReportEvents();
+  for (Unit& unit : units_) {
+    unit.sim.Advance(passed);
+    ReportEvents(unit);
+  }
+  SendDue();
 }
 
 void Device::Wake() {
   CatchUp();
-  const int64_t now = context_.loop.now_us();
-  const double rate = context_.config.rate;
   if (client_.connected() && !quiet_) {
-    DeviceSim::Properties due = sim_.TakeDue();
-    const bool owes = rate > 0 && static_cast<double>(now - reported_us_) * 1e-6 > 0.65 / rate;
-    if (due.empty() && owes) due = sim_.TakeStalest();
-    Report(due);
+    for (Unit& unit : units_) ReportDue(unit);
   }
   PlanWake();
 }
 
-void Device::Report(const DeviceSim::Properties& properties) {
-  if (properties.empty() || outbox_.size() >= kReportsWaitingMax) return;
+void Device::ReportDue(Unit& unit) {
+  if (!unit.is_attached) return;
+  const int64_t waited_us = context_.loop.now_us() - unit.reported_us;
+  const double rate = context_.config.rate;
+  DeviceSim::Properties due = unit.sim.TakeDue();
+  const bool owes = rate > 0 && static_cast<double>(waited_us) * 1e-6 > 0.65 / rate;
+  if (due.empty() && owes) due = unit.sim.TakeStalest();
+  Report(unit, due);
+}
+
+void Device::Report(Unit& unit, const DeviceSim::Properties& properties) {
+  if (properties.empty() || !unit.is_attached || outbox_.size() >= kReportsWaitingMax) return;
   const int64_t id = next_report_id_++;
   ReportOutbox::Report report;
   report.id = id;
-  report.topic = Topic("up/properties");
-  report.payload = PropertiesPayload(sim_, properties, id, SystemClock().Wall().value);
+  report.topic = unit.Topic("up/properties");
+  report.payload = PropertiesPayload(unit.sim, properties, id, SystemClock().Wall().value);
   outbox_.Push(std::move(report));
-  reported_us_ = context_.loop.now_us();
+  unit.reported_us = context_.loop.now_us();
   SendDue();
 }
 
-void Device::ReportEvents() {
-  for (const DeviceSim::HappenedEvent& event : sim_.TakeEvents()) {
-    if (quiet_) return;
+void Device::ReportEvents(Unit& unit) {
+  for (const DeviceSim::HappenedEvent& event : unit.sim.TakeEvents()) {
+    if (quiet_ || !unit.is_attached) return;
     if (!client_.connected() && outbox_.size() >= kEventsWaitingMax) {
       context_.probe.EventDropped();
       continue;
     }
     ReportOutbox::Report report;
-    report.topic = Topic(fmt::format("up/event/{}/{}", event.event->siid, event.event->eiid));
+    report.topic = unit.Topic(fmt::format("up/event/{}/{}", event.event->siid, event.event->eiid));
     report.payload = EventPayload(event, SystemClock().Wall().value);
     outbox_.Push(std::move(report));
   }
-  SendDue();
 }
 
 void Device::SendDue() {
@@ -318,28 +373,36 @@ void Device::OnInputEnd() {
 
 void Device::OnMessage(const mqtt::PublishView& message) {
   CatchUp();
+  constexpr std::string_view kOwn = "device/";
   std::string_view topic = message.topic;
   if (topic.substr(0, 1) == "$") {
-    if (ObeyDelta(message.payload, &sim_) == 0) return;
+    if (ObeyDelta(message.payload, &own().sim) == 0) return;
     context_.probe.DeltaObeyed();
-    return Report(sim_.TakeCommanded());
+    return Report(own(), own().sim.TakeCommanded());
   }
-  topic.remove_prefix(std::min(topic.size(), std::string_view("device/").size() + id_.size() + 1));
+  topic.remove_prefix(std::min(topic.size(), kOwn.size()));
+  const size_t slash = topic.find('/');
+  Unit* const unit = Find(topic.substr(0, slash));
+  if (unit != nullptr) OnDownlink(*unit, topic.substr(slash + 1), message.payload);
+}
+
+void Device::OnDownlink(Unit& unit, std::string_view rest, std::string_view payload) {
   static constexpr std::array<std::pair<std::string_view, Verb>, 3> kVerbs = {
       {{"down/set/", Verb::kSet}, {"down/get/", Verb::kGet}, {"down/action/", Verb::kAction}}};
   for (const auto& [prefix, verb] : kVerbs) {
-    if (topic.substr(0, prefix.size()) == prefix) {
-      return Command(verb, topic.substr(prefix.size()), message.payload);
+    if (rest.substr(0, prefix.size()) == prefix) {
+      return Command(unit, verb, rest.substr(prefix.size()), payload);
     }
   }
-  if (topic == "down/refused") {
+  if (rest == "down/topology") return OnTopology(payload);
+  if (rest == "down/refused") {
     context_.probe.ReportRefused();
-    log::Refusal("report_refused", {{"device", id_}, {"code", RefusalCode(message.payload)}});
+    log::Refusal("report_refused", {{"device", unit.id}, {"code", RefusalCode(payload)}});
   }
 }
 
-void Device::Command(Verb verb, std::string_view request, std::string_view payload) {
-  const std::string answer = Answer(verb, payload, &sim_);
+void Device::Command(Unit& unit, Verb verb, std::string_view request, std::string_view payload) {
+  const std::string answer = Answer(verb, payload, &unit.sim);
   if (answer.find(R"({"code":-)") == 0) context_.probe.CommandFailed();
   switch (verb) {
     case Verb::kSet:
@@ -352,10 +415,10 @@ void Device::Command(Verb verb, std::string_view request, std::string_view paylo
       context_.probe.ActionDone();
       break;
   }
-  Publish(Topic(fmt::format("up/reply/{}", request)), answer, next_reply_id_, false);
+  Publish(unit.Topic(fmt::format("up/reply/{}", request)), answer, next_reply_id_, false);
   Flush();
-  Report(sim_.TakeCommanded());
-  if (!sim_.moving()) return;
+  Report(unit, unit.sim.TakeCommanded());
+  if (!unit.sim.moving()) return;
   // What now moves must be seen moving.
   context_.loop.Cancel(&wake_timer_);
   PlanWake();

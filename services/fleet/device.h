@@ -25,16 +25,24 @@ struct FleetContext {
   std::mt19937_64& random;
 };
 
-// A simulated device on the network: connects and always comes back, reports, obeys commands, and
-// keeps the ledger of what it sent until it is acknowledged. On the loop's thread.
+// A simulated device on the network, with those behind it where it is a hub: connects and always
+// comes back, reports, obeys commands, and keeps the ledger of what it sent until it is
+// acknowledged. On the loop's thread.
 class Device final : private MqttClient::Owner {
  public:
+  struct Child {
+    std::string id;
+    const Kind* kind = nullptr;
+    std::string_view link;
+    uint64_t seed = 0;
+  };
   struct Options {
     std::string id;
     std::string_view fleet_key;
     mqtt::Version version = mqtt::Version::k311;
     bool falls_silent = false;
     uint64_t seed = 0;
+    std::vector<Child> children;
   };
 
   // Everything borrowed outlives the device.
@@ -50,7 +58,7 @@ class Device final : private MqttClient::Owner {
   // Says DISCONNECT and does not come back.
   void Leave();
 
-  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] const std::string& id() const { return own().id; }
   [[nodiscard]] bool connected() const { return client_.connected(); }
   [[nodiscard]] bool was_connected() const { return was_connected_; }
   // Nothing waits for an acknowledgement.
@@ -58,6 +66,17 @@ class Device final : private MqttClient::Owner {
   [[nodiscard]] const ReportOutbox& outbox() const { return outbox_; }
 
  private:
+  // The device itself, or a child behind it.
+  struct Unit {
+    std::string id;
+    DeviceSim sim;
+    std::string_view link = {};  // of a child
+    bool is_attached = true;     // a child is not before its hub was told so
+    int64_t reported_us = 0;
+
+    [[nodiscard]] std::string Topic(std::string_view rest) const;
+  };
+
   void OnConnected(const mqtt::Connack& connack) override;
   void OnPuback(uint16_t packet_id, mqtt::ReasonCode reason) override;
   void OnMessage(const mqtt::PublishView& message) override;
@@ -67,6 +86,13 @@ class Device final : private MqttClient::Owner {
   void Retry();
   void Down();
   void Subscribe();
+  void Attach();
+  void OnTopology(std::string_view payload);
+  [[nodiscard]] Unit& own() { return units_.front(); }
+  [[nodiscard]] const Unit& own() const { return units_.front(); }
+  // nullptr where it is none of ours.
+  [[nodiscard]] Unit* Find(std::string_view id);
+  [[nodiscard]] bool moving() const;
   void Wake();
   void PlanWake();
   void CatchUp();
@@ -75,18 +101,18 @@ class Device final : private MqttClient::Owner {
   void PlanSilence();
   void FallSilent();
   void ComeBack();
-  void Command(Verb verb, std::string_view request, std::string_view payload);
-  void Report(const DeviceSim::Properties& properties);
-  void ReportEvents();
+  void OnDownlink(Unit& unit, std::string_view rest, std::string_view payload);
+  void Command(Unit& unit, Verb verb, std::string_view request, std::string_view payload);
+  void ReportDue(Unit& unit);
+  void Report(Unit& unit, const DeviceSim::Properties& properties);
+  void ReportEvents(Unit& unit);
   void SendDue();
   void Publish(std::string_view topic, std::string_view payload, uint16_t packet_id, bool dup);
   void Flush();
   [[nodiscard]] double Uniform(double from, double to);
-  [[nodiscard]] std::string Topic(std::string_view rest) const;
 
   FleetContext& context_;
-  DeviceSim sim_;
-  const std::string id_;
+  std::vector<Unit> units_;  // the device itself first
   const std::string user_name_;
   const std::string password_;
   const mqtt::Version version_;
@@ -97,7 +123,6 @@ class Device final : private MqttClient::Owner {
   int64_t next_report_id_;  // from the wall clock, so that no restart ever repeats one
   int64_t backoff_us_;
   int64_t woke_us_;
-  int64_t reported_us_ = 0;
   int64_t heard_us_ = 0;
   uint16_t next_reply_id_;
   bool quiet_ = false;

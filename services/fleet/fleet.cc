@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "libs/base/check.h"
 #include "libs/base/log.h"
 
 namespace homeport::fleet {
@@ -29,6 +30,7 @@ class KindPicker {
     size_t best = 0;
     double most = -1;
     for (size_t i = 0; i < kinds_.size(); ++i) {
+      if (kinds_[i]->spec.share == 0) continue;
       const double due = static_cast<double>(total_) * kinds_[i]->spec.share / shares_;
       const double lacking = (due - counts_[i]) / kinds_[i]->spec.share;
       if (lacking <= most) continue;
@@ -64,8 +66,24 @@ Fleet::Fleet(const Parts& parts)
     options.falls_silent =
         kind.spec.may_fall_silent && percent(random_) < parts.config.silent_percent;
     options.seed = random_();
+    options.children = ChildrenOf(kind, options.id);
     devices_.push_back(std::make_unique<Device>(context_, kind, options));
   }
+}
+
+// hub-0001-1, hub-0001-2 …
+std::vector<Device::Child> Fleet::ChildrenOf(const Kind& hub, std::string_view id) {
+  std::vector<Device::Child> children;
+  for (const ChildSpec& child : hub.spec.children) {
+    const auto kind = std::find_if(parts_.kinds.begin(), parts_.kinds.end(),
+                                   [&](const auto& one) { return one->spec.name == child.kind; });
+    HP_CHECK(kind != parts_.kinds.end());
+    children.push_back({.id = fmt::format("{}-{}", id, children.size() + 1),
+                        .kind = kind->get(),
+                        .link = child.link,
+                        .seed = random_()});
+  }
+  return children;
 }
 
 void Fleet::Start() {

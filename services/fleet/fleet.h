@@ -45,6 +45,7 @@ class Fleet {
   void AwaitSettled(int64_t deadline_us);
   void AwaitGone(int64_t deadline_us);
   [[nodiscard]] size_t Unacked() const;
+  [[nodiscard]] std::vector<Device::Child> ChildrenOf(const Kind& hub, std::string_view id);
 
   Parts parts_;
   std::mt19937_64 random_;

@@ -23,6 +23,7 @@ absl::Status CreateProduct(const FleetConfig& config, const KindSpec& spec,
   request.mutable_product()->set_display_name(std::string(spec.title));
   request.mutable_product()->set_model_json(std::string(spec.model_json));
   request.mutable_product()->set_allow_unregistered(true);
+  request.mutable_product()->set_is_hub(!spec.children.empty());
   grpc::ClientContext context;
   HP_RETURN_IF_ERROR(rpc::PrepareCall(context, token, kCallMs));
   product::Product created;

@@ -25,7 +25,7 @@ if ARGV[4] == '0' and redis.call('HLEN', KEYS[1]) == 1 then
   return {epoch}
 end
 local record = redis.call('HGETALL', KEYS[1])
-local former, former_field, clients = nil, nil, 0
+local former, former_field, clients = false, nil, 0
 for i = 1, #record, 2 do
   local field = record[i]
   if field == 'x' then return {-1} end

@@ -60,6 +60,9 @@ class Verdict:
 
     def _judge_reports(self, rows):
         stack = self._stack
+        children, reachable = (stack.database.number(
+            f"SELECT count(*) FROM device child JOIN device hub ON hub.id = child.hub "
+            f"WHERE hub.online {condition}") for condition in ("", "AND child.online"))
         code = stack.stop_fleet()
         problems = [] if code == 0 else [f"the fleet ended with code {code}: {stack.log('fleet')}"]
         fleet = fleet_summary(stack.log("fleet"))
@@ -68,7 +71,10 @@ class Verdict:
         committed = self._versions() - self._versions_before
         sent, acked = int(fleet.get("sent", 0)), int(fleet.get("acked", 0))
         rows += [("reports sent", str(sent)), ("reports acknowledged", str(acked)),
-                 ("reports committed to shadows", str(committed))]
+                 ("reports committed to shadows", str(committed)),
+                 ("children behind hubs online", f"{reachable} of {children}")]
+        if reachable < children and not any(stack.restarts().values()):
+            problems.append(f"{children - reachable} children of hubs are offline")
         if acked == 0:
             problems.append("no report was acknowledged")
         if committed < acked:

@@ -18,6 +18,8 @@ using report_class::kOnOff;
 using report_class::kPosition;
 using report_class::kTemperature;
 
+using KindSpecs = std::array<KindSpec, 9>;
+
 constexpr double kMinute = 60;
 constexpr double kDay = 24 * kHour;
 
@@ -78,26 +80,22 @@ constexpr PropertyRule kCurtainRules[] = {
     {"curtain.status", kOnOff, Signal::kHeld, 0},
 };
 
+constexpr PropertyRule kLeakRules[] = {
+    {"submersion-sensor.submersion-state", kOccupancy, Signal::kToggle, 0, 0, kDay},
+    {"battery.battery-level", kBattery, Signal::kDrain, 85, 0, 6 * kDay},
+};
+constexpr EventRule kLeakEvents[] = {{"submersion-sensor.submersion-state",
+                                      "submersion-sensor.submersion-detected",
+                                      "submersion-sensor.no-submersion"}};
+
 constexpr PropertyRule kHubRules[] = {
     {"gateway.guard-mode", kOnOff, Signal::kToggle, 0, 0, kDay},
-    {"temperature-humidity-sensor-3.temperature", kTemperature, Signal::kDaily, 21, 3},
-    {"temperature-humidity-sensor-3.relative-humidity", kHumidity, Signal::kDaily, 50, 9},
-    {"temperature-humidity-sensor-4.temperature", kTemperature, Signal::kDaily, 18, 2},
-    {"temperature-humidity-sensor-4.relative-humidity", kHumidity, Signal::kDaily, 55, 7},
-    {"temperature-humidity-sensor-5.temperature", kTemperature, Signal::kDaily, 24, 4},
-    {"temperature-humidity-sensor-5.relative-humidity", kHumidity, Signal::kDaily, 40, 8},
-    {"submersion-sensor-6.submersion-state", kOccupancy, Signal::kToggle, 0, 0, kDay},
-    {"submersion-sensor-7.submersion-state", kOccupancy, Signal::kToggle, 0, 0, kDay},
 };
-constexpr EventRule kHubEvents[] = {
-    {"submersion-sensor-6.submersion-state", "submersion-sensor-6.submersion-detected",
-     "submersion-sensor-6.no-submersion"},
-    {"submersion-sensor-7.submersion-state", "submersion-sensor-7.submersion-detected",
-     "submersion-sensor-7.no-submersion"},
-};
+constexpr ChildSpec kHubChildren[] = {
+    {"thermometer", "ble"}, {"thermometer", "ble"}, {"door", "zigbee"}, {"leak", "zigbee"}};
 
-std::array<KindSpec, 8> MakeSpecs() {
-  std::array<KindSpec, 8> kinds;
+KindSpecs MakeSpecs() {
+  KindSpecs kinds;
   kinds[0] = {.name = "lamp",
               .product = "homeport.light.lamp1",
               .title = "Table Lamp",
@@ -153,14 +151,21 @@ std::array<KindSpec, 8> MakeSpecs() {
               .model_json = models::kHub,
               .share = 1,
               .properties = kHubRules,
-              .events = kHubEvents};
+              .children = kHubChildren};
+  kinds[8] = {.name = "leak",
+              .product = "homeport.flood.leak1",
+              .title = "Water Leak Sensor",
+              .model_json = models::kLeak,
+              .share = 0,
+              .properties = kLeakRules,
+              .events = kLeakEvents};
   return kinds;
 }
 
 }  // namespace
 
 std::span<const KindSpec> Catalog() {
-  static const std::array<KindSpec, 8> kKinds = MakeSpecs();
+  static const KindSpecs kKinds = MakeSpecs();
   return kKinds;
 }
 

@@ -151,6 +151,14 @@ size_t ObeyDelta(std::string_view payload, DeviceSim* device) {
   return obeyed;
 }
 
+TopologyAnswer ReadTopologyAnswer(std::string_view payload) {
+  json::Value document;
+  if (!json::ParseInto(payload, kLimits, document).ok() || !document.is_object()) return {};
+  const json::Value* device = document.IfObject()->Find("did");
+  if (device == nullptr || device->IfString() == nullptr) return {};
+  return {*device->IfString(), document.IfObject()->FindInt64("code").value_or(0)};
+}
+
 int64_t RefusalCode(std::string_view payload) {
   json::Value document;
   if (!json::ParseInto(payload, kLimits, document).ok() || !document.is_object()) return 0;

@@ -33,6 +33,15 @@ enum class Verb : uint8_t { kSet, kGet, kAction };
 // not fit is left alone.
 size_t ObeyDelta(std::string_view payload, DeviceSim* device);
 
+// What a hub is told of a child that it named (homeport/topology/v1/topology.proto). Code 0 where
+// the payload is none.
+struct TopologyAnswer {
+  std::string device;
+  int64_t code = 0;
+};
+inline constexpr int64_t kAttached = 200;
+[[nodiscard]] TopologyAnswer ReadTopologyAnswer(std::string_view payload);
+
 // The code in a message on device/{did}/down/refused; 0 where there is none.
 [[nodiscard]] int64_t RefusalCode(std::string_view payload);
 

@@ -42,6 +42,12 @@ struct EventRule {
   std::string_view when_false;
 };
 
+// A device behind a hub: its kind, and what links it to the hub (services/registry/core/links.h).
+struct ChildSpec {
+  std::string_view kind;
+  std::string_view link;
+};
+
 enum class Behaviour : uint8_t { kPlain, kCurtain, kVacuum };
 
 // A kind of device as the catalogue (catalog.cc) declares it. Static data.
@@ -50,12 +56,13 @@ struct KindSpec {
   std::string_view product;  // product id
   std::string_view title;
   std::string_view model_json;
-  unsigned share = 1;  // of the fleet, relative to the other kinds
+  unsigned share = 1;  // of the fleet, relative to the other kinds; 0: only behind hubs
   Behaviour behaviour = Behaviour::kPlain;
   bool follows_shadow = false;   // obeys the classic shadow's delta
   bool may_fall_silent = false;  // loses its power without a word now and then
   std::span<const PropertyRule> properties;
   std::span<const EventRule> events = {};
+  std::span<const ChildSpec> children = {};  // of a hub
 };
 
 // A kind ready for use: the model parsed, the rules' properties found. Immutable.

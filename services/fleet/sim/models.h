@@ -9,6 +9,7 @@ extern const std::string_view kCurtain;
 extern const std::string_view kDoor;
 extern const std::string_view kHub;
 extern const std::string_view kLamp;
+extern const std::string_view kLeak;
 extern const std::string_view kPlug;
 extern const std::string_view kPurifier;
 extern const std::string_view kThermometer;

@@ -20,5 +20,7 @@ def run(arguments):
         print(result.stdout + result.stderr)
         check_equal(result.returncode, 0, f"exit code; the folder is kept: {folder}")
         check("homeport is up" in result.stdout, "the line 'homeport is up'")
+        check("children behind hubs online 8 of 8" in " ".join(result.stdout.split()),
+              "the children of both hubs are online")
         check(not (folder / "env").exists(), "the env file is gone after the stop")
     harness.remove_state(folder)

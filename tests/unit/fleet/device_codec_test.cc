@@ -102,5 +102,13 @@ TEST_CASE("the code of a refusal") {
   CHECK(RefusalCode("nonsense") == 0);
 }
 
+TEST_CASE("what a hub is told of a child") {
+  const TopologyAnswer answer = ReadTopologyAnswer(R"({"did":"hub-1-2","code":409,"message":"m"})");
+  CHECK(answer.device == "hub-1-2");
+  CHECK(answer.code == 409);
+  CHECK(ReadTopologyAnswer(R"({"code":200})").code == 0);
+  CHECK(ReadTopologyAnswer("nonsense").code == 0);
+}
+
 }  // namespace
 }  // namespace homeport::fleet
