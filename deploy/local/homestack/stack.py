@@ -96,6 +96,10 @@ class Stack:
             self._supervisor.start(gateway)
             self.gateways.append(gateway)
 
+    def add(self, part):
+        """Starts one more part, kept alive like the others."""
+        self._supervisor.start(part)
+
     def start_fleet(self):
         self.fleet = Fleet(self, self.options.devices)
         self._supervisor.start(self.fleet)
