@@ -70,7 +70,7 @@ DecodeError ReadConnectFlags(Reader* reader, Version version, ConnectFlags* out)
   return {};
 }
 
-DecodeError ReadProtocol(Reader* reader, Version* out) {
+DecodeError ReadProtocol(Reader* reader, Connect* out) {
   std::string_view name;
   uint8_t level = 0;
   if (!reader->String(&name)) return reader->error();
@@ -78,12 +78,12 @@ DecodeError ReadProtocol(Reader* reader, Version* out) {
     return {ReasonCode::kUnsupportedProtocolVersion, "protocol name is not MQTT"};
   }
   if (!reader->U8(&level)) return reader->error();
-  const bool is_31 = name == "MQIsdp" && level == 3;
+  out->is_31 = name == "MQIsdp" && level == 3;
   const bool is_current = name == "MQTT" && (level == 4 || level == 5);
-  if (!is_31 && !is_current) {
+  if (!out->is_31 && !is_current) {
     return {ReasonCode::kUnsupportedProtocolVersion, "protocol level not supported"};
   }
-  *out = level == 5 ? Version::k5 : Version::k311;
+  out->version = level == 5 ? Version::k5 : Version::k311;
   return {};
 }
 
@@ -100,7 +100,7 @@ DecodeError ReadWill(Reader* reader, Version version, const Limits& limits, Will
 
 DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Connect* out) {
   Reader reader(frame.body);
-  if (DecodeError error = ReadProtocol(&reader, &out->version)) return error;
+  if (DecodeError error = ReadProtocol(&reader, out)) return error;
   ConnectFlags flags{};
   if (DecodeError error = ReadConnectFlags(&reader, out->version, &flags)) return error;
   out->clean_start = flags.clean_start;

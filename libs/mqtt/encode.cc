@@ -108,8 +108,8 @@ char* PutBytes(std::string_view bytes, char* out) {
 void EncodeConnect(const Connect& packet, std::string* out) {
   const bool v5 = packet.version == Version::k5;
   FrameWriter writer(PacketType::kConnect, out);
-  writer.String("MQTT");
-  writer.U8(static_cast<uint8_t>(packet.version));
+  writer.String(packet.is_31 ? "MQIsdp" : "MQTT");
+  writer.U8(packet.is_31 ? 3 : static_cast<uint8_t>(packet.version));
   writer.U8(static_cast<uint8_t>(ConnectFlags(packet)));
   writer.U16(packet.keep_alive_s);
   if (v5) EncodeProperties(packet.properties, PlaceOf(PacketType::kConnect), out);

@@ -27,6 +27,7 @@ struct Will {
 
 struct Connect {
   Version version = Version::k311;
+  bool is_31 = false;       // MQTT 3.1, with version k311: what follows is the same in both
   bool clean_start = true;  // "clean session" in 3.1.1
   uint16_t keep_alive_s = 0;
   std::string_view client_id;  // may be empty: whether to accept that is the server's rule

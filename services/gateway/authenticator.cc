@@ -74,7 +74,7 @@ Verdict Authenticator::Identify(Session& session, const mqtt::Connect& connect) 
   }
   if (connect.client_id.size() > kClientIdBytesMax ||
       (connect.client_id.empty() && connect.version == mqtt::Version::k311 &&
-       !connect.clean_start)) {
+       (connect.is_31 || !connect.clean_start))) {
     return {ReasonCode::kClientIdentifierNotValid, "client_id"};  // [MQTT-3.1.3-8]
   }
   auto identity = std::make_unique<Identity>();
