@@ -82,8 +82,8 @@ struct Kept {
   uint64_t last_number = 0;  // of its queue
   uint32_t queued = 0;       // messages in its queue
   uint64_t queued_bytes = 0;
-  uint32_t end_due_s = 0;  // while it waits: when it ends, and its will is due; 0: never
-  uint32_t will_due_s = 0;
+  int64_t end_due_ms = 0;  // while it waits: when it ends, and its will is due; 0: never
+  int64_t will_due_ms = 0;
 };
 
 // What a session needs only at times; freed when it holds nothing.

@@ -201,7 +201,7 @@ void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill>
   const int64_t now_ms = c_.reactor.wall().value;
   const uint32_t delay_s = std::min(will->delay_s, session->kept()->expiry_s);
   const auto left_s = static_cast<uint32_t>(
-      due_ms == 0 ? delay_s : std::clamp<int64_t>((due_ms - now_ms) / 1000, 0, delay_s));
+      due_ms == 0 ? delay_s : std::clamp<int64_t>((due_ms - now_ms + 999) / 1000, 0, delay_s));
   session->cold->will = std::move(will);
   SetDue(*session, Due::kWill, left_s);
   ListWill(*session, now_ms + int64_t{left_s} * 1000);
@@ -295,17 +295,29 @@ void SessionKeeper::GiveUp(SessionHandle handle, uint64_t epoch, bool resumed) {
   Free(*waiting);
 }
 
-// Never early: the second that has begun does not count.
 void SessionKeeper::SetDue(Session& waiting, Due what, uint32_t in_s) {
-  const uint32_t due_s = c_.io.now_s() + in_s + 1;
-  (what == Due::kEnd ? waiting.kept()->end_due_s : waiting.kept()->will_due_s) = due_s;
-  due_.emplace(due_s, waiting.handle().packed(), what);
+  const int64_t due_ms = c_.reactor.now().value + int64_t{in_s} * 1000;
+  (what == Due::kEnd ? waiting.kept()->end_due_ms : waiting.kept()->will_due_ms) = due_ms;
+  due_.emplace(due_ms, waiting.handle().packed(), what);
+  Arm();
+}
+
+// One timer, for what is due first; one that runs before its time arms the next.
+void SessionKeeper::Arm() {
+  if (due_.empty()) return;
+  const int64_t due_ms = std::get<0>(*due_.begin());
+  if (armed_ms_ != 0 && armed_ms_ <= due_ms) return;
+  armed_ms_ = due_ms;
+  c_.reactor.After(std::max<int64_t>(due_ms - c_.reactor.now().value, 0), [this, due_ms] {
+    if (armed_ms_ == due_ms) armed_ms_ = 0;
+    RunDue();
+  });
 }
 
 void SessionKeeper::ForgetDue(const Session& waiting) {
   if (waiting.kept() == nullptr) return;
-  due_.erase({waiting.kept()->end_due_s, waiting.handle().packed(), Due::kEnd});
-  due_.erase({waiting.kept()->will_due_s, waiting.handle().packed(), Due::kWill});
+  due_.erase({waiting.kept()->end_due_ms, waiting.handle().packed(), Due::kEnd});
+  due_.erase({waiting.kept()->will_due_ms, waiting.handle().packed(), Due::kWill});
 }
 
 void SessionKeeper::Verify(const Session& waiting) {
@@ -332,10 +344,10 @@ void SessionKeeper::Free(Session& waiting) {
   c_.reactor.Defer([this, &waiting] { c_.io.sessions().Free(waiting); });
 }
 
-void SessionKeeper::Tick() {
-  const uint32_t now_s = c_.io.now_s();
-  while (!due_.empty() && std::get<0>(*due_.begin()) <= now_s) {
-    const auto [due_s, handle, what] = *due_.begin();
+void SessionKeeper::RunDue() {
+  const int64_t now_ms = c_.reactor.now().value;
+  while (!due_.empty() && std::get<0>(*due_.begin()) <= now_ms) {
+    const auto [due_ms, handle, what] = *due_.begin();
     due_.erase(due_.begin());
     Session* waiting = c_.io.sessions().FindKept(SessionHandle::FromPacked(handle));
     if (waiting == nullptr || !waiting->is_away()) continue;
@@ -345,6 +357,10 @@ void SessionKeeper::Tick() {
       PublishWill(*waiting);
     }
   }
+  Arm();
+}
+
+void SessionKeeper::Tick() {
   if (c_.store.idle() && pub_sub_.is_level()) c_.store.WritePlaces(c_.bus);
 }
 

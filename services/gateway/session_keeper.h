@@ -63,7 +63,7 @@ class SessionKeeper {
 
   // After this pod's lease had lapsed: gives a waiting session up that another pod has taken over.
   void Verify(const Session& waiting);
-  // Once a second: ends and wills that are due, and up to where this pod has read the bus.
+  // Once a second: writes up to where this pod has read the bus.
   void Tick();
 
  private:
@@ -74,6 +74,8 @@ class SessionKeeper {
   Session* MakeHeir(Session& session);
   void StartWaiting(Session& waiting, uint32_t expiry_s);
   void SetDue(Session& waiting, Due what, uint32_t in_s);
+  void Arm();
+  void RunDue();
   void ForgetDue(const Session& waiting);
   void Expire(Session& waiting);
   void Free(Session& waiting);
@@ -87,8 +89,9 @@ class SessionKeeper {
   Delivery& delivery_;
   PublishFlow& publish_;
   SubscribeFlow& subscribe_;
-  // By second, of sessions that wait: as many as Kept says.
-  std::set<std::tuple<uint32_t, uint64_t, Due>> due_;
+  // By the reactor's ms, of sessions that wait: as many as Kept says.
+  std::set<std::tuple<int64_t, uint64_t, Due>> due_;
+  int64_t armed_ms_ = 0;  // when the next timer runs; 0: none does
 };
 
 // Wills as Redis keeps them.
