@@ -41,6 +41,7 @@ struct Request {
   size_t field = kOther;
   bool in_value = false;
   bool connection_upgrade = false;  // Connection names the option
+  bool has_body = false;            // as its header says
   bool complete = false;
 };
 
@@ -82,7 +83,9 @@ int OnHeadersComplete(http_parser* parser) {
   Request& request = RequestOf(parser);
   request.complete = true;
   request.connection_upgrade = (parser->flags & F_CONNECTION_UPGRADE) != 0;
-  return 2;  // no body follows, whatever the headers say: the next bytes are frames
+  request.has_body = (parser->flags & F_CHUNKED) != 0 ||
+                     ((parser->flags & F_CONTENTLENGTH) != 0 && parser->content_length != 0);
+  return 2;  // what follows is no body for the parser to read
 }
 
 http_parser_settings Settings() {
@@ -172,9 +175,12 @@ UpgradeResult Judge(const http_parser& parser, const Request& request, size_t by
   }
   const std::string_view target = request.target;
   if (target.substr(0, target.find('?')) != kPath) return Refuse("404 Not Found", "not /mqtt");
-  const bool is_http_1_1 =
-      parser.http_major > 1 || (parser.http_major == 1 && parser.http_minor >= 1);
-  if (!is_http_1_1) return Refuse("400 Bad Request", "HTTP older than 1.1");
+  if (parser.http_major > 1) return Refuse("505 HTTP Version Not Supported", "not HTTP/1.1");
+  if (parser.http_major < 1 || parser.http_minor < 1) {
+    return Refuse("400 Bad Request", "HTTP older than 1.1");
+  }
+  // A proxy may take for a request, or for another client's, what is read as frames here.
+  if (request.has_body) return Refuse("400 Bad Request", "an upgrade has no body");
   if (request.times[kHost] != 1) return Refuse("400 Bad Request", "not exactly one Host header");
   const bool upgrades = AnyItem(request.values[kUpgrade], [](std::string_view item) {
     return EqualIgnoringCase(item, "websocket");
