@@ -101,6 +101,11 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
              .doc = "published by one session, read no faster; 0: no limit"});
   table.Int("inflight-max", &c.inflight_max,
             {.min = 1, .max = 65'535, .doc = "QoS 1 messages of one session, each way"});
+  table.Int("qos2-untold-max", &c.qos2_untold_max,
+            {.min = 1,
+             .max = 65'535,
+             .doc = "QoS 2 messages of one session that await PUBREL, before version 5, whose "
+                    "clients are told of inflight-max"});
   table.Int("subscriptions-max", &c.subscriptions_max,
             {.min = 1, .max = 10'000, .doc = "filters of one session"});
   table.Int(

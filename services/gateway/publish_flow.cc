@@ -150,19 +150,27 @@ std::optional<OwedAck> PublishFlow::Owe(Session& session, const mqtt::PublishVie
   if (publish.qos == Qos::kExactlyOnce) {
     ack.type = PacketType::kPubrec;
     const auto insertion =
-        session.Cold().from_device_qos2.Insert(publish.packet_id, c_.config.inflight_max);
+        session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session));
     if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
       Acknowledge(session, publish, ReasonCode::kSuccess);
       return std::nullopt;
     }
     if (insertion == mqtt::InboundQos2Ids::Insertion::kFull) {
-      c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
-      c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
+      const bool is_told = session.version == mqtt::Version::k5;
+      c_.probe.Refuse(is_told ? mqtt::Name(ReasonCode::kReceiveMaximumExceeded)
+                              : std::string_view("qos2_untold_max"));
+      c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded,
+                            is_told ? "inflight_max" : "qos2_untold_max"});
       return std::nullopt;
     }
   }
   if (publish.qos != Qos::kAtMostOnce) ++session.unacked_up;
   return ack;
+}
+
+// A client that knows no receive maximum may send all it has before it releases the first.
+size_t PublishFlow::Qos2Max(const Session& session) const {
+  return session.version == mqtt::Version::k5 ? c_.config.inflight_max : c_.config.qos2_untold_max;
 }
 
 bool PublishFlow::Full() const { return c_.uplink.Full() || c_.bus.Full(); }
@@ -230,7 +238,7 @@ void PublishFlow::Acknowledge(Session& session, const mqtt::PublishView& publish
     ack.type = PacketType::kPubrec;
     if (!mqtt::IsFailure(reason) || session.version == mqtt::Version::k311) {
       static_cast<void>(
-          session.Cold().from_device_qos2.Insert(publish.packet_id, c_.config.inflight_max));
+          session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session)));
     }
   }
   ++session.unacked_up;

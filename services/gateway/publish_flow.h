@@ -59,6 +59,7 @@ class PublishFlow {
   [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);
   void SendAcks(Session& session, std::span<const OwedAck> acks);
   void ResumeBlocked();
+  [[nodiscard]] size_t Qos2Max(const Session& session) const;
   [[nodiscard]] bool Full() const;
   [[nodiscard]] FrameOutcome CheckWindow(Session& session);
 
