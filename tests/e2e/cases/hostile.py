@@ -103,9 +103,10 @@ class Battery:
     def pieces(self):
         """What is right is right byte by byte, and in one write; half of it is not minded."""
         for version in (4, 5):
-            whole = (rows.connect(version) + rows.subscribe(version, (b"hostile/pieces", 0)) +
-                     rows.publish(version, b"hostile/pieces") + PING)
-            for step in (1, 2, 3, 7, len(whole)):
+            rest = (rows.subscribe(version, (b"hostile/pieces", 0)) +
+                    rows.publish(version, b"hostile/pieces") + PING)
+            for step in (1, 2, 3, 7, 1000):
+                whole = rows.connect(version, client=b"pieces-%d-%d" % (version, step)) + rest
                 with self.connection() as channel:
                     for at in range(0, len(whole), step):
                         channel.sendall(whole[at:at + step])
