@@ -114,6 +114,11 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
        .max = 31'536'000,
        .unit = "s",
        .doc = "how long a session may outlive its connection; longer wishes are lowered to it"});
+  table.Int("waiting-messages-max", &c.waiting_messages_max,
+            {.min = 1,
+             .max = 1'000'000,
+             .doc = "QoS 1 and 2 messages that wait for a connected client to acknowledge others, "
+                    "where its session ends with its connection; more are dropped"});
   table.Int("queue-messages-max", &c.queue_messages_max,
             {.min = 1, .max = 32'000, .doc = "kept for a session whose client is away"});
   table.Int("queue-bytes-max", &c.queue_bytes_max,

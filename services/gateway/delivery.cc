@@ -16,7 +16,6 @@ using mqtt::Qos;
 using mqtt::ReasonCode;
 using mqtt::Version;
 
-constexpr size_t kWaitingMax = 1000;
 constexpr char kTopicAliasId = 0x23;  // section 2.2.2.2
 
 // Of the message, and of this delivery of it; version 5 only.
@@ -82,7 +81,7 @@ DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* fr
   std::optional<Outbound::KeptAs> kept = Outbound::KeptAs();
   if (session.kept() != nullptr) {
     kept = Keep(session, out, from);
-  } else if (session.Cold().outbound.waiting() >= kWaitingMax) {
+  } else if (session.Cold().outbound.waiting() >= c_.config.waiting_messages_max) {
     kept = std::nullopt;
   }
   if (!kept) {

@@ -48,9 +48,12 @@ class Registry(Pod):
                 "token-issuer": ISSUER, "ca-key-file": context.pki.sealing_key}
 
 
-# Protocol suites publish and subscribe faster than a device may, and ask for a server keep alive.
+# Protocol suites publish and subscribe faster than a device may, are slow to read what comes of it,
+# and ask for a server keep alive.
 CONFORMANCE = {"anonymous": "true", "keep-alive-s-max": 60, "publishes-per-second": 2000,
-               "bytes-per-second": 16 << 20, "subscriptions-max": 500}
+               "bytes-per-second": 16 << 20, "subscriptions-max": 500,
+               "waiting-messages-max": 50_000, "queue-messages-max": 20_000,
+               "queue-bytes-max": 64 << 20, "output-bytes-max": 16 << 20}
 
 
 class Gateway(Pod):

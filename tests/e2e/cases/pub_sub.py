@@ -10,6 +10,7 @@ import harness
 import mqtt
 
 MESSAGES = 20
+BURST = 3000
 
 
 def run(context):
@@ -22,6 +23,7 @@ def run(context):
             retained(running, version)
         shared(running)
         shared_over_many_streams(running)
+        burst(running)
 
 
 def every_message_once(running, version, qos):
@@ -35,6 +37,21 @@ def every_message_once(running, version, qos):
     for listener in listeners:
         found = listener.lines(MESSAGES)
         harness.check_equal(sorted(found), sorted(wanted), f"QoS {qos}, MQTT {version}")
+
+
+def burst(running):
+    """One who reads only when all has been sent still gets all."""
+    reader = mqtt.Client(running.gateways[1].listen["mqtt"])
+    reader.connect("burst-reader")
+    reader.subscribe("burst/#", qos=1)
+    writer = mqtt.Client(running.gateways[0].listen["mqtt"])
+    writer.connect("burst-writer")
+    for number in range(BURST):
+        writer.publish("burst/x", f"{number}", wait=False)
+    for _ in range(BURST):
+        writer.wait(mqtt.PUBACK, 30)
+    found = [reader.message(30)[1] for _ in range(BURST)]
+    harness.check_equal(found, [b"%d" % number for number in range(BURST)], "the burst")
 
 
 def retained(running, version):
