@@ -277,9 +277,10 @@ absl::Status Worker::CommitNext() {
   }
   const MonoMs began = parts_.clock.Now();
   const absl::Status status = CommitOrRehearse();
-  // The slower PostgreSQL is, the more goes into one transaction.
-  commit_at_ = began + std::max(options_.commit_interval_ms,
-                                kCommitShare * (parts_.clock.Now() - began));
+  // The slower PostgreSQL is, the more goes into one transaction. What a full one has left behind
+  // has company enough: a backlog is worked off without a pause.
+  const int64_t share = reader_.empty() ? kCommitShare * (parts_.clock.Now() - began) : 0;
+  commit_at_ = began + std::max(options_.commit_interval_ms, share);
   return status;
 }
 
