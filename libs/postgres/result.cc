@@ -25,15 +25,11 @@ size_t Result::size() const { return rows_->result.size(); }
 
 size_t Result::affected() const { return rows_->result.affected_rows(); }
 
-bool Result::IsNull(size_t row, int column) const {
-  HP_CHECK(row < size());
-  HP_CHECK(column >= 0 && static_cast<unsigned>(column) < rows_->result.columns());
-  return rows_->result[static_cast<pqxx::result::size_type>(row)][column].is_null();
-}
+bool Result::IsNull(size_t row, int column) const { return rows_->Field(row, column).is_null(); }
 
 std::string_view Result::Text(size_t row, int column) const {
-  if (IsNull(row, column)) return {};
-  const pqxx::field field = rows_->result[static_cast<pqxx::result::size_type>(row)][column];
+  const pqxx::field field = rows_->Field(row, column);
+  if (field.is_null()) return {};
   return {field.c_str(), field.size()};
 }
 

@@ -3,6 +3,7 @@
 #include <pqxx/pqxx>
 #include <utility>
 
+#include "libs/base/check.h"
 #include "libs/postgres/result.h"
 
 namespace homeport::postgres {
@@ -11,6 +12,13 @@ namespace homeport::postgres {
 class Result::Rows {
  public:
   explicit Rows(pqxx::result r) : result(std::move(r)) {}
+
+  [[nodiscard]] pqxx::field Field(size_t row, int column) const {
+    HP_CHECK(row < result.size());
+    HP_CHECK(column >= 0 && static_cast<unsigned>(column) < result.columns());
+    return result[static_cast<pqxx::result::size_type>(row)][column];
+  }
+
   pqxx::result result;
 };
 

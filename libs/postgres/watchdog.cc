@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "absl/time/time.h"
@@ -19,10 +20,10 @@ Watchdog::Watch::Watch(Watchdog* watchdog, int socket, int64_t ms_max)
     : watchdog_(watchdog), socket_(socket), deadline_us_(MonotonicMicros() + ms_max * 1000) {
   if (watchdog_ == nullptr) return;
   absl::MutexLock lock(&watchdog_->mutex_);
-  // The thread sleeps until the first deadline it knows: only an earlier one must wake it.
-  if (*watchdog_->watches_.insert(this).first == *watchdog_->watches_.begin()) {
-    watchdog_->changed_.Signal();
-  }
+  watchdog_->watches_.insert(this);
+  // The deadline of a watch is behind the end of the thread's sleep as a rule: waking the thread
+  // would cost every statement more than its watch.
+  if (deadline_us_ < watchdog_->awake_us_) watchdog_->changed_.Signal();
 }
 
 Watchdog::Watch::~Watch() {
@@ -47,9 +48,10 @@ void Watchdog::Run() {
   absl::MutexLock lock(&mutex_);
   while (!stopped_) {
     ShutOverdue();
-    const int64_t wait_us =
-        watches_.empty() ? kIdleUs : (*watches_.begin())->deadline_us_ - MonotonicMicros();
-    changed_.WaitWithTimeout(&mutex_, absl::Microseconds(wait_us));
+    const int64_t now_us = MonotonicMicros();
+    awake_us_ = watches_.empty() ? now_us + kIdleUs
+                                 : std::min(now_us + kIdleUs, (*watches_.begin())->deadline_us_);
+    changed_.WaitWithTimeout(&mutex_, absl::Microseconds(awake_us_ - now_us));
   }
 }
 

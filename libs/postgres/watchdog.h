@@ -44,6 +44,7 @@ class Watchdog {
   absl::Mutex mutex_;
   absl::CondVar changed_;
   std::set<Watch*, Earlier> watches_ ABSL_GUARDED_BY(mutex_);
+  int64_t awake_us_ ABSL_GUARDED_BY(mutex_) = 0;  // when the thread looks again by itself
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

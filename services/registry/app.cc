@@ -8,12 +8,15 @@
 #include "libs/base/strings.h"
 #include "libs/rpc/read_file.h"
 #include "services/registry/schema.h"
+#include "services/registry/store/state_store.h"
 
 namespace homeport::registry {
 namespace {
 
 constexpr int64_t kDrainMs = 5000;
 constexpr int64_t kDatabaseWaitMs = 30'000;
+constexpr size_t kShadowsOfBatch = 64;
+constexpr size_t kPagesOfBatch = 8;
 
 postgres::ConnectOptions ConnectOptionsOf(const RegistryConfig& config) {
   return {.conninfo = config.postgres, .application = "homeport-registry"};
@@ -35,6 +38,22 @@ postgres::ConnectOptions ApiOptionsOf(const RegistryConfig& config, postgres::Wa
   options.answer_ms_max = config.api_answer_ms;
   options.connect_s_max = std::max<int64_t>(2, config.api_answer_ms / 1000);
   return options;
+}
+
+// For statements that look rows up by key.
+postgres::ConnectOptions ReadOptionsOf(const RegistryConfig& config, postgres::Watchdog& watchdog) {
+  postgres::ConnectOptions options = ApiOptionsOf(config, watchdog);
+  options.settings = kBatchSettings;
+  return options;
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<FoundDevices>>> SearchEach(
+    postgres::Connection& connection, const std::vector<DeviceSearch>& searches) {
+  std::vector<absl::StatusOr<FoundDevices>> found;
+  for (const DeviceSearch& search : searches) {
+    HP_ASSIGN_OR_RETURN(found.emplace_back(), SearchDevices(connection, search));
+  }
+  return found;
 }
 
 redis_blocking::ClientOptions RedisOptionsOf(const RegistryConfig& config) {
@@ -95,6 +114,20 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
       catalog_probe_(metrics_),
       pool_(
           {.connect = ApiOptionsOf(config, watchdog_), .connections_max = config.api_connections}),
+      page_lane_({.connect = ReadOptionsOf(config, watchdog_),
+                  .threads = config.api_read_threads,
+                  .waiting_max = config.api_reads_waiting_max}),
+      search_lane_({.connect = ApiOptionsOf(config, watchdog_),
+                    .threads = config.api_read_threads,
+                    .waiting_max = config.api_reads_waiting_max}),
+      shadow_reads_(page_lane_,
+                    {.batch_max = kShadowsOfBatch, .waiting_max = config.api_reads_waiting_max},
+                    FindDeviceShadows),
+      page_reads_(page_lane_,
+                  {.batch_max = kPagesOfBatch, .waiting_max = config.api_reads_waiting_max},
+                  FindDevicePages),
+      search_reads_(search_lane_, {.batch_max = 1, .waiting_max = config.api_reads_waiting_max},
+                    SearchEach),
       auth_(tokens, clock_),
       catalog_(clock_),
       appender_(pod.str(), config.partitions, RedisOptionsOf(config), probe_),
@@ -128,9 +161,9 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
                    {.queue = provisions_, .appender = appender_, .clock = clock_, .probe = probe_}),
       products_(PartsOf(auth_, pool_, probe_), config.model_versions_max),
       models_(PartsOf(auth_, pool_, probe_), config.model_versions_max),
-      devices_(PartsOf(auth_, pool_, probe_), appender_,
+      devices_(PartsOf(auth_, pool_, probe_), {page_reads_, search_reads_}, appender_,
                {.partitions = config.partitions, .purge_days = config.device_purge_days}),
-      shadows_(PartsOf(auth_, pool_, probe_), appender_, answers_),
+      shadows_(PartsOf(auth_, pool_, probe_), shadow_reads_, appender_, answers_),
       tenants_(PartsOf(auth_, pool_, probe_)),
       audit_(PartsOf(auth_, pool_, probe_)),
       operations_(PartsOf(auth_, pool_, probe_)),
@@ -197,6 +230,8 @@ void App::AddBackground() {
                     .stop = [&part] { part.Stop(); },
                     .stop_ms_max = 2 * kDrainMs + config_.postgres_answer_ms});
   };
+  add("reads", page_lane_);
+  add("searches", search_lane_);
   add("inbox", inbox_);
   add("membership", membership_);
   add("sweeper", sweeper_);

@@ -81,6 +81,11 @@ class App {
   CatalogProbe catalog_probe_;
   postgres::Watchdog watchdog_;  // outlives every connection
   postgres::Pool pool_;
+  ReadLane page_lane_;
+  ReadLane search_lane_;
+  ShadowReads shadow_reads_;
+  PageReads page_reads_;
+  PageReads search_reads_;
   rpc::CallAuth auth_;
   Catalog catalog_;
   AnswerTable answers_;

@@ -69,6 +69,17 @@ void DeclareConsumption(RegistryConfig& c, config::Table& table) {
              .max = 100,
              .unit = "connections",
              .doc = "PostgreSQL connections of the gRPC API"});
+  table.Int("api-read-threads", &c.api_read_threads,
+            {.min = 1,
+             .max = 64,
+             .unit = "threads",
+             .doc = "Threads, each with a connection, that read shadows and pages of lists; as "
+                    "many search"});
+  table.Int("api-reads-waiting-max", &c.api_reads_waiting_max,
+            {.min = 1,
+             .max = 100'000,
+             .unit = "reads",
+             .doc = "Reads that may wait for those threads; more are refused"});
 }
 
 void DeclareDatabase(RegistryConfig& c, config::Table& table) {

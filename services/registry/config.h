@@ -27,6 +27,8 @@ struct RegistryConfig {
   uint32_t transaction_messages = 2000;
   uint32_t cached_devices = 250'000;
   uint32_t api_connections = 8;
+  uint32_t api_read_threads = 2;
+  uint32_t api_reads_waiting_max = 1'000;
   int64_t postgres_answer_ms = 10'000;
   int64_t api_answer_ms = 4'000;
   uint32_t history_days_ahead = 3;

@@ -158,6 +158,8 @@ ServiceProbe::ServiceProbe(metrics::Registry& r)
                                          {{"dependency", "redis"}})),
       postgres_failures_(r.AddSharedCounter(Name("service_retries_total"), kFailuresHelp,
                                             {{"dependency", "postgres"}})),
+      reads_refused_(r.AddSharedCounter(Name("reads_refused_total"),
+                                        "gRPC reads refused because api-reads-waiting-max waited")),
       late_answers_(r.AddSharedCounter(
           Name("late_answers_total"), "Answers to gRPC requests that nobody waited for any more")) {
   for (const char* table : {"telemetry", "event"}) {
@@ -216,6 +218,7 @@ void ServiceProbe::Provisioned(std::string_view outcome) {
   }
   counter->Increment();
 }
+void ServiceProbe::ReadRefused() { reads_refused_.Increment(); }
 void ServiceProbe::LateAnswer() { late_answers_.Increment(); }
 
 constexpr std::string_view kImportHelp = "Rows of imports worked off, by what became of them";

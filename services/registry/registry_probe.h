@@ -97,6 +97,7 @@ class ServiceProbe {
   void HistoryDropped(std::string_view table, size_t partitions, int64_t rows);
   void HistoryStands(std::string_view table, int64_t made_until_s, int64_t default_rows);
   void Provisioned(std::string_view outcome);  // "accepted" or an error code of a fixed set
+  void ReadRefused();                          // too many wait for PostgreSQL
   void LateAnswer();                           // an ApiAnswer nobody waits for any more
 
  private:
@@ -106,6 +107,7 @@ class ServiceProbe {
   metrics::SharedCounter& fields_swept_;
   metrics::SharedCounter& redis_failures_;
   metrics::SharedCounter& postgres_failures_;
+  metrics::SharedCounter& reads_refused_;
   metrics::SharedCounter& late_answers_;
   struct History {
     metrics::SharedCounter& made;

@@ -16,7 +16,7 @@ from homestack.state import StackError  # noqa: E402
 
 def main():
     names = sorted(p.stem for p in Path(__file__).parent.glob("*.py")
-                   if p.stem not in ("run", "support", "delivery"))
+                   if p.stem not in ("run", "support", "delivery", "population"))
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("name", nargs="*", metavar="NAME", help=", ".join(names))
     parser.add_argument("--bin", type=Path,

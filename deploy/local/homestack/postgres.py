@@ -104,11 +104,12 @@ class Database:
     def __init__(self, address):
         self._address = address
 
-    def rows(self, sql):
-        """The rows of one query, each a list of strings."""
+    def rows(self, sql, seconds=60):
+        """The rows of one query that may take so long, each a list of strings."""
         result = subprocess.run(
             ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1",
-             "-d", self._address, "-c", sql], capture_output=True, text=True, timeout=60)
+             "-d", self._address, "-c", sql], capture_output=True, text=True,
+            timeout=seconds)
         if result.returncode != 0:
             raise StackError(f"psql failed: {result.stderr.strip()}")
         return [line.split("\t") for line in result.stdout.splitlines()]

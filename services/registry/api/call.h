@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
 
 #include <initializer_list>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "libs/base/clock.h"
+#include "libs/base/log.h"
 #include "libs/base/reason.h"
 #include "libs/postgres/pool.h"
 #include "libs/rpc/call_auth.h"
@@ -68,6 +70,23 @@ grpc::Status Serve(const ApiParts& parts, std::string_view method,
                                           : rpc::ToGrpc(claims.status());
   parts.probe.Call(method, static_cast<int>(answer.error_code()));
   return answer;
+}
+
+// The same for a handler that does not wait: ends the call.
+inline void Answer(const ApiParts& parts, std::string_view method, grpc::ServerUnaryReactor& call,
+                   const absl::Status& status) {
+  const grpc::Status answer = ToAnswer(status);
+  parts.probe.Call(method, static_cast<int>(answer.error_code()));
+  call.Finish(answer);
+}
+
+// What waits for a ReadLane is at its limit.
+[[nodiscard]] inline absl::Status TooManyReads(const ApiParts& parts) {
+  constexpr std::string_view kReason = "API_READS_WAITING_MAX";
+  parts.probe.ReadRefused();
+  log::Refusal("read_refused", {{"limit", "api-reads-waiting-max"}});
+  return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReason,
+                         "too many reads wait for PostgreSQL");
 }
 
 }  // namespace homeport::registry

@@ -37,6 +37,37 @@ std::string ListOf(const TenantId& tenant, const device::v1::ListDevicesRequest&
                      request.order_by(), request.filter());
 }
 
+struct DeviceList {
+  DeviceSearch search;
+  std::string bound_to;  // what its page tokens are
+};
+
+absl::StatusOr<DeviceList> ReadList(const rpc::CallAuth& auth,
+                                    const grpc::ServerContextBase& context,
+                                    const device::v1::ListDevicesRequest& request) {
+  HP_ASSIGN_OR_RETURN(const auth::Claims claims, auth.Authorize(context, kReaders));
+  DeviceList list;
+  DeviceSearch& search = list.search;
+  HP_ASSIGN_OR_RETURN(search.tenant, ReadParent(claims, request.parent()));
+  HP_ASSIGN_OR_RETURN(search.limit, ReadPageSize(request.page_size()));
+  HP_ASSIGN_OR_RETURN(search.filter, filter::Parse(request.filter()));
+  HP_ASSIGN_OR_RETURN(search.order, filter::ParseOrder(request.order_by(), DeviceSchema()));
+  search.deleted_too = request.show_deleted();
+  list.bound_to = ListOf(search.tenant, request);
+  HP_ASSIGN_OR_RETURN(search.behind,
+                      ReadPageToken(request.page_token(), list.bound_to, search.order.size()));
+  return list;
+}
+
+void FillList(const DeviceList& list, const FoundDevices& found,
+              device::v1::ListDevicesResponse& response) {
+  const size_t shown = std::min(found.rows.size(), static_cast<size_t>(list.search.limit));
+  response.mutable_devices()->Reserve(static_cast<int>(shown));
+  for (size_t i = 0; i < shown; ++i) FillDevice(found.rows[i], *response.add_devices());
+  if (shown == found.rows.size()) return;
+  response.set_next_page_token(MakePageToken(list.bound_to, found.last_keys));
+}
+
 }  // namespace
 
 absl::StatusOr<rpc::DeviceName> ReadDeviceName(const auth::Claims& claims,
@@ -96,33 +127,25 @@ grpc::Status DeviceService::GetDevice(grpc::ServerContext* context,
       });
 }
 
-grpc::Status DeviceService::ListDevices(grpc::ServerContext* context,
-                                        const device::v1::ListDevicesRequest* request,
-                                        device::v1::ListDevicesResponse* response) {
-  return Serve(parts_, "ListDevices", *context, kReaders,
-               [&](const auth::Claims& claims) { return List(claims, *request, *response); });
-}
-
-absl::Status DeviceService::List(const auth::Claims& claims,
-                                 const device::v1::ListDevicesRequest& request,
-                                 device::v1::ListDevicesResponse& response) {
-  DeviceSearch search;
-  HP_ASSIGN_OR_RETURN(search.tenant, ReadParent(claims, request.parent()));
-  HP_ASSIGN_OR_RETURN(search.limit, ReadPageSize(request.page_size()));
-  HP_ASSIGN_OR_RETURN(search.filter, filter::Parse(request.filter()));
-  HP_ASSIGN_OR_RETURN(search.order, filter::ParseOrder(request.order_by(), DeviceSchema()));
-  search.deleted_too = request.show_deleted();
-  const std::string list = ListOf(search.tenant, request);
-  HP_ASSIGN_OR_RETURN(search.behind,
-                      ReadPageToken(request.page_token(), list, search.order.size()));
-  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(const FoundDevices found, SearchDevices(*connection, search));
-  const size_t shown = std::min(found.rows.size(), static_cast<size_t>(search.limit));
-  for (size_t i = 0; i < shown; ++i) FillDevice(found.rows[i], *response.add_devices());
-  if (shown < found.rows.size()) {
-    response.set_next_page_token(MakePageToken(list, found.last_keys));
+grpc::ServerUnaryReactor* DeviceService::ListDevices(grpc::CallbackServerContext* context,
+                                                     const device::v1::ListDevicesRequest* request,
+                                                     device::v1::ListDevicesResponse* response) {
+  grpc::ServerUnaryReactor* const call = context->DefaultReactor();
+  const auto answer = [this, call](const absl::Status& status) {
+    Answer(parts_, "ListDevices", *call, status);
+  };
+  const absl::StatusOr<DeviceList> list = ReadList(parts_.auth, *context, *request);
+  if (!list.ok()) {
+    answer(list.status());
+    return call;
   }
-  return absl::OkStatus();
+  PageReads& reads = IsPlain(list->search) ? reads_.pages : reads_.searches;
+  const bool taken = reads.Find(list->search, [list = *list, response, answer](const auto& found) {
+    if (found.ok()) FillList(list, *found, *response);
+    answer(found.status());
+  });
+  if (!taken) answer(TooManyReads(parts_));
+  return call;
 }
 
 grpc::Status DeviceService::ExportDevices(grpc::ServerContext* context,

@@ -5,6 +5,7 @@
 
 #include "homeport/device/v1/device.grpc.pb.h"
 #include "libs/rpc/resource_name.h"
+#include "services/registry/api/batched_reads.h"
 #include "services/registry/api/call.h"
 #include "services/registry/api/mutation.h"
 #include "services/registry/store/device_table.h"
@@ -17,21 +18,30 @@ struct DeviceServiceOptions {
   int64_t purge_days = 30;  // a deleted device is kept
 };
 
+using PageReads = BatchedReads<DeviceSearch, FoundDevices>;
+
+// Lists that are plain, and searches, which may take long. Borrowed.
+struct DeviceReads {
+  PageReads& pages;
+  PageReads& searches;
+};
+
 // The gRPC DeviceService. Thread-safe. Borrows the appender.
-class DeviceService final : public device::v1::DeviceService::Service {
+class DeviceService final : public device::v1::DeviceService::WithCallbackMethod_ListDevices<
+                                device::v1::DeviceService::Service> {
  public:
-  DeviceService(const ApiParts& parts, StreamAppender& appender,
+  DeviceService(const ApiParts& parts, const DeviceReads& reads, StreamAppender& appender,
                 const DeviceServiceOptions& options)
-      : parts_(parts), appender_(appender), options_(options) {}
+      : parts_(parts), reads_(reads), appender_(appender), options_(options) {}
 
   grpc::Status CreateDevice(grpc::ServerContext* context,
                             const device::v1::CreateDeviceRequest* request,
                             device::v1::CreateDeviceResponse* response) override;
   grpc::Status GetDevice(grpc::ServerContext* context, const device::v1::GetDeviceRequest* request,
                          device::v1::Device* response) override;
-  grpc::Status ListDevices(grpc::ServerContext* context,
-                           const device::v1::ListDevicesRequest* request,
-                           device::v1::ListDevicesResponse* response) override;
+  grpc::ServerUnaryReactor* ListDevices(grpc::CallbackServerContext* context,
+                                        const device::v1::ListDevicesRequest* request,
+                                        device::v1::ListDevicesResponse* response) override;
   grpc::Status ExportDevices(grpc::ServerContext* context,
                              const device::v1::ExportDevicesRequest* request,
                              grpc::ServerWriter<device::v1::Device>* writer) override;
@@ -74,8 +84,6 @@ class DeviceService final : public device::v1::DeviceService::Service {
                         device::v1::ListImportFailuresResponse& response);
   absl::Status Create(const auth::Claims& claims, const device::v1::CreateDeviceRequest& request,
                       device::v1::CreateDeviceResponse& response);
-  absl::Status List(const auth::Claims& claims, const device::v1::ListDevicesRequest& request,
-                    device::v1::ListDevicesResponse& response);
   absl::Status Export(const grpc::ServerContext& context, const auth::Claims& claims,
                       const device::v1::ExportDevicesRequest& request,
                       grpc::ServerWriter<device::v1::Device>& writer);
@@ -95,6 +103,7 @@ class DeviceService final : public device::v1::DeviceService::Service {
   absl::Status Settle(postgres::Connection& connection, const DeviceId& device);
 
   const ApiParts parts_;
+  const DeviceReads reads_;
   StreamAppender& appender_;
   const DeviceServiceOptions options_;
 };

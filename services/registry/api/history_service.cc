@@ -1,6 +1,7 @@
 #include "services/registry/api/history_service.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "libs/base/clock.h"
@@ -10,7 +11,7 @@
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
-#include "services/registry/api/place_token.h"
+#include "services/registry/api/page_token.h"
 #include "services/registry/core/names.h"
 #include "services/registry/store/device_table.h"
 #include "services/registry/store/history_reader.h"
@@ -19,6 +20,7 @@ namespace homeport::registry {
 namespace {
 
 const std::initializer_list<std::string_view> kReaders = {"user", "operator"};
+constexpr size_t kPlaceKeys = 2;  // of a HistoryPlace
 constexpr PageSizes kPages = {.size = 100, .size_max = 1000};
 constexpr int64_t kDayMs = 86'400'000;
 constexpr int64_t kWindowMsMax = 366 * kDayMs;
@@ -58,6 +60,22 @@ absl::StatusOr<DeviceRow> FindOwned(postgres::Connection& connection, const auth
   return FindDevice(connection, name.tenant, name.device);
 }
 
+// The numbers that say where a page begins.
+absl::StatusOr<std::vector<int64_t>> ReadPlace(const std::string& token, const std::string& binding,
+                                               size_t count) {
+  HP_ASSIGN_OR_RETURN(const std::vector<std::string> keys, ReadPageToken(token, binding, count));
+  std::vector<int64_t> place;
+  for (const std::string& key : keys) {
+    int64_t& number = place.emplace_back();
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), number);
+    if (error != std::errc() || end != key.data() + key.size()) {
+      return ErrorWithReason(absl::StatusCode::kInvalidArgument, "PAGE_TOKEN_INVALID",
+                             "page_token: not one of ours");
+    }
+  }
+  return place;
+}
+
 // The page of a list, and where it begins. `name` is the channel or event.
 template <typename Request>
 absl::StatusOr<HistoryQuery> ReadQuery(const Request& request, const DeviceRow& device,
@@ -73,9 +91,9 @@ absl::StatusOr<HistoryQuery> ReadQuery(const Request& request, const DeviceRow& 
                      .after = HistoryQuery::BeforeAll(request.newest_first()),
                      .limit = page.size + 1};
   if (request.page_token().empty()) return query;
-  const auto place = ReadPlace(request.page_token(), binding);
-  if (!place) return FieldInvalid("page_token: not one of this request");
-  query.after = {place->first, place->second};
+  HP_ASSIGN_OR_RETURN(const std::vector<int64_t> place,
+                      ReadPlace(request.page_token(), binding, kPlaceKeys));
+  query.after = {place[0], place[1]};
   return query;
 }
 
@@ -93,7 +111,8 @@ std::string CutPage(std::vector<Row>& rows, const HistoryQuery& query, const std
   const auto size = static_cast<size_t>(query.limit - 1);
   if (rows.size() <= size) return {};
   rows.resize(size);
-  return WritePlace({rows.back().place.received_ms, rows.back().place.id}, binding);
+  const HistoryPlace& last = rows.back().place;
+  return MakePageToken(binding, {std::to_string(last.received_ms), std::to_string(last.id)});
 }
 
 }  // namespace
@@ -148,59 +167,58 @@ grpc::Status HistoryService::ListEvents(grpc::ServerContext* context,
 grpc::Status HistoryService::AggregateTelemetry(
     grpc::ServerContext* context, const history::v1::AggregateTelemetryRequest* request,
     history::v1::AggregateTelemetryResponse* response) {
-  return Serve(parts_, "AggregateTelemetry", *context, kReaders,
-               [&](const auth::Claims& claims) -> absl::Status {
-                 const int64_t window_ms =
-                     request->window().seconds() * 1000 + request->window().nanos() / 1'000'000;
-                 if (window_ms < 1000 || window_ms > kWindowMsMax) {
-                   return FieldInvalid("window: 1 s to 366 days");
-                 }
-                 if (request->channel().empty() || !IsPlainText(request->channel())) {
-                   return FieldInvalid("channel: required");
-                 }
-                 if (!request->has_start_time()) return FieldInvalid("start_time: required");
-                 HP_ASSIGN_OR_RETURN(const Page page,
-                                     ReadPage(request->page_size(), request->page_token(), kPages));
-                 const std::string binding = BindingOf(*request);
-                 int64_t from_ms = ToMs(request->start_time());
-                 if (!request->page_token().empty()) {
-                   const auto place = ReadPlace(request->page_token(), binding);
-                   if (!place) return FieldInvalid("page_token: not one of this request");
-                   from_ms = place->first;
-                 }
-                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-                 HP_ASSIGN_OR_RETURN(const DeviceRow device,
-                                     FindOwned(*connection, claims, request->parent()));
-                 HP_ASSIGN_OR_RETURN(const Range range, ReadRange(*request, device));
-                 // Windows before the device was registered hold nothing that may be shown.
-                 if (from_ms < range.from_ms)
-                   from_ms += (range.from_ms - from_ms) / window_ms * window_ms;
-                 const int64_t until_ms = std::min(range.until_ms, from_ms + page.size * window_ms);
-                 HP_ASSIGN_OR_RETURN(
-                     const std::vector<WindowRow> windows,
-                     ReadWindows(*connection, {.device = device.id,
-                                               .channel = request->channel(),
-                                               .from_ms = from_ms,
-                                               .until_ms = until_ms,
-                                               .window_ms = window_ms,
-                                               .back_ms = kBackMs,
-                                               .since_ms = device.created_ms - kSlackMs}));
-                 for (const WindowRow& row : windows) {
-                   history::v1::Window& out = *response->add_windows();
-                   *out.mutable_start_time() = ToTimestamp(row.start_ms);
-                   out.set_count(row.count);
-                   out.set_min(row.min);
-                   out.set_max(row.max);
-                   out.set_avg(row.avg);
-                   out.set_first(row.first);
-                   out.set_last(row.last);
-                   out.set_increase(row.increase);
-                 }
-                 if (until_ms < range.until_ms) {
-                   response->set_next_page_token(WritePlace({until_ms, 0}, binding));
-                 }
-                 return absl::OkStatus();
-               });
+  return Serve(
+      parts_, "AggregateTelemetry", *context, kReaders,
+      [&](const auth::Claims& claims) -> absl::Status {
+        const int64_t window_ms =
+            request->window().seconds() * 1000 + request->window().nanos() / 1'000'000;
+        if (window_ms < 1000 || window_ms > kWindowMsMax) {
+          return FieldInvalid("window: 1 s to 366 days");
+        }
+        if (request->channel().empty() || !IsPlainText(request->channel())) {
+          return FieldInvalid("channel: required");
+        }
+        if (!request->has_start_time()) return FieldInvalid("start_time: required");
+        HP_ASSIGN_OR_RETURN(const Page page,
+                            ReadPage(request->page_size(), request->page_token(), kPages));
+        const std::string binding = BindingOf(*request);
+        int64_t from_ms = ToMs(request->start_time());
+        if (!request->page_token().empty()) {
+          HP_ASSIGN_OR_RETURN(const std::vector<int64_t> place,
+                              ReadPlace(request->page_token(), binding, 1));
+          from_ms = place[0];
+        }
+        HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+        HP_ASSIGN_OR_RETURN(const DeviceRow device,
+                            FindOwned(*connection, claims, request->parent()));
+        HP_ASSIGN_OR_RETURN(const Range range, ReadRange(*request, device));
+        // Windows before the device was registered hold nothing that may be shown.
+        if (from_ms < range.from_ms) from_ms += (range.from_ms - from_ms) / window_ms * window_ms;
+        const int64_t until_ms = std::min(range.until_ms, from_ms + page.size * window_ms);
+        HP_ASSIGN_OR_RETURN(const std::vector<WindowRow> windows,
+                            ReadWindows(*connection, {.device = device.id,
+                                                      .channel = request->channel(),
+                                                      .from_ms = from_ms,
+                                                      .until_ms = until_ms,
+                                                      .window_ms = window_ms,
+                                                      .back_ms = kBackMs,
+                                                      .since_ms = device.created_ms - kSlackMs}));
+        for (const WindowRow& row : windows) {
+          history::v1::Window& out = *response->add_windows();
+          *out.mutable_start_time() = ToTimestamp(row.start_ms);
+          out.set_count(row.count);
+          out.set_min(row.min);
+          out.set_max(row.max);
+          out.set_avg(row.avg);
+          out.set_first(row.first);
+          out.set_last(row.last);
+          out.set_increase(row.increase);
+        }
+        if (until_ms < range.until_ms) {
+          response->set_next_page_token(MakePageToken(binding, {std::to_string(until_ms)}));
+        }
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace homeport::registry

@@ -67,6 +67,34 @@ std::string NameOf(const rpc::ShadowName& name) {
   return rpc::FormatShadowName(name.tenant.str(), name.device.str(), name.shadow);
 }
 
+// A name of the caller's tenant.
+absl::StatusOr<rpc::ShadowName> ReadOwnName(const rpc::CallAuth& auth,
+                                            const grpc::ServerContextBase& context,
+                                            const std::string& name) {
+  HP_ASSIGN_OR_RETURN(const auth::Claims claims, auth.Authorize(context, kScopes));
+  HP_ASSIGN_OR_RETURN(rpc::ShadowName parsed, rpc::ParseShadowName(name, claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, parsed.tenant.str()));
+  return parsed;
+}
+
+absl::Status FillShadow(const rpc::ShadowName& name, const absl::StatusOr<DeviceShadow>& found,
+                        shadow::v1::Shadow& response) {
+  const bool foreign = found.ok() && found->tenant != name.tenant.str();
+  if (foreign || absl::IsNotFound(found.status())) return rpc::PermissionDenied(NameOf(name));
+  HP_RETURN_IF_ERROR(found.status());
+  const shadow::Document& document = found->document;
+  if (!document.exists()) {
+    return ErrorWithReason(absl::StatusCode::kNotFound, "SHADOW_NOT_FOUND", "no such shadow");
+  }
+  response.set_name(NameOf(name));
+  response.set_state_json(StateJson(document));
+  response.set_metadata_json(MetadataJson(document));
+  response.set_version(document.version);
+  response.set_etag(std::to_string(document.version));
+  response.set_online(found->online);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<rpc::ShadowName> ShadowService::ReadName(const auth::Claims& claims,
@@ -80,34 +108,24 @@ absl::StatusOr<rpc::ShadowName> ShadowService::ReadName(const auth::Claims& clai
   return parsed;
 }
 
-grpc::Status ShadowService::GetShadow(grpc::ServerContext* context,
-                                      const shadow::v1::GetShadowRequest* request,
-                                      shadow::v1::Shadow* response) {
-  return Serve(parts_, "GetShadow", *context, kScopes,
-               [&](const auth::Claims& claims) { return Get(claims, request->name(), *response); });
-}
-
-absl::Status ShadowService::Get(const auth::Claims& claims, const std::string& name,
-                                shadow::v1::Shadow& response) {
-  HP_ASSIGN_OR_RETURN(const rpc::ShadowName parsed, rpc::ParseShadowName(name, claims.tenant));
-  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, parsed.tenant.str()));
-  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  const absl::StatusOr<DeviceShadow> found =
-      FindDeviceShadow(*connection, parsed.device, parsed.shadow);
-  if (absl::IsNotFound(found.status())) return rpc::PermissionDenied(name);
-  HP_RETURN_IF_ERROR(found.status());
-  if (found->tenant != parsed.tenant.str()) return rpc::PermissionDenied(name);
-  const shadow::Document& document = found->document;
-  if (!document.exists()) {
-    return ErrorWithReason(absl::StatusCode::kNotFound, "SHADOW_NOT_FOUND", "no such shadow");
+grpc::ServerUnaryReactor* ShadowService::GetShadow(grpc::CallbackServerContext* context,
+                                                   const shadow::v1::GetShadowRequest* request,
+                                                   shadow::v1::Shadow* response) {
+  grpc::ServerUnaryReactor* const call = context->DefaultReactor();
+  const auto answer = [this, call](const absl::Status& status) {
+    Answer(parts_, "GetShadow", *call, status);
+  };
+  const absl::StatusOr<rpc::ShadowName> name = ReadOwnName(parts_.auth, *context, request->name());
+  if (!name.ok()) {
+    answer(name.status());
+    return call;
   }
-  response.set_name(NameOf(parsed));
-  response.set_state_json(StateJson(document));
-  response.set_metadata_json(MetadataJson(document));
-  response.set_version(document.version);
-  response.set_etag(std::to_string(document.version));
-  response.set_online(found->online);
-  return absl::OkStatus();
+  const bool taken = reads_.Find({name->device, name->shadow},
+                                 [name = *name, response, answer](const auto& found) {
+                                   answer(FillShadow(name, found, *response));
+                                 });
+  if (!taken) answer(TooManyReads(parts_));
+  return call;
 }
 
 absl::StatusOr<ApiAnswer> ShadowService::Ask(const grpc::ServerContext& context,

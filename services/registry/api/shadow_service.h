@@ -4,22 +4,29 @@
 
 #include "homeport/shadow/v1/shadow.grpc.pb.h"
 #include "libs/rpc/resource_name.h"
+#include "services/registry/api/batched_reads.h"
 #include "services/registry/api/call.h"
 #include "services/registry/pod_inbox.h"
+#include "services/registry/store/shadow_table.h"
 #include "services/registry/stream_appender.h"
 
 namespace homeport::registry {
 
+using ShadowReads = BatchedReads<ShadowKey, DeviceShadow>;
+
 // The gRPC ShadowService. Reads come from PostgreSQL; changes go through the device's uplink
 // stream, like its own, and are answered when they are committed. Thread-safe. Borrows what it is
 // given.
-class ShadowService final : public shadow::v1::ShadowService::Service {
+class ShadowService final : public shadow::v1::ShadowService::WithCallbackMethod_GetShadow<
+                                shadow::v1::ShadowService::Service> {
  public:
-  ShadowService(const ApiParts& parts, StreamAppender& appender, AnswerTable& answers)
-      : parts_(parts), appender_(appender), answers_(answers) {}
+  ShadowService(const ApiParts& parts, ShadowReads& reads, StreamAppender& appender,
+                AnswerTable& answers)
+      : parts_(parts), reads_(reads), appender_(appender), answers_(answers) {}
 
-  grpc::Status GetShadow(grpc::ServerContext* context, const shadow::v1::GetShadowRequest* request,
-                         shadow::v1::Shadow* response) override;
+  grpc::ServerUnaryReactor* GetShadow(grpc::CallbackServerContext* context,
+                                      const shadow::v1::GetShadowRequest* request,
+                                      shadow::v1::Shadow* response) override;
   grpc::Status UpdateShadow(grpc::ServerContext* context,
                             const shadow::v1::UpdateShadowRequest* request,
                             shadow::v1::Shadow* response) override;
@@ -33,8 +40,6 @@ class ShadowService final : public shadow::v1::ShadowService::Service {
  private:
   // The name, when the device is one of the caller's.
   absl::StatusOr<rpc::ShadowName> ReadName(const auth::Claims& claims, const std::string& name);
-  absl::Status Get(const auth::Claims& claims, const std::string& name,
-                   shadow::v1::Shadow& response);
   absl::Status Update(const grpc::ServerContext& context, const auth::Claims& claims,
                       const shadow::v1::UpdateShadowRequest& request, shadow::v1::Shadow& response);
   absl::Status Delete(const grpc::ServerContext& context, const auth::Claims& claims,
@@ -48,6 +53,7 @@ class ShadowService final : public shadow::v1::ShadowService::Service {
                                               internal::v1::UplinkMessage message);
 
   const ApiParts parts_;
+  ShadowReads& reads_;
   StreamAppender& appender_;
   AnswerTable& answers_;
 };

@@ -6,10 +6,10 @@
 // What a DeviceRow is read from: the table device as d.
 #define HP_DEVICE_COLUMNS                                                                     \
   "d.id, d.tenant, d.product, d.disabled, d.online, d.presence_ms,"                           \
-  " (extract(epoch FROM d.created_at) * 1000)::int8, d.display_name, d.firmware_version,"     \
+  " (date_part('epoch', d.created_at) * 1000)::int8, d.display_name, d.firmware_version,"     \
   " d.labels::text, d.attributes::text, array_to_json(d.device_groups)::text, d.retired,"     \
-  " d.version, (extract(epoch FROM d.updated_at) * 1000)::int8,"                              \
-  " (extract(epoch FROM d.deleted_at) * 1000)::int8, (extract(epoch FROM d.purge_at) * 1000)" \
+  " d.version, (date_part('epoch', d.updated_at) * 1000)::int8,"                              \
+  " (date_part('epoch', d.deleted_at) * 1000)::int8, (date_part('epoch', d.purge_at) * 1000)" \
   "::int8, d.sdk"
 
 namespace homeport::registry {

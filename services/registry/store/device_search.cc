@@ -10,32 +10,23 @@
 namespace homeport::registry {
 namespace {
 
+using postgres::Array;
 using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
 
-// The list that asks for nothing special, prepared once.
-constexpr Statement kList{"device_list", "SELECT " HP_DEVICE_COLUMNS
-                                         ", d.id FROM device d "
-                                         "WHERE d.tenant = $1::text AND d.deleted_at IS NULL"
-                                         " AND d.id > $2::text ORDER BY d.id LIMIT $3::int8"};
+// Several lists that ask for nothing special: the partitions of `device` are made ready once.
+constexpr Statement kPages{
+    "device_pages",
+    "SELECT " HP_DEVICE_COLUMNS
+    ", u.n FROM unnest($1::text[], $2::text[], $3::int8[]) WITH ORDINALITY"
+    " AS u (tenant, behind, rows_max, n) "
+    "CROSS JOIN LATERAL (SELECT * FROM device WHERE tenant = u.tenant AND deleted_at IS NULL"
+    " AND id > u.behind ORDER BY id LIMIT u.rows_max) AS d"};
 
 constexpr std::string_view kState =
     "(CASE WHEN d.retired THEN 'RETIRED' WHEN d.disabled THEN 'DISABLED'"
     " WHEN d.presence_ms = 0 THEN 'PROVISIONED' ELSE 'ACTIVE' END)";
-
-bool IsPlain(const DeviceSearch& search) {
-  return search.filter.kind == filter::Expression::Kind::kAll && search.filter.children.empty() &&
-         search.order.size() == 1 && search.order.front().field == &DeviceSchema().front() &&
-         !search.order.front().descending && !search.deleted_too;
-}
-
-absl::StatusOr<Result> RunPlain(postgres::Connection& connection, const DeviceSearch& search) {
-  return connection.Execute(kList, Params()
-                                       .Text(search.tenant.str())
-                                       .Text(search.behind.empty() ? "" : search.behind.front())
-                                       .Int8(search.limit + 1));
-}
 
 absl::StatusOr<Result> Run(postgres::Connection& connection, const DeviceSearch& search) {
   Params params;
@@ -62,6 +53,12 @@ absl::StatusOr<Result> Run(postgres::Connection& connection, const DeviceSearch&
 }
 
 }  // namespace
+
+bool IsPlain(const DeviceSearch& search) {
+  return search.filter.kind == filter::Expression::Kind::kAll && search.filter.children.empty() &&
+         search.order.size() == 1 && search.order.front().field == &DeviceSchema().front() &&
+         !search.order.front().descending && !search.deleted_too;
+}
 
 const filter::Schema& DeviceSchema() {
   using filter::Field;
@@ -103,14 +100,47 @@ const filter::Schema& DeviceSchema() {
 
 absl::StatusOr<FoundDevices> SearchDevices(postgres::Connection& connection,
                                            const DeviceSearch& search) {
-  HP_ASSIGN_OR_RETURN(const Result rows,
-                      IsPlain(search) ? RunPlain(connection, search) : Run(connection, search));
+  HP_ASSIGN_OR_RETURN(const Result rows, Run(connection, search));
   FoundDevices found;
   found.rows.reserve(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) found.rows.push_back(ReadDeviceRow(rows, i));
   const size_t shown = std::min(rows.size(), static_cast<size_t>(search.limit));
   for (size_t term = 0; shown > 0 && term < search.order.size(); ++term) {
     found.last_keys.emplace_back(rows.Text(shown - 1, kDeviceColumns + static_cast<int>(term)));
+  }
+  return found;
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<FoundDevices>>> FindDevicePages(
+    postgres::Connection& connection, const std::vector<DeviceSearch>& searches) {
+  Array tenants = Array::OfText(), behind = Array::OfText(), rows_max = Array::OfInt8();
+  for (const DeviceSearch& search : searches) {
+    tenants.Add(search.tenant.str());
+    behind.Add(search.behind.empty() ? "" : search.behind.front());
+    rows_max.AddInt8(search.limit + 1);
+  }
+  HP_ASSIGN_OR_RETURN(
+      const Result rows,
+      connection.Execute(
+          kPages,
+          Params().Add(std::move(tenants)).Add(std::move(behind)).Add(std::move(rows_max))));
+  std::vector<FoundDevices> pages(searches.size());
+  for (FoundDevices& page : pages) page.rows.reserve(rows.size() / pages.size() + 1);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto page = static_cast<size_t>(rows.Int8(i, kDeviceColumns) - 1);
+    pages[page].rows.push_back(ReadDeviceRow(rows, i));
+  }
+  std::vector<absl::StatusOr<FoundDevices>> found;
+  for (size_t page = 0; page < pages.size(); ++page) {
+    std::vector<DeviceRow>& of_page = pages[page].rows;
+    const auto by_id = [](const DeviceRow& a, const DeviceRow& b) { return a.id < b.id; };
+    // As they come; SQL does not promise it.
+    if (!std::is_sorted(of_page.begin(), of_page.end(), by_id)) {
+      std::sort(of_page.begin(), of_page.end(), by_id);
+    }
+    const size_t shown = std::min(of_page.size(), static_cast<size_t>(searches[page].limit));
+    if (shown > 0) pages[page].last_keys.push_back(of_page[shown - 1].id);
+    found.emplace_back(std::move(pages[page]));
   }
   return found;
 }

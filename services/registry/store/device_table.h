@@ -84,6 +84,9 @@ struct DeviceSearch {
   bool deleted_too = false;
   int64_t limit = 0;
 };
+// Whether a search asks for nothing special: an index has its rows in order.
+[[nodiscard]] bool IsPlain(const DeviceSearch& search);
+
 struct FoundDevices {
   std::vector<DeviceRow> rows;
   std::vector<std::string> last_keys;  // of the last row but the one beyond `limit`
@@ -91,6 +94,10 @@ struct FoundDevices {
 // One row more than `limit` where there are more. By one statement. Without secrets.
 [[nodiscard]] absl::StatusOr<FoundDevices> SearchDevices(postgres::Connection& connection,
                                                          const DeviceSearch& search);
+
+// Each of the searches, by one statement. REQUIRES: all are plain.
+[[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<FoundDevices>>> FindDevicePages(
+    postgres::Connection& connection, const std::vector<DeviceSearch>& searches);
 
 // What a device row holds that callers may change, for the audit log.
 [[nodiscard]] std::string AuditText(const DeviceRow& row);

@@ -7,6 +7,7 @@
 namespace homeport::registry {
 namespace {
 
+using postgres::Array;
 using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
@@ -14,22 +15,32 @@ using postgres::Statement;
 constexpr Statement kFind{"shadow_find",
                           "SELECT version, deleted, state, metadata FROM shadow "
                           "WHERE device = $1::text AND name = $2::text"};
-// Each table is asked for the key itself, so that one partition of each is read.
-constexpr Statement kFindWithDevice{
-    "shadow_find_with_device",
-    "SELECT coalesce(s.version, 0), coalesce(s.deleted, true), s.state, s.metadata, d.tenant,"
-    " d.online FROM device d LEFT JOIN shadow s ON s.device = $1::text AND s.name = $2::text "
-    "WHERE d.id = $1::text"};
+// Each table is asked for the key itself, so that one partition of each is read for a key.
+constexpr Statement kFindWithDevices{
+    "shadow_find_with_devices",
+    "SELECT coalesce(s.version, 0), coalesce(s.deleted, true), s.state, s.metadata, u.n, d.tenant,"
+    " d.online FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id, name, n) "
+    "JOIN device d ON d.id = u.id "
+    "LEFT JOIN shadow s ON s.device = u.id AND s.name = u.name"};
 constexpr Statement kListNamed{
     "shadow_list_named",
     "SELECT name, version FROM shadow WHERE device = $1::text AND name > $2::text AND NOT deleted "
     "ORDER BY name LIMIT $3::int8"};
 
-absl::StatusOr<shadow::Document> Decode(const Result& rows) {
-  return shadow::DecodeDocument({.state = rows.Text(0, 2),
-                                 .metadata = rows.Text(0, 3),
-                                 .version = rows.Int8(0, 0),
-                                 .deleted = rows.Bool(0, 1)});
+absl::StatusOr<shadow::Document> Decode(const Result& rows, size_t row) {
+  return shadow::DecodeDocument({.state = rows.Text(row, 2),
+                                 .metadata = rows.Text(row, 3),
+                                 .version = rows.Int8(row, 0),
+                                 .deleted = rows.Bool(row, 1)});
+}
+
+absl::StatusOr<DeviceShadow> DecodeWithDevice(const Result& rows, size_t row) {
+  DeviceShadow found;
+  found.tenant = rows.Text(row, 5);
+  found.online = rows.Bool(row, 6);
+  if (rows.Int8(row, 0) == 0) return found;
+  HP_ASSIGN_OR_RETURN(found.document, Decode(rows, row));
+  return found;
 }
 
 }  // namespace
@@ -39,22 +50,25 @@ absl::StatusOr<shadow::Document> FindShadow(postgres::Connection& connection,
   HP_ASSIGN_OR_RETURN(const Result rows,
                       connection.Execute(kFind, Params().Text(device.str()).Text(name)));
   if (rows.empty()) return shadow::Document();
-  return Decode(rows);
+  return Decode(rows, 0);
 }
 
-absl::StatusOr<DeviceShadow> FindDeviceShadow(postgres::Connection& connection,
-                                              const DeviceId& device, std::string_view name) {
-  HP_ASSIGN_OR_RETURN(const Result rows,
-                      connection.Execute(kFindWithDevice, Params().Text(device.str()).Text(name)));
-  if (rows.empty()) {
-    return ErrorWithReason(absl::StatusCode::kNotFound, "DEVICE_NOT_FOUND",
-                           fmt::format("no device {}", device.str()));
+absl::StatusOr<std::vector<absl::StatusOr<DeviceShadow>>> FindDeviceShadows(
+    postgres::Connection& connection, const std::vector<ShadowKey>& keys) {
+  Array devices = Array::OfText(), names = Array::OfText();
+  std::vector<absl::StatusOr<DeviceShadow>> found;
+  found.reserve(keys.size());
+  for (const ShadowKey& key : keys) {
+    devices.Add(key.device.str());
+    names.Add(key.name);
+    found.emplace_back(ErrorWithReason(absl::StatusCode::kNotFound, "DEVICE_NOT_FOUND",
+                                       fmt::format("no device {}", key.device.str())));
   }
-  DeviceShadow found;
-  found.tenant = rows.Text(0, 4);
-  found.online = rows.Bool(0, 5);
-  if (rows.Int8(0, 0) != 0) {
-    HP_ASSIGN_OR_RETURN(found.document, Decode(rows));
+  HP_ASSIGN_OR_RETURN(
+      const Result rows,
+      connection.Execute(kFindWithDevices, Params().Add(std::move(devices)).Add(std::move(names))));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    found[static_cast<size_t>(rows.Int8(i, 4) - 1)] = DecodeWithDevice(rows, i);
   }
   return found;
 }

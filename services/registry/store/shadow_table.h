@@ -19,16 +19,21 @@ namespace homeport::registry {
                                                           const DeviceId& device,
                                                           std::string_view name);
 
-// A shadow with what is known of its device, by one statement.
+struct ShadowKey {
+  DeviceId device;
+  std::string name;
+};
+
+// A shadow with what is known of its device.
 struct DeviceShadow {
   std::string tenant;
   bool online = false;
   shadow::Document document;
 };
-// NOT_FOUND DEVICE_NOT_FOUND.
-[[nodiscard]] absl::StatusOr<DeviceShadow> FindDeviceShadow(postgres::Connection& connection,
-                                                            const DeviceId& device,
-                                                            std::string_view name);
+// Each of the keys, in their order, by one statement. Where there is no such device NOT_FOUND
+// DEVICE_NOT_FOUND.
+[[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<DeviceShadow>>> FindDeviceShadows(
+    postgres::Connection& connection, const std::vector<ShadowKey>& keys);
 
 struct NamedShadow {
   std::string name;

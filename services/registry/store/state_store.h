@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -12,13 +13,17 @@
 #include "services/registry/core/device_state.h"
 #include "services/registry/core/effects.h"
 
-// Reads and writes the state of many devices at once: one statement per table.
+// Reads the state of many devices at once: one statement per table.
 namespace homeport::registry {
 
 // Session settings under which the batched statements are planned as they should: each looks rows
 // up by primary key, however many there are and however old the statistics.
 inline constexpr const char* kBatchSettings =
     "enable_hashjoin=off;enable_mergejoin=off;jit=off;plan_cache_mode=force_generic_plan";
+
+using StatesById = std::unordered_map<std::string_view, DeviceState*>;
+// The ids as a statement takes them; notes whose they are.
+[[nodiscard]] postgres::Array IdsOf(const std::vector<DeviceState*>& devices, StatesById& by_id);
 
 // Fills states that hold only `id` and `partition`: device row, sessions, watchers, classic shadow.
 [[nodiscard]] absl::Status LoadDevices(postgres::Connection& connection,
@@ -39,8 +44,5 @@ inline constexpr const char* kBatchSettings =
 [[nodiscard]] absl::Status LoadAllNamedShadows(postgres::Connection& connection,
                                                const std::vector<DeviceState*>& devices,
                                                size_t count_max);
-
-// Writes what is dirty in `effects`, and its telemetry and events.
-[[nodiscard]] absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& effects);
 
 }  // namespace homeport::registry

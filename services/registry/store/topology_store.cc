@@ -6,6 +6,7 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "services/registry/store/state_store.h"
 
 namespace homeport::registry {
 namespace {
@@ -69,21 +70,10 @@ constexpr Statement kFindPresence{
     "FROM device d LEFT JOIN device_child c ON c.device = d.id AND c.device = $1::text "
     "WHERE d.id = $1::text"};
 
-using ById = std::unordered_map<std::string_view, DeviceState*>;
-
-Array IdsOf(const std::vector<DeviceState*>& devices, ById& by_id) {
-  Array ids = Array::OfText();
-  for (DeviceState* device : devices) {
-    by_id[device->id] = device;
-    ids.Add(device->id);
-  }
-  return ids;
-}
-
 absl::Status LoadChildren(postgres::Connection& connection,
                           const std::vector<DeviceState*>& devices) {
   if (devices.empty()) return absl::OkStatus();
-  ById by_id;
+  StatesById by_id;
   HP_ASSIGN_OR_RETURN(const Result rows,
                       connection.Execute(kLoadChildren, Params().Add(IdsOf(devices, by_id))));
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -103,7 +93,7 @@ absl::Status LoadChildren(postgres::Connection& connection,
 
 absl::Status LoadHubs(postgres::Connection& connection, const std::vector<DeviceState*>& devices) {
   if (devices.empty()) return absl::OkStatus();
-  ById by_id;
+  StatesById by_id;
   HP_ASSIGN_OR_RETURN(const Result rows,
                       connection.Execute(kLoadHubs, Params().Add(IdsOf(devices, by_id))));
   for (size_t i = 0; i < rows.size(); ++i) {

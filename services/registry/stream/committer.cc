@@ -8,6 +8,7 @@
 #include "libs/base/status.h"
 #include "libs/routing/keys.h"
 #include "services/registry/core/names.h"
+#include "services/registry/store/effect_writer.h"
 #include "services/registry/store/state_store.h"
 
 namespace homeport::registry {

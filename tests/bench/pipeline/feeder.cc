@@ -1,11 +1,14 @@
-// Measures how fast a running homeport-registry commits property reports. Registers its devices,
-// puts a backlog of one-property reports straight into the uplink streams, batched as a gateway
-// does, and watches the shadows' versions grow until the backlog is gone.
+// Measures how fast a running homeport-registry commits reports. Puts them straight into the uplink
+// streams, batched as a gateway does, and watches the shadows' versions grow until they are gone.
+// Without a mix it registers its devices and all reports are of one property; with one the devices
+// are those that tests/bench/population.py has made.
 #include <sys/types.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -36,7 +39,19 @@ struct Settings {
   uint32_t reports = 400'000;
   uint32_t batch = 32;
   bool warm_up = true;
+  std::string mix_file;
+  uint64_t epoch = 0;  // of the sessions of a mix's devices
+  uint32_t seed = 1;   // tells runs over the same devices apart
+  uint32_t rate = 0;
 };
+
+// A kind of device of a mix.
+struct Kind {
+  std::string product;
+  uint32_t properties = 1;
+  bool has_event = false;
+};
+using Mix = std::vector<Kind>;
 
 void Declare(Settings& s, config::Table& table) {
   table.Text("redis", &s.redis, {.unit = "host:port or path", .doc = "Redis", .required = true});
@@ -49,6 +64,13 @@ void Declare(Settings& s, config::Table& table) {
   table.Int("devices", &s.devices, {.min = 1, .max = 1'000'000, .doc = "Reporting in turn"});
   table.Int("reports", &s.reports, {.min = 1, .max = 100'000'000, .doc = "In the backlog"});
   table.Flag("warm-up", &s.warm_up, {.doc = "Each device has reported once before"});
+  table.Text(
+      "mix", &s.mix_file,
+      {.unit = "file", .doc = "Kinds of devices: product, properties, has an event (0 or 1)"});
+  table.Int("epoch", &s.epoch, {.doc = "Of the sessions of the mix's devices"});
+  table.Int("seed", &s.seed, {.min = 1, .max = 1000, .doc = "Another one makes other reports"});
+  table.Int("rate", &s.rate,
+            {.max = 1'000'000, .unit = "reports/s", .doc = "0: the whole backlog at once"});
   table.Int("batch", &s.batch, {.min = 1, .max = 2000, .doc = "Messages in a stream entry"});
 }
 
@@ -158,6 +180,83 @@ absl::Status FeedReports(Feeder& feeder, const Settings& settings, uint64_t epoc
   return feeder.Flush();
 }
 
+// tests/bench/population.py has the same.
+constexpr uint64_t kSlotStep = 7919;
+constexpr std::string_view kMixPrefix = "bench-";
+
+absl::StatusOr<Mix> ReadMix(const std::string& path) {
+  std::ifstream file(path);
+  Mix mix;
+  for (Kind kind; file >> kind.product >> kind.properties >> kind.has_event;) mix.push_back(kind);
+  if (mix.empty() || !file.eof()) {
+    return absl::InvalidArgumentError(fmt::format("{} holds no mix", path));
+  }
+  return mix;
+}
+
+// The reports of a mix: of twenty, one is an event where the device has one, two hold all its
+// properties, the others one. Devices take turns in an order that is not that of their names.
+class MixedReports {
+ public:
+  MixedReports(const Settings& settings, const Mix& mix) : settings_(settings), mix_(mix) {}
+
+  absl::Status Feed(Feeder& feeder) {
+    const int64_t begun_us = MonotonicMicros();
+    for (uint32_t i = 0; i < settings_.reports; ++i) {
+      HP_RETURN_IF_ERROR(Add(feeder, i));
+      if (settings_.rate == 0 || (i + 1) % std::max(1U, settings_.rate / kTicks) != 0) continue;
+      HP_RETURN_IF_ERROR(feeder.Flush());
+      const int64_t due_us = begun_us + int64_t{i} * 1'000'000 / settings_.rate;
+      const int64_t early_us = due_us - MonotonicMicros();
+      if (early_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(early_us));
+    }
+    return feeder.Flush();
+  }
+  // Versions of shadows that they make.
+  [[nodiscard]] uint32_t versions() const { return versions_; }
+
+ private:
+  static constexpr uint32_t kTicks = 200;       // of a second, at which a rate is kept
+  static constexpr uint64_t kStride = 611'953;  // a prime: every device gets its turn
+
+  absl::Status Add(Feeder& feeder, uint32_t i) {
+    const uint64_t turn = uint64_t{settings_.seed} * settings_.reports + i;
+    const uint64_t device = turn * kStride % settings_.devices;
+    const Kind& kind = mix_[device * kSlotStep % mix_.size()];
+    const std::string name = fmt::format("{}{:07}", kMixPrefix, device);
+    const bool is_event = i % 20 == 0 && kind.has_event;
+    versions_ += is_event ? 0 : 1;
+    const std::string payload =
+        is_event     ? fmt::format(R"({{"arguments":[{{"piid":1,"value":{}}}]}})", turn % 101)
+        : i % 20 < 3 ? Params(1, kind.properties, turn)
+                     : Params(1 + static_cast<uint32_t>(turn % kind.properties), 1, turn);
+    routing::Uplink message;
+    if (is_event) {
+      message.kind = routing::UplinkKind::kEvent;
+      message.detail = "2/1";
+    }
+    message.device = name;
+    message.session = device + 1;
+    message.epoch = settings_.epoch;
+    message.received_ms = SystemClock().Wall().value;
+    message.payload = payload;
+    return feeder.Add(message);
+  }
+
+  static std::string Params(uint32_t first, uint32_t count, uint64_t turn) {
+    std::string payload = R"({"params":[)";
+    for (uint32_t piid = first; piid < first + count; ++piid) {
+      payload += fmt::format(R"({}{{"siid":2,"piid":{},"value":{}}})", piid == first ? "" : ",",
+                             piid, (turn / 7 + piid) % 101);
+    }
+    return payload + "]}";
+  }
+
+  const Settings& settings_;
+  const Mix& mix_;
+  uint32_t versions_ = 0;
+};
+
 constexpr Statement kVersions{"versions",
                               "SELECT coalesce(sum(version), 0)::int8 FROM shadow "
                               "WHERE starts_with(device, $1::text)"};
@@ -168,8 +267,10 @@ constexpr Statement kConsumed{"consumed",
                               " OR u.last_id = '0-0')"};
 
 absl::StatusOr<int64_t> Versions(postgres::Connection& connection, const Settings& settings) {
-  HP_ASSIGN_OR_RETURN(const postgres::Result result,
-                      connection.Execute(kVersions, Params().Text(settings.pod)));
+  HP_ASSIGN_OR_RETURN(
+      const postgres::Result result,
+      connection.Execute(kVersions,
+                         Params().Text(settings.mix_file.empty() ? settings.pod : kMixPrefix)));
   return result.Int8(0, 0);
 }
 
@@ -192,6 +293,30 @@ absl::Status AwaitConsumed(postgres::Connection& connection, const Feeder& feede
   }
 }
 
+// What a run feeds, with the number of versions that it must make.
+using Feed = std::function<absl::StatusOr<uint32_t>(Feeder&)>;
+
+absl::StatusOr<Feed> Prepare(const Settings& settings, Feeder& feeder) {
+  if (!settings.mix_file.empty()) {
+    HP_ASSIGN_OR_RETURN(const Mix mix, ReadMix(settings.mix_file));
+    return [&settings, mix](Feeder& to) -> absl::StatusOr<uint32_t> {
+      MixedReports reports(settings, mix);
+      HP_RETURN_IF_ERROR(reports.Feed(to));
+      return reports.versions();
+    };
+  }
+  const auto epoch = static_cast<uint64_t>(SystemClock().Wall().value);
+  HP_RETURN_IF_ERROR(feeder.TakeLease());
+  HP_RETURN_IF_ERROR(FeedConnects(feeder, settings, epoch));
+  if (settings.warm_up) {
+    HP_RETURN_IF_ERROR(FeedReports(feeder, settings, epoch, settings.devices));
+  }
+  return [&settings, epoch](Feeder& to) -> absl::StatusOr<uint32_t> {
+    HP_RETURN_IF_ERROR(FeedReports(to, settings, epoch, settings.reports));
+    return settings.reports;
+  };
+}
+
 // With a process id the registry is stopped while the backlog is made, so that only consumption is
 // measured; else feeding and consumption together.
 absl::Status Run(const Settings& settings, pid_t registry) {
@@ -199,28 +324,22 @@ absl::Status Run(const Settings& settings, pid_t registry) {
       const std::unique_ptr<postgres::Connection> connection,
       postgres::Connection::Open({.conninfo = settings.postgres, .application = "homeport-bench"}));
   Feeder feeder(settings);
-  const auto epoch = static_cast<uint64_t>(SystemClock().Wall().value);
-  HP_RETURN_IF_ERROR(feeder.TakeLease());
-  HP_RETURN_IF_ERROR(FeedConnects(feeder, settings, epoch));
-  if (settings.warm_up) {
-    HP_RETURN_IF_ERROR(FeedReports(feeder, settings, epoch, settings.devices));
-  }
+  HP_ASSIGN_OR_RETURN(const Feed feed, Prepare(settings, feeder));
   HP_RETURN_IF_ERROR(AwaitConsumed(*connection, feeder));
   HP_ASSIGN_OR_RETURN(const int64_t before, Versions(*connection, settings));
   int64_t started_us = MonotonicMicros();
   if (registry > 0) kill(registry, SIGSTOP);
-  const absl::Status fed = FeedReports(feeder, settings, epoch, settings.reports);
+  const absl::StatusOr<uint32_t> versions = feed(feeder);
   if (registry > 0) {
     kill(registry, SIGCONT);
     started_us = MonotonicMicros();
   }
-  HP_RETURN_IF_ERROR(fed);
+  HP_RETURN_IF_ERROR(versions.status());
   HP_RETURN_IF_ERROR(AwaitConsumed(*connection, feeder));
   const double seconds = static_cast<double>(MonotonicMicros() - started_us) / 1e6;
   HP_ASSIGN_OR_RETURN(const int64_t after, Versions(*connection, settings));
-  if (after - before != settings.reports) {
-    return absl::DataLossError(
-        fmt::format("{} reports made {} versions", settings.reports, after - before));
+  if (after - before != *versions) {
+    return absl::DataLossError(fmt::format("{} versions instead of {}", after - before, *versions));
   }
   std::printf("%u reports committed in %.2f s: %.0f reports/s\n", settings.reports, seconds,
               settings.reports / seconds);

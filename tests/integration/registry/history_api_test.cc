@@ -101,12 +101,12 @@ TEST_CASE("a page token is good for its own request only") {
   request.set_page_token(page.next_page_token());
   request.set_channel("b");
   CHECK(ReasonFor(past.api.Call("user", *past.history, &History::ListTelemetry, request, &page)) ==
-        "FIELD_INVALID");
+        "PAGE_TOKEN_INVALID");
   request.clear_channel();
   CHECK(past.api.Call("user", *past.history, &History::ListTelemetry, request, &page).ok());
   request.set_page_token("zz");
   CHECK(ReasonFor(past.api.Call("user", *past.history, &History::ListTelemetry, request, &page)) ==
-        "FIELD_INVALID");
+        "PAGE_TOKEN_INVALID");
   request.clear_page_token();
   CHECK(ReasonFor(past.api.Call("user", *past.history, &History::ListTelemetry, request, &page,
                                 "other")) == "DEVICE_NOT_FOUND");

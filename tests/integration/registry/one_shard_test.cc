@@ -188,7 +188,7 @@ TEST_CASE("look-ups and changes of one device read its partitions only") {
   for (int i = 0; i < 8; ++i) {
     CHECK(FindDevice(connection, DeviceId(id)).ok());
     CHECK(FindShadow(connection, DeviceId(id), "").ok());
-    CHECK(FindDeviceShadow(connection, DeviceId(id), "").ok());
+    CHECK(FindDeviceShadows(connection, {{DeviceId(id), ""}}).ok());
     CHECK(ListNamedShadows(connection, DeviceId(id), "", 10).ok());
     CHECK(FindSessionsOfDevice(connection, id).ok());
     in_transaction([&](postgres::Transaction& t) -> absl::Status {
