@@ -80,6 +80,12 @@ enum class ReasonCode : uint8_t {
   return static_cast<uint8_t>(code) >= 0x80;
 }
 
+// Whether CONNACK and DISCONNECT with `code` may say where the client is to go (MQTT 5 section
+// 4.11).
+[[nodiscard]] constexpr bool HasServerReference(ReasonCode code) {
+  return code == ReasonCode::kUseAnotherServer || code == ReasonCode::kServerMoved;
+}
+
 // Why a peer's bytes were refused. `what` is a short static text for logs, never from the wire.
 struct DecodeError {
   ReasonCode reason = ReasonCode::kSuccess;

@@ -23,6 +23,12 @@ BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t part
   return options;
 }
 
+// In memory, which is several times what small messages take on the wire.
+size_t BytesOf(const internal::v1::BusBatch& batch) {
+  constexpr size_t kSharedPointerBytes = 64;
+  return batch.SpaceUsedLong() + kSharedPointerBytes;
+}
+
 std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.seq); }
 
 }  // namespace
@@ -148,9 +154,7 @@ void Bus::OnEntry(uint32_t partition, const redis::Reply& entry) {
   const SharedBatch batch = Parse(partition, entry);
   if (!batch) return;
   // Appended again because an answer was lost.
-  uint64_t& last = stream.sequences[batch->pod()];
-  if (batch->sequence() <= last) return;
-  last = batch->sequence();
+  if (!stream.seen.IsNew(batch->pod(), batch->sequence(), stream.last.ms)) return;
   Remember(stream, stream.last, batch);
   Tell(partition, stream.last, batch, on_message_);
 }
@@ -176,10 +180,10 @@ void Bus::Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMe
 }
 
 void Bus::Remember(Stream& stream, StreamPos pos, SharedBatch batch) {
-  stream.recent_bytes += batch->ByteSizeLong();
+  stream.recent_bytes += BytesOf(*batch);
   stream.recent.emplace_back(pos, std::move(batch));
   while (stream.recent_bytes > cache_bytes_ && !stream.recent.empty()) {
-    stream.recent_bytes -= stream.recent.front().second->ByteSizeLong();
+    stream.recent_bytes -= BytesOf(*stream.recent.front().second);
     stream.recent_from = stream.recent.front().first;
     stream.recent.pop_front();
   }

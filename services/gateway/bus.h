@@ -14,6 +14,7 @@
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/base/strings.h"
 #include "services/gateway/batch_appender.h"
+#include "services/gateway/seen_batches.h"
 
 namespace homeport::gateway {
 
@@ -80,7 +81,7 @@ class Bus : public BatchAppender {
     StreamPos recent_from;
     size_t recent_bytes = 0;
     StreamPos last;
-    absl::flat_hash_map<std::string, uint64_t> sequences;  // the last one read, of each pod
+    SeenBatches seen;
   };
   void OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed);
   void OnReader(bool connected);

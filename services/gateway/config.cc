@@ -161,6 +161,42 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
             {.min = 1, .max = 10'000'000, .doc = "watched devices of one reactor"});
 }
 
+void DeclareClientLimits(config::Table& table, GatewayConfig& c) {
+  table.Int("connects-under-way-max", &c.connects_under_way_max,
+            {.min = 1,
+             .max = 100'000,
+             .doc = "claims of client ids for which one reactor waits: they share Redis with the "
+                    "reports of those who are connected"});
+  table.Int("connects-waiting-max", &c.connects_waiting_max,
+            {.min = 0,
+             .max = 1'000'000,
+             .doc = "clients of one reactor that wait for their claim's turn; more are refused"});
+  table.Int("client-connects-per-second", &c.client_connects_per_second,
+            {.min = 0,
+             .max = 1000,
+             .doc = "connects of one client id to one reactor, beyond a burst; 0: no limit"});
+  table.Int(
+      "client-connects-burst", &c.client_connects_burst,
+      {.min = 1, .max = 100'000, .doc = "connects at once of a client id that was calm before"});
+  table.Int("flapping-connects", &c.flapping_connects,
+            {.min = 0,
+             .max = 1'000'000,
+             .doc = "connects of one client id, or of its device on all gateways, in "
+                    "flapping-window-s beyond which it is refused for flapping-ban-s; 0: never"});
+  table.Int("flapping-window-s", &c.flapping_window_s, {.min = 1, .max = 3600, .unit = "s"});
+  table.Int("flapping-ban-s", &c.flapping_ban_s, {.min = 1, .max = 86'400, .unit = "s"});
+  table.Int("flapping-clients-max", &c.flapping_clients_max,
+            {.min = 4,
+             .max = 1 << 24,
+             .doc = "client ids that one reactor remembers for these limits, 32 bytes each"});
+  table.Int("tenant-sessions-max", &c.tenant_sessions_max,
+            {.min = 0, .max = 4'000'000'000, .doc = "sessions of one tenant on this pod; 0: any"});
+  table.Int("tenant-messages-per-second", &c.tenant_messages_per_second,
+            {.min = 0,
+             .max = 100'000'000,
+             .doc = "messages published by the devices of one tenant on this pod; 0: any"});
+}
+
 void DeclareTuning(config::Table& table, GatewayConfig& c) {
   table.Int("bus-partitions", &c.bus_partitions,
             {.min = 1,
@@ -206,10 +242,34 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
              .max = 3000,
              .unit = "ms",
              .doc = "how often the registry is asked for what was revoked or changed"});
+}
+
+void DeclareDepartures(config::Table& table, GatewayConfig& c) {
   table.Int("drain-per-second", &c.drain_per_second,
             {.min = 1, .max = 1'000'000, .doc = "sessions disconnected per second on SIGTERM"});
   table.Int("drain-ms-max", &c.drain_ms_max,
-            {.min = 0, .max = 600'000, .unit = "ms", .doc = "a drain is cut short after it"});
+            {.min = 0,
+             .max = 600'000,
+             .unit = "ms",
+             .doc = "a drain is cut short after it: what is left is disconnected at once"});
+  table.Text("server-reference", &c.server_reference,
+             {.doc = "where MQTT 5 clients are told to connect when this pod sends them away, as "
+                     "in MQTT 5 section 4.11; empty: nothing is said",
+              .bytes_max = 1024});
+  table.Flag("server-moved", &c.server_moved,
+             {.doc = "they are told to connect there from now on, not only once"});
+  table.Int("connection-age-s-max", &c.connection_age_s_max,
+            {.min = 0,
+             .max = 31'536'000,
+             .unit = "s",
+             .doc = "a connection ends between half of it and all of it; 0: never"});
+  table.Int("shed-per-second", &c.shed_per_second,
+            {.min = 0,
+             .max = 1'000'000,
+             .doc = "sessions that one reactor ends per second while it has more than the fleet's "
+                    "average; 0: never"});
+  table.Int("shed-margin-percent", &c.shed_margin_percent,
+            {.min = 0, .max = 1000, .doc = "how far over the average that begins"});
 }
 
 }  // namespace
@@ -218,7 +278,9 @@ void Declare(config::Table& table, GatewayConfig& c) {
   DeclareAddresses(table, c);
   DeclareIdentity(table, c);
   DeclareLimits(table, c);
+  DeclareClientLimits(table, c);
   DeclareTuning(table, c);
+  DeclareDepartures(table, c);
   table.Check([&c] {
     if (!c.anonymous) return absl::OkStatus();
     const std::pair<std::string_view, const std::string*> listens[] = {

@@ -53,6 +53,16 @@ struct GatewayConfig {
   uint32_t connect_deadline_s = 10;
   uint32_t tls_handshakes_max = 2000;
   uint32_t source_connects_per_second = 1000;
+  uint32_t connects_under_way_max = 128;
+  uint32_t connects_waiting_max = 2000;
+  uint32_t client_connects_per_second = 1;
+  uint32_t client_connects_burst = 30;
+  uint32_t flapping_connects = 90;
+  uint32_t flapping_window_s = 60;
+  uint32_t flapping_ban_s = 300;
+  uint32_t flapping_clients_max = 4096;
+  uint32_t tenant_sessions_max = 500'000;
+  uint32_t tenant_messages_per_second = 200'000;
   uint32_t ws_head_bytes_max = 8192;
   uint32_t ws_frame_bytes_max = 1 << 20;
   uint32_t keep_alive_s_min = 5;
@@ -68,6 +78,11 @@ struct GatewayConfig {
   std::string token_audience;
   uint32_t drain_per_second = 500;
   uint32_t drain_ms_max = 30'000;
+  std::string server_reference;
+  bool server_moved = false;
+  uint32_t connection_age_s_max = 0;
+  uint32_t shed_per_second = 0;
+  uint32_t shed_margin_percent = 10;
 };
 
 void Declare(config::Table& table, GatewayConfig& config);

@@ -4,11 +4,13 @@
 #include <limits>
 
 #include "homeport/internal/v1/envelope.pb.h"
+#include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
+#include "services/gateway/departures.h"
 #include "services/gateway/permissions.h"
 #include "services/gateway/publish_flow.h"
 
@@ -42,6 +44,22 @@ bool TellsOfCredentials(ReasonCode reason) {
          reason == ReasonCode::kBanned;
 }
 
+ClientPace::Options PaceOptions(const GatewayConfig& config) {
+  ClientPace::Options options;
+  options.connects_per_second = config.client_connects_per_second;
+  options.burst = config.client_connects_burst;
+  options.flaps_max = config.flapping_connects;
+  options.window_s = config.flapping_window_s;
+  options.ban_s = config.flapping_ban_s;
+  options.clients_max = config.flapping_clients_max;
+  return options;
+}
+
+uint64_t PaceKey(const Identity& identity) {
+  constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;
+  return Hash64(identity.device) * kOdd ^ Hash64(identity.client);
+}
+
 // What of a will's properties goes to subscribers, as on the wire.
 std::string ForwardedProperties(mqtt::Properties properties) {
   properties.will_delay_s.reset();
@@ -54,6 +72,9 @@ std::string ForwardedProperties(mqtt::Properties properties) {
 }
 
 }  // namespace
+
+ConnectFlow::ConnectFlow(ShardContext& context, SessionKeeper& keeper)
+    : c_(context), keeper_(keeper), authenticator_(context), pace_(PaceOptions(context.config)) {}
 
 FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) {
   mqtt::DecodeOptions options;
@@ -85,11 +106,12 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
     session.Cold().packet_bytes_max = *connect.properties.packet_bytes_max;
   }
   if (draining_) {
-    Refuse(session, ReasonCode::kServerUnavailable, "draining");
+    Refuse(session, Elsewhere(c_.config, ReasonCode::kServerUnavailable), "draining", "draining");
     return FrameOutcome::kPause;
   }
   if (c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 1000) {
-    Refuse(session, ReasonCode::kServerBusy, "overload_lag_ms");
+    Refuse(session, Elsewhere(c_.config, ReasonCode::kServerBusy), "overload_lag_ms",
+           "overload_connect");
     return FrameOutcome::kPause;
   }
   if (const Verdict verdict = authenticator_.Identify(session, connect); !verdict.ok()) {
@@ -138,11 +160,64 @@ void ConnectFlow::OnVerdict(SessionHandle handle, const Verdict& verdict) {
   Session* session = Waiting(handle, Phase::kAuthenticating);
   if (session == nullptr) return;
   if (!verdict.ok()) return Refuse(*session, verdict.reason, verdict.why, verdict.why);
-  CheckWill(*session);
-  if (session->identity->claim) {  // nothing of it is worth keeping
-    attempts_[handle.packed()].wish = {.clean_start = true, .expiry_s = 0};
+  AwaitTurn(*session);
+}
+
+void ConnectFlow::AwaitTurn(Session& session) {
+  if (awaiting_.size() >= c_.config.connects_waiting_max &&
+      under_way_ >= c_.config.connects_under_way_max) {
+    return Refuse(session, Elsewhere(c_.config, ReasonCode::kServerBusy), "connects_waiting_max",
+                  "connects_waiting_max");
   }
-  AcquireClaim(*session);
+  awaiting_.push_back(session.handle());
+  TakeTurns();
+}
+
+void ConnectFlow::TakeTurns() {
+  while (!awaiting_.empty() && under_way_ < c_.config.connects_under_way_max) {
+    Session* session = Waiting(awaiting_.front(), Phase::kAuthenticating);
+    awaiting_.pop_front();
+    if (session == nullptr || !Admit(*session)) continue;
+    CheckWill(*session);
+    if (session->identity->claim) {  // nothing of it is worth keeping
+      attempts_[session->handle().packed()].wish = {.clean_start = true, .expiry_s = 0};
+    }
+    ++under_way_;
+    AcquireClaim(*session);
+  }
+}
+
+void ConnectFlow::EndTurn() {
+  --under_way_;
+  TakeTurns();
+}
+
+// Behind the proof of who it is: nobody can use up what is another's. Before the claim: who is
+// refused throws nobody out.
+bool ConnectFlow::Admit(Session& session) {
+  const Identity& identity = *session.identity;
+  const ClientPace::Answer answer = pace_.OnConnect(PaceKey(identity), c_.reactor.now().value);
+  if (answer == ClientPace::Answer::kTooFast) {
+    Refuse(session, ReasonCode::kConnectionRateExceeded, "client_connects_per_second",
+           "client_connects_per_second");
+    return false;
+  }
+  if (answer != ClientPace::Answer::kGo) {
+    if (answer == ClientPace::Answer::kBanBegins) {
+      c_.probe.bans.Increment();
+      log::Refusal("client_banned", {{"device", identity.device},
+                                     {"client", identity.client},
+                                     {"limit", "flapping_connects"},
+                                     {"seconds", c_.config.flapping_ban_s}});
+    }
+    Refuse(session, ReasonCode::kConnectionRateExceeded, "flapping", "flapping");
+    return false;
+  }
+  if (identity.product && !identity.product->usage->Enter(c_.config.tenant_sessions_max)) {
+    Refuse(session, ReasonCode::kQuotaExceeded, "tenant_sessions_max", "tenant_sessions_max");
+    return false;
+  }
+  return true;
 }
 
 // Here, while it is known what the client may do: who publishes it may be another pod.
@@ -169,9 +244,11 @@ void ConnectFlow::AcquireClaim(Session& session) {
   c_.store.FindFormer(*session.identity,
                       [this, handle](absl::StatusOr<std::optional<SessionStore::Former>> former) {
                         Session* waiting = Waiting(handle, Phase::kClaiming);
-                        if (waiting == nullptr) return;
-                        if (!former.ok())
-                          return Refuse(*waiting, RefusalOf(former.status()), "session");
+                        if (waiting == nullptr) return EndTurn();
+                        if (!former.ok()) {
+                          Refuse(*waiting, RefusalOf(former.status()), "session");
+                          return EndTurn();
+                        }
                         ClaimClient(handle, *std::move(former));
                       });
 }
@@ -189,6 +266,7 @@ void ConnectFlow::ClaimClient(SessionHandle handle, std::optional<SessionStore::
   c_.ownership.Acquire(*session.identity, handle, wish,
                        [this, claimant = std::move(claimant)](const absl::StatusOr<Claim>& claim) {
                          OnClaim(claimant, claim);
+                         EndTurn();
                        });
 }
 
@@ -222,6 +300,7 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
     return keeper_.Orphan(claimant.identity, claimant.handle, claim->epoch, claimant.wish.expiry_s,
                           past ? *past : SessionKeeper::Past());
   }
+  if (!session->identity->claim) pace_.OnClaim(PaceKey(*session->identity), claim->epoch);
   const Attempt attempt = std::move(attempts_[claimant.handle.packed()]);
   attempts_.erase(claimant.handle.packed());
   Accept(*session, claimant, *claim, attempt);
@@ -335,10 +414,13 @@ void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view w
   mqtt::Connack connack;
   connack.reason = reason;
   if (!TellsOfCredentials(reason)) connack.properties.reason_string = why;
+  if (mqtt::HasServerReference(reason)) {
+    connack.properties.server_reference = c_.config.server_reference;
+  }
   std::string bytes;
   mqtt::EncodeConnack(connack, session.version, &bytes);
   if (!session.FitsClient(bytes.size())) {  // [MQTT-3.2.2-19]
-    connack.properties.reason_string.reset();
+    connack.properties = {};
     bytes.clear();
     mqtt::EncodeConnack(connack, session.version, &bytes);
   }

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "libs/mqtt/packets.h"
 #include "services/gateway/authenticator.h"
+#include "services/gateway/client_pace.h"
 #include "services/gateway/session_keeper.h"
 #include "services/gateway/shard_context.h"
 
@@ -17,8 +19,7 @@ namespace homeport::gateway {
 // of the connection. Shard's thread only.
 class ConnectFlow {
  public:
-  ConnectFlow(ShardContext& context, SessionKeeper& keeper)
-      : c_(context), keeper_(keeper), authenticator_(context) {}
+  ConnectFlow(ShardContext& context, SessionKeeper& keeper);
 
   FrameOutcome OnConnect(Session& session, const mqtt::Frame& frame);
   // The session closed before it was online.
@@ -48,6 +49,12 @@ class ConnectFlow {
 
   void KeepWill(Session& session, const mqtt::Will& will) const;
   void OnVerdict(SessionHandle handle, const Verdict& verdict);
+  // The client is who it says: its turn comes when not too many claims are under way.
+  void AwaitTurn(Session& session);
+  void TakeTurns();
+  void EndTurn();
+  // The limits of the client and of its tenant; false when the client was refused.
+  [[nodiscard]] bool Admit(Session& session);
   // Drops a will that the client's product does not allow.
   void CheckWill(Session& session);
   void AcquireClaim(Session& session);
@@ -78,6 +85,9 @@ class ConnectFlow {
   ShardContext& c_;
   SessionKeeper& keeper_;
   Authenticator authenticator_;
+  ClientPace pace_;
+  uint32_t under_way_ = 0;                           // claims
+  std::deque<SessionHandle> awaiting_;               // their turn; some may be gone
   absl::flat_hash_map<uint64_t, Attempt> attempts_;  // by packed session handle
   bool draining_ = false;
 };

@@ -47,10 +47,11 @@ struct Method<GetStateRequest> {
   }
 };
 
-absl::StatusOr<Directory::Product> ToProduct(ProductConfig config) {
+absl::StatusOr<Directory::Product> ToProduct(ProductConfig config, TenantUsages& usages) {
   auto info = std::make_shared<ProductInfo>();
   info->product = config.product();
   info->tenant = config.tenant();
+  info->usage = usages.Of(info->tenant);
   info->fleet_key = config.fleet_key();
   info->allow_unregistered = config.allow_unregistered();
   info->is_hub = config.is_hub();
@@ -182,7 +183,9 @@ void Directory::FetchProduct(std::string product, OnProduct done) {
   GetProductConfigRequest request;
   request.set_product(product);
   Fetch<Product, GetProductConfigRequest, ProductConfig>(
-      products_, std::move(product), std::move(request), ToProduct, std::move(done));
+      products_, std::move(product), std::move(request),
+      [this](ProductConfig config) { return ToProduct(std::move(config), usages_); },
+      std::move(done));
 }
 
 void Directory::FetchDevice(std::string device, OnDevice done) {

@@ -18,6 +18,7 @@
 #include "libs/model/model.h"
 #include "libs/rpc/channel.h"
 #include "services/gateway/directory_cache.h"
+#include "services/gateway/tenant_usage.h"
 
 namespace homeport::gateway {
 
@@ -34,6 +35,7 @@ struct ProductInfo {
   bool is_hub = false;                // its devices may have children
   std::optional<model::Model> model;  // nullopt: the product has none
   auth::AccessPolicy policy;
+  std::shared_ptr<TenantUsage> usage;  // shared by the tenant's products; never null
 };
 
 // What the registry knows of products, devices and certificates, cached (directory_cache.h): while
@@ -99,6 +101,7 @@ class Directory {
   void CallBegins(Begin begin) ABSL_LOCKS_EXCLUDED(mutex_);
   void CallEnds() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  TenantUsages usages_;
   std::unique_ptr<internal::v1::DirectoryService::Stub> stub_;
   rpc::TokenFile& token_;
   const Options options_;

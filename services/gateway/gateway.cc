@@ -167,10 +167,9 @@ void Gateway::StopControl() {
 
 void Gateway::DrainShards() {
   absl::BlockingCounter left(static_cast<int>(shards_.size()));
-  const int64_t per_shard =
-      std::max<int64_t>(config_.drain_per_second / static_cast<int64_t>(shards_.size()), 1);
+  const Pace pace = PaceOf(config_.drain_per_second, static_cast<uint32_t>(shards_.size()));
   for (const auto& shard : shards_) {
-    shard->Drain(per_shard, [&left] { left.DecrementCount(); });
+    shard->Drain(pace, config_.drain_ms_max, [&left] { left.DecrementCount(); });
   }
   left.Wait();
   for (const auto& shard : shards_) shard->Stop();

@@ -91,6 +91,9 @@ FrameOutcome MqttServer::Refuse(Session& session, ReasonCode reason, std::string
 
 void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   connect_.Forget(session);
+  if (session.phase >= Phase::kClaiming && session.identity->product) {
+    session.identity->product->usage->Leave();
+  }
   if (session.phase == Phase::kClaiming) c_.ownership.Release(*session.identity, session.handle());
   if (session.phase != Phase::kOnline) return;
   c_.probe.sessions.Add(-1);

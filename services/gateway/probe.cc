@@ -3,6 +3,9 @@
 namespace homeport::gateway {
 namespace {
 
+constexpr const char* kDepartures = "homeport_gateway_drain_disconnects_total";
+constexpr const char* kDeparturesHelp = "Sessions ended so that their clients go elsewhere";
+
 metrics::Buckets BatchBuckets() { return {{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}, 1}; }
 
 }  // namespace
@@ -31,6 +34,15 @@ ShardProbe::ShardProbe(metrics::Registry& r)
       takeovers(r.AddCounter("homeport_gateway_takeovers_total",
                              "Sessions ended because their client id connected again")),
       sessions(r.AddGauge("homeport_gateway_sessions", "MQTT sessions online")),
+      bans(r.AddCounter("homeport_gateway_flapping_bans_total",
+                        "Times a client was banned for connecting again and again")),
+      departures_drain(r.AddCounter(kDepartures, kDeparturesHelp, {{"cause", "drain"}})),
+      departures_cut(r.AddCounter(kDepartures, kDeparturesHelp, {{"cause", "drain_cut_short"}})),
+      departures_age(r.AddCounter(kDepartures, kDeparturesHelp, {{"cause", "age"}})),
+      departures_shed(r.AddCounter(kDepartures, kDeparturesHelp, {{"cause", "shed"}})),
+      departures_left(r.AddGauge("homeport_gateway_drain_remaining_sessions",
+                                 "Sessions that are still to be ended by a drain, or that are too "
+                                 "many for the fleet's average")),
       publishes(r.AddCounter("homeport_gateway_publishes_received_total",
                              "PUBLISH packets accepted from clients")),
       pubacks(r.AddCounter("homeport_gateway_pubacks_sent_total",

@@ -33,6 +33,12 @@ struct ShardProbe {
   metrics::Counter& connects;
   metrics::Counter& takeovers;
   metrics::Gauge& sessions;
+  metrics::Counter& bans;
+  metrics::Counter& departures_drain;
+  metrics::Counter& departures_cut;
+  metrics::Counter& departures_age;
+  metrics::Counter& departures_shed;
+  metrics::Gauge& departures_left;
   metrics::Counter& publishes;
   metrics::Counter& pubacks;
   metrics::Counter& rate_pauses;

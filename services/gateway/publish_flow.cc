@@ -72,6 +72,9 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     }
     if (!session.is_open()) return FrameOutcome::kConsumed;
   }
+  if (const auto outcome = CheckLoad(session, publish)) {
+    return *outcome == FrameOutcome::kConsumed ? Paced(session, frame) : *outcome;
+  }
   const std::string_view thing = things_.OfTopic(session, publish.topic);
   const std::string_view device = thing.empty() ? session.identity->device : thing;
   auth::Topic topic = auth::Classify(publish.topic, device);
@@ -96,8 +99,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   } else {
     Append(session, publish, topic, {device, child});
   }
-  return c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
-                                                      : FrameOutcome::kPause;
+  return Paced(session, frame);
 }
 
 // Receive maximum [MQTT-3.3.4-9]; 3.1.1 has no such word, so there the client waits.
@@ -109,6 +111,33 @@ FrameOutcome PublishFlow::CheckWindow(Session& session) {
     return FrameOutcome::kConsumed;
   }
   session.waits_for_acks = true;
+  return FrameOutcome::kRetry;
+}
+
+// What may not come in now: QoS 0 while the reactor can hardly keep up, and what is beyond the
+// tenant's rate. Version 5 is told; before it a publish that is not taken cannot be answered, so
+// the client waits.
+std::optional<FrameOutcome> PublishFlow::CheckLoad(Session& session,
+                                                   const mqtt::PublishView& publish) {
+  const bool is_qos0 = publish.qos == Qos::kAtMostOnce;
+  if (is_qos0 && c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 2000) {
+    c_.probe.Refuse("overload_qos0");
+    return FrameOutcome::kConsumed;
+  }
+  const auto& product = session.identity->product;
+  if (!product ||
+      product->usage->TakeMessage(c_.io.now_s(), c_.config.tenant_messages_per_second)) {
+    return std::nullopt;
+  }
+  c_.probe.Refuse("tenant_messages_per_second");
+  log::Refusal("publish_refused",
+               {{"tenant", product->tenant}, {"limit", "tenant_messages_per_second"}});
+  if (is_qos0) return FrameOutcome::kConsumed;
+  if (session.version == mqtt::Version::k5) {
+    Acknowledge(session, publish, ReasonCode::kQuotaExceeded);
+    return FrameOutcome::kConsumed;
+  }
+  c_.io.RetryNextSecond(session);
   return FrameOutcome::kRetry;
 }
 

@@ -62,6 +62,14 @@ class PublishFlow {
   [[nodiscard]] size_t Qos2Max(const Session& session) const;
   [[nodiscard]] bool Full() const;
   [[nodiscard]] FrameOutcome CheckWindow(Session& session);
+  // What becomes of a publish that may not come in now; nothing where it may.
+  [[nodiscard]] std::optional<FrameOutcome> CheckLoad(Session& session,
+                                                      const mqtt::PublishView& publish);
+  // What follows a publish that is done with, by the session's own rate.
+  [[nodiscard]] FrameOutcome Paced(Session& session, const mqtt::Frame& frame) const {
+    return c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
+                                                        : FrameOutcome::kPause;
+  }
 
   ShardContext& c_;
   CommandTable& commands_;

@@ -62,6 +62,10 @@ void Revocations::Replace(Directory::Product product) {
   Walk(0, std::make_shared<const Visit>([this, product](Session& session) {
          std::shared_ptr<const ProductInfo>& current = session.identity->product;
          if (current == nullptr || current->product != product->product) return;
+         if (session.phase > Phase::kAuthenticating && current->usage != product->usage) {
+           current->usage->Leave();
+           static_cast<void>(product->usage->Enter(0));
+         }
          current = product;
          if (FollowsWhatItMay(session)) return;
          c_.probe.Refuse("policy_changed");

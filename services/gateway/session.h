@@ -163,6 +163,7 @@ class Session final : public net::IoHandler {
   bool proxied = false;         // a load balancer named the peer: SessionIo::PeerOf
   bool taken_over = false;      // the client id belongs to a newer connection
   bool resumed = false;         // … which goes on with this session
+  bool aged = false;            // Departures has seen it before
 };
 
 }  // namespace homeport::gateway

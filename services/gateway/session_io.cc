@@ -36,6 +36,12 @@ SessionIo::SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options,
 
 void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
   if (!arrivals_.Admit(source, now_s())) return;
+  // The first to wait when there is too much to do: a handshake costs more than all that follows.
+  if (door.tls && reactor_.lag_us() > options_.tls_lag_us_max) {
+    probe_.Refuse("overload_tls");
+    log::Refusal("connection_refused", {{"limit", "overload_lag_ms"}});
+    return;
+  }
   Session* session = sessions_.Allocate(options_.sessions_max);
   if (session == nullptr) {
     probe_.Refuse("sessions_max");
@@ -305,19 +311,22 @@ void SessionIo::Close(Session& session, const CloseCause& cause) {
   reactor_.Defer([this, &session] { sessions_.Free(session); });
 }
 
-// The DISCONNECT with its reason string, where the client can be told; the string is left out where
-// it does not fit [MQTT-3.14.2-3].
-std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) {
+// The DISCONNECT with its reason string and server reference, where the client can be told; they
+// are left out where they do not fit [MQTT-3.14.2-3].
+std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) const {
   std::string bytes;
   const bool speaks_v5 = session.version == mqtt::Version::k5 && session.phase == Phase::kOnline;
   if (!speaks_v5 || cause.reason == mqtt::ReasonCode::kSuccess) return bytes;
   mqtt::Disconnect goodbye;
   goodbye.reason = cause.reason;
   goodbye.properties.reason_string = cause.detail;
+  if (mqtt::HasServerReference(cause.reason)) {
+    goodbye.properties.server_reference = options_.server_reference;
+  }
   mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
   if (!session.FitsClient(bytes.size())) {
     bytes.clear();
-    goodbye.properties.reason_string.reset();
+    goodbye.properties = {};
     mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
   }
   return bytes;
@@ -331,9 +340,10 @@ void SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
   std::string_view why;
   if (session.websocket && !web_sockets_.Ended(session, &why)) {
     if (!bytes.empty()) bytes = web_sockets_.Frame(bytes, {});
-    bytes += web_sockets_.CloseFrame(cause.reason == mqtt::ReasonCode::kServerShuttingDown
-                                         ? websocket::kCloseGoingAway
-                                         : websocket::kCloseNormal);
+    const bool goes_away = cause.reason == mqtt::ReasonCode::kServerShuttingDown ||
+                           mqtt::HasServerReference(cause.reason);
+    bytes +=
+        web_sockets_.CloseFrame(goes_away ? websocket::kCloseGoingAway : websocket::kCloseNormal);
   }
   if (!bytes.empty()) static_cast<void>(session.transport.Write(bytes));
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -57,6 +58,8 @@ class SessionIo {
     uint32_t publishes_per_second = 100;  // of one session; 0: no limit. Above: reading waits
     uint32_t bytes_per_second = 512 << 10;
     uint32_t ws_frame_bytes_max = 1 << 20;
+    int64_t tls_lag_us_max = 50'000;  // of the reactor: beyond it no TLS handshake begins
+    std::string server_reference;     // for clients that are to use another server
     Arrivals::Options arrivals;
   };
 
@@ -82,6 +85,11 @@ class SessionIo {
   // For the per-second limits: whether the session may publish `bytes` more this second. When not,
   // it is paused until the next one.
   [[nodiscard]] bool WithinRate(Session& session, size_t bytes);
+  // Resumes a session next second whose frame is not taken (FrameOutcome::kRetry).
+  void RetryNextSecond(const Session& session) {
+    probe_.rate_pauses.Increment();
+    rate_paused_.push_back(session.handle());
+  }
 
   // Tells an MQTT 5 client why, closes the socket, frees the slot at the end of the iteration.
   void Close(Session& session, const CloseCause& cause);
@@ -107,7 +115,7 @@ class SessionIo {
   void Take(Session& session, size_t bytes);
   void SendWhole(Session& session, std::string_view bytes);
   void SayGoodbye(Session& session, const CloseCause& cause);
-  [[nodiscard]] static std::string Goodbye(const Session& session, const CloseCause& cause);
+  [[nodiscard]] std::string Goodbye(const Session& session, const CloseCause& cause) const;
   // Decodes frames at the front of `bytes`; returns how many bytes were taken.
   size_t Consume(Session& session, std::string_view bytes);
   void KeepInput(Session& session, std::string_view rest);

@@ -208,18 +208,15 @@ void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill>
 }
 
 void SessionKeeper::End(Session& session, const CloseCause& cause) {
-  // A drained pod leaves its sessions and wills to those that come after it.
-  if (cause.word == "SERVER_SHUTDOWN") {
-    if (session.kept() == nullptr) return;
-    return SaveEnd(session);
-  }
   Session* heir = nullptr;
   if (session.kept() != nullptr) {
     if (!session.taken_over && session.kept()->expiry_s > 0) heir = MakeHeir(session);
+    if (heir == nullptr && cause.word == kShutdown && !session.taken_over) return SaveEnd(session);
     if (heir == nullptr) c_.store.Unlist(*session.identity, session.epoch);
     if (heir == nullptr && !session.taken_over) c_.store.Drop(SessionStore::OwnerOf(session));
   }
-  EndWill(session, heir);
+  // A drained pod leaves its wills to those that come after it: most clients are back by then.
+  if (cause.word != kShutdown) EndWill(session, heir);
 }
 
 void SessionKeeper::SaveEnd(const Session& session) {

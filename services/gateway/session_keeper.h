@@ -16,6 +16,9 @@
 
 namespace homeport::gateway {
 
+// The cause of the end of a session whose pod drains.
+inline constexpr std::string_view kShutdown = "SERVER_SHUTDOWN";
+
 // Sessions that outlive their connection (MQTT 5 section 4.1), and wills. While its client is away
 // a session waits in a slot of its own, without a socket, and what it is to get goes to its queue
 // in Redis; where the client comes back, on whatever pod, the session goes on. What a pod that died

@@ -9,7 +9,7 @@
 namespace homeport::gateway {
 namespace {
 
-constexpr int64_t kDrainStepMs = 100;
+constexpr int64_t kFlushPollMs = 10;
 constexpr int kWatchTickSeconds = 5;
 
 BatchAppender::Options AppendOptions(const GatewayConfig& config, const PodId& pod) {
@@ -35,6 +35,8 @@ SessionIo::Options IoOptions(const GatewayConfig& config) {
   options.publishes_per_second = config.publishes_per_second;
   options.bytes_per_second = config.bytes_per_second;
   options.ws_frame_bytes_max = config.ws_frame_bytes_max;
+  options.tls_lag_us_max = int64_t{config.overload_lag_ms} * 1000 / 2;
+  options.server_reference = config.server_reference;
   options.arrivals.handshakes_max = config.tls_handshakes_max;
   options.arrivals.source_connects_per_second = config.source_connects_per_second;
   options.arrivals.head_bytes_max = config.ws_head_bytes_max;
@@ -71,6 +73,8 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       watches_(context_),
       adopter_(context_, redis_, server_.keeper(), server_.publish()),
       revocations_(context_),
+      fleet_load_(reactor_, redis_, config, pod_, probe_),
+      departures_(context_, fleet_load_),
       lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
              [this] { server_.VerifyOwnership(); }),
       inbox_(reactor_, config.redis, probe_, pod_,
@@ -116,6 +120,8 @@ void Shard::StartThread() {
     inbox_.Start();
     bus_.Start();
     adopter_.Start();
+    fleet_load_.Start();
+    departures_.Start();
     reactor_.After(1000, [this] { Tick(); });
     reactor_.Run();
     inbox_.Stop();
@@ -179,36 +185,30 @@ void Shard::Tick() {
   if (++ticks_ % kWatchTickSeconds == 0) watches_.Tick();
 }
 
-void Shard::Drain(int64_t per_second, absl::AnyInvocable<void()> done) {
-  reactor_.Post([this, per_second, done = std::move(done)]() mutable {
+void Shard::Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done) {
+  reactor_.Post([this, pace, ms_max, done = std::move(done)]() mutable {
     drained_ = std::move(done);
     for (const auto& listener : listeners_) listener->Close();
     server_.connect().set_draining();
-    log::Info("drain_started", {{"pod", pod_.str()}, {"sessions", io_.sessions().size()}});
-    DrainStep(std::max<int64_t>(per_second * kDrainStepMs / 1000, 1), 0);
+    departures_.Drain(pace, ms_max, [this] { FinishDrain(); });
   });
 }
 
-void Shard::DrainStep(int64_t per_step, uint32_t index) {
-  int64_t closed = 0;
-  for (; index < io_.sessions().slots() && closed < per_step; ++index) {
-    Session& session = io_.sessions().At(index);
-    if (!session.is_open()) continue;
-    ++closed;
-    io_.Close(session,
-              {"SERVER_SHUTDOWN", mqtt::ReasonCode::kServerShuttingDown, "the gateway drains"});
-  }
-  if (index < io_.sessions().slots()) {
-    reactor_.After(kDrainStepMs, [this, per_step, index] { DrainStep(per_step, index); });
+// The last DISCONNECTED events, releases and queued messages must reach Redis before the lease
+// goes, and then up to where the waiting sessions have been given what was published: whoever
+// takes them over reads on there.
+void Shard::FinishDrain() {
+  if (!uplink_.idle() || !bus_.idle() || !store_.idle() || !server_.pub_sub().is_level()) {
+    reactor_.After(kFlushPollMs, [this] { FinishDrain(); });
     return;
   }
-  FinishDrain();
+  store_.WritePlaces(bus_);
+  GiveLeaseUp();
 }
 
-// The last DISCONNECTED events and releases must reach Redis before the lease goes.
-void Shard::FinishDrain() {
-  if (!uplink_.idle() || !bus_.idle()) {
-    reactor_.After(10, [this] { FinishDrain(); });
+void Shard::GiveLeaseUp() {
+  if (!store_.idle()) {
+    reactor_.After(kFlushPollMs, [this] { GiveLeaseUp(); });
     return;
   }
   lease_.Stop();

@@ -13,6 +13,8 @@
 #include "libs/net/tls.h"
 #include "libs/redis/client.h"
 #include "services/gateway/adopter.h"
+#include "services/gateway/departures.h"
+#include "services/gateway/fleet_load.h"
 #include "services/gateway/inbox.h"
 #include "services/gateway/lease.h"
 #include "services/gateway/mqtt_server.h"
@@ -41,9 +43,9 @@ class Shard final : private SessionHandler {
   void Post(net::Reactor::Task task) { reactor_.Post(std::move(task)); }
   // Runs `task` on the shard's thread again and again.
   void Every(int64_t period_ms, std::function<void()> task);
-  // Refuses new connections, disconnects sessions at `per_second` with jitter, flushes the uplink,
-  // then calls `done` on the shard's thread.
-  void Drain(int64_t per_second, absl::AnyInvocable<void()> done);
+  // Refuses new connections, ends the sessions (Departures::Drain), flushes what is on its way to
+  // Redis, then calls `done` on the shard's thread.
+  void Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done);
   void Stop();
   [[nodiscard]] int64_t lag_us() const { return reactor_.lag_us(); }
 
@@ -67,8 +69,8 @@ class Shard final : private SessionHandler {
   [[nodiscard]] absl::Status StartTls(const std::string& ticket_keys);
   [[nodiscard]] absl::Status ListenAt(const std::string& address, Door door);
   void Tick();
-  void DrainStep(int64_t per_step, uint32_t index);
   void FinishDrain();
+  void GiveLeaseUp();
 
   const GatewayConfig& config_;
   const PodId pod_;
@@ -88,6 +90,8 @@ class Shard final : private SessionHandler {
   WatchHub watches_;
   Adopter adopter_;
   Revocations revocations_;
+  FleetLoad fleet_load_;
+  Departures departures_;
   Lease lease_;
   Inbox inbox_;
   std::unique_ptr<TlsReload> tls_reload_;

@@ -43,6 +43,7 @@ class Client:
         self._buffer = b""
         self._waiting = []
         self._next_id = 1
+        self.connack = self.goodbye = b""  # the bodies of the last CONNACK and DISCONNECT
 
     def close(self):
         self._socket.close()
@@ -63,8 +64,8 @@ class Client:
         body += self._properties() + _text(will[0]) + _text(will[1]) if will else b""
         body += (_text(username) if username else b"") + (_text(password) if password else b"")
         self.send(1, 0, body)
-        packet = self.wait(CONNACK)
-        return packet.body[0] & 1, packet.body[1]
+        self.connack = self.wait(CONNACK).body
+        return self.connack[0] & 1, self.connack[1]
 
     def subscribe(self, *filters, qos=1):
         """Returns the codes of SUBACK."""
@@ -122,6 +123,7 @@ class Client:
             while True:
                 packet = self._read(deadline)
                 if packet.kind == DISCONNECT:
+                    self.goodbye = packet.body
                     reason = packet.body[0] if packet.body else 0
         except Closed:
             return reason

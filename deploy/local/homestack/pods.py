@@ -54,17 +54,20 @@ CONFORMANCE = {"anonymous": "true", "keep-alive-s-max": 60, "publishes-per-secon
                "bytes-per-second": 16 << 20, "subscriptions-max": 500,
                "waiting-messages-max": 50_000, "queue-messages-max": 20_000,
                "queue-bytes-max": 64 << 20, "output-bytes-max": 16 << 20}
+# Suites and benches connect one client id many times a second.
+RESTLESS = {"client-connects-per-second": 0, "flapping-connects": 0,
+            "tenant-messages-per-second": 0}
+PROFILE_SETTINGS = {"demo": {}, "bench": RESTLESS, "conformance": {**CONFORMANCE, **RESTLESS}}
 
 
 class Gateway(Pod):
     stage = 2
     LISTENERS = ("mqtt", "mqtts", "ws", "wss", "grpc")
 
-    def __init__(self, context, index, anonymous, more_settings):
+    def __init__(self, context, index, profile, more_settings):
         super().__init__(context, f"gateway-{index}", "homeport-gateway")
         self.index = index
-        self._more_settings = more_settings
-        self._anonymous = anonymous
+        self._more_settings = {**PROFILE_SETTINGS[profile], **more_settings}
         known = known_settings(self.program)
         self.listen = {kind: context.state.address(f"{self.name}.{kind}")
                        for kind in self.LISTENERS if f"{kind}-listen" in known}
@@ -79,8 +82,6 @@ class Gateway(Pod):
                     # Every client of this stack comes from the one loopback address.
                     "source-connects-per-second": 0}
         settings.update({f"{kind}-listen": address for kind, address in self.listen.items()})
-        if self._anonymous:
-            settings.update(CONFORMANCE)
         return {**settings, **self._more_settings}
 
 

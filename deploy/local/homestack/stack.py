@@ -89,12 +89,17 @@ class Stack:
         except grpc.RpcError as error:
             raise StackError("the registry does not take the stack's product or identities: "
                              f"{error.code().name}: {error.details()}") from None
-        anonymous = self.options.profile == "conformance"
         for index in range(self.options.gateways):
             self._say(f"starting gateway {index}")
-            gateway = Gateway(self, index, anonymous, self.options.gateway_settings)
-            self._supervisor.start(gateway)
-            self.gateways.append(gateway)
+            self.add_gateway()
+
+    def add_gateway(self):
+        """One more gateway, which is ready on return."""
+        gateway = Gateway(self, len(self.gateways), self.options.profile,
+                          self.options.gateway_settings)
+        self._supervisor.start(gateway)
+        self.gateways.append(gateway)
+        return gateway
 
     def add(self, part):
         """Starts one more part, kept alive like the others."""

@@ -119,6 +119,26 @@ void DeclareLedger(LoadOptions* o, config::Table* t) {
           {.unit = "file", .doc = "device,last_acked_seq,count_sent,resent,unacked per device"});
 }
 
+void DeclareTakeover(LoadOptions* o, config::Table* t) {
+  DeclareConnections(o, t);
+  t->Number("rate", &o->rate, {.min = 1, .unit = "1/s", .doc = "Messages over all clients"});
+  t->Number("drain", &o->drain_s,
+            {.max = 3600, .unit = "s", .doc = "Longest wait for the last messages"});
+  t->Check([o] {
+    return o->target.find(',') != std::string::npos
+               ? absl::OkStatus()
+               : absl::InvalidArgumentError("--target names one server: it takes two");
+  });
+}
+
+void DeclareChurn(LoadOptions* o, config::Table* t) {
+  DeclareConnections(o, t);
+  DeclareDuration(o, t);
+  t->Text("filter", &o->filter, {.doc = "What sessions subscribe to; {id} stands for the id"});
+  t->Text("topic", &o->topic, {.doc = "What sessions publish to; {id} stands for the client id"});
+  t->Text("payload", &o->payload, {.doc = "Of each publish; {id} and {seq} as in the topic"});
+}
+
 }  // namespace
 
 absl::StatusOr<Mode> ParseMode(std::string_view name) {
@@ -127,6 +147,8 @@ absl::StatusOr<Mode> ParseMode(std::string_view name) {
   if (name == "idle") return Mode::kIdle;
   if (name == "deliver") return Mode::kDeliver;
   if (name == "ledger") return Mode::kLedger;
+  if (name == "takeover") return Mode::kTakeover;
+  if (name == "churn") return Mode::kChurn;
   return absl::InvalidArgumentError(fmt::format("unknown mode \"{}\"", name));
 }
 
@@ -145,6 +167,11 @@ void Declare(Mode mode, LoadOptions* options, config::Table* table) {
     case Mode::kLedger:
       options->rate = 100;
       return DeclareLedger(options, table);
+    case Mode::kTakeover:
+      options->rate = 5000;
+      return DeclareTakeover(options, table);
+    case Mode::kChurn:
+      return DeclareChurn(options, table);
   }
 }
 

@@ -39,6 +39,7 @@ struct LoadOptions {
   uint32_t size = 0;
   double rate = 0;
   std::string topic = "device/{id}/up/properties";
+  std::string filter = "device/{id}/down/#";
   std::string payload = R"({"params":[{"siid":2,"piid":1,"value":{seq}}],"id":{seq}})";
 
   uint32_t subscriptions = 5;
@@ -55,7 +56,7 @@ struct LoadOptions {
   std::string csv;
 };
 
-enum class Mode : uint8_t { kPublish, kConnect, kIdle, kDeliver, kLedger };
+enum class Mode : uint8_t { kPublish, kConnect, kIdle, kDeliver, kLedger, kTakeover, kChurn };
 [[nodiscard]] absl::StatusOr<Mode> ParseMode(std::string_view name);
 
 // Declares the settings that `mode` heeds.

@@ -26,6 +26,10 @@ int Run(homeport::bench::Mode mode, const homeport::bench::Load& load,
       return homeport::bench::RunDeliver(load, stop);
     case Mode::kLedger:
       return homeport::bench::RunLedger(load, stop);
+    case Mode::kTakeover:
+      return homeport::bench::RunTakeover(load, stop);
+    case Mode::kChurn:
+      return homeport::bench::RunChurn(load, stop);
   }
   return kUsageError;
 }
@@ -36,7 +40,8 @@ int main(int argc, char** argv) {
   const auto mode = homeport::bench::ParseMode(argc > 1 ? argv[1] : "");
   if (!mode.ok()) {
     std::fputs(
-        "usage: homeport-bench-mqtt publish|connect|idle|deliver|ledger [--setting=value ...]\n"
+        "usage: homeport-bench-mqtt publish|connect|idle|deliver|ledger|takeover|churn\n"
+        "                           [--setting=value ...]\n"
         "       homeport-bench-mqtt MODE --help\n",
         stderr);
     return kUsageError;

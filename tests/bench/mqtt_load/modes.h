@@ -27,6 +27,14 @@ namespace homeport::bench {
 // code 1 when some are not.
 [[nodiscard]] int RunLedger(const Load& load, runtime::StopSignal& stop);
 
+// Clients whose sessions outlive their connections move from one server to another, each while its
+// former connection is there and messages come. Exit code 1 when a message was lost, or
+// came again without a mark or a reason.
+[[nodiscard]] int RunTakeover(const Load& load, runtime::StopSignal& stop);
+
+// Sessions that connect, subscribe, publish and end, one after the other, in all ways there are.
+[[nodiscard]] int RunChurn(const Load& load, runtime::StopSignal& stop);
+
 // Calls `stopped` on the loop's thread soon after the process is asked to end.
 void PollStop(fleet::EventLoop& loop, runtime::StopSignal& stop, std::function<void()> stopped);
 

@@ -13,7 +13,9 @@ std::string ClientId(const LoadOptions& options, uint32_t index) {
   return fmt::format("{}{:06}", options.client_prefix, index);
 }
 
-void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttClient* client) {
+void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttClient* client,
+                 SessionKind kind) {
+  constexpr uint32_t kKeptS = 3600;
   const LoadOptions& options = load.options;
   const std::string client_id = ClientId(options, index);
   std::string user = options.user;
@@ -26,6 +28,8 @@ void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttC
   connect.version = options.mqtt == 5 ? mqtt::Version::k5 : mqtt::Version::k311;
   connect.client_id = client_id;
   connect.keep_alive_s = static_cast<uint16_t>(options.keep_alive_s);
+  connect.clean_start = kind == SessionKind::kClean;
+  if (kind == SessionKind::kKept) connect.properties.session_expiry_s = kKeptS;
   if (!user.empty()) connect.user_name = user;
   if (!password.empty()) connect.password = password;
   client->Open(load.targets[target % load.targets.size()], load.tls.get(), connect);

@@ -14,9 +14,12 @@ namespace homeport::bench {
 // "<prefix>000042"
 [[nodiscard]] std::string ClientId(const LoadOptions& options, uint32_t index);
 
-// Connects `client` as session `index` of the load, with a clean session, to
-// targets[target % count].
-void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttClient* client);
+enum class SessionKind : uint8_t { kClean, kKept };
+
+// Connects `client` as session `index` of the load to targets[target % count]. A kept session
+// outlives its connection.
+void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttClient* client,
+                 SessionKind kind = SessionKind::kClean);
 
 // Logs why sessions are lost, one line in a second: with thousands of sessions the first tells all.
 class LossLog {

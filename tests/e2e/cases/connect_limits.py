@@ -1,0 +1,111 @@
+"""Limits of clients and tenants: how often a client id may connect, the ban of one that flaps, also
+between two gateways, and a tenant's sessions and messages."""
+
+import harness
+import mqtt
+from harness import Device, check, check_equal, eventually
+from homestack import metrics
+
+RATE_EXCEEDED, QUOTA_EXCEEDED, UNAVAILABLE = 0x9F, 0x97, 3
+REPORT = '{"params":[{"siid":2,"piid":1,"value":1}]}'
+
+
+def run(context):
+    settings = {"reactors": 1, "client-connects-per-second": 1, "client-connects-burst": 5,
+                "flapping-connects": 0}
+    with harness.stack(context.bin, gateways=1, gateway_settings=settings) as stack:
+        too_fast(stack)
+    settings = {"reactors": 1, "client-connects-per-second": 0, "flapping-connects": 20,
+                "flapping-window-s": 600, "flapping-ban-s": 3}
+    with harness.stack(context.bin, gateway_settings=settings) as stack:
+        flapping(stack)
+    settings = {"tenant-sessions-max": 5, "tenant-messages-per-second": 20}
+    with harness.stack(context.bin, gateways=1, gateway_settings=settings) as stack:
+        sessions_of_a_tenant(stack)
+        messages_of_a_tenant(stack)
+
+
+def attempt(stack, name, gateway=0, version=5):
+    """(the client, the code of CONNACK)."""
+    client = mqtt.Client(stack.gateways[gateway].listen["mqtt"], version)
+    return client, client.connect(name, *harness.credentials(stack, name))[1]
+
+
+def refusals(stack, reason, gateway=0):
+    page = metrics.scrape(stack.gateways[gateway].metrics)
+    return page.total("homeport_gateway_refusals_total", reason=reason)
+
+
+def too_fast(stack):
+    """The burst goes through, whatever the time it takes; then comes the refusal, which leaves the
+    session alone, and a second later or so the client may come again."""
+    for version, refused in ((5, RATE_EXCEEDED), (4, UNAVAILABLE)):
+        name = f"hasty-{version}"
+        held = []
+        codes = []
+        while refused not in codes and len(codes) < 1000:
+            client, code = attempt(stack, name, version=version)
+            held += [client] if code == 0 else []
+            codes.append(code)
+        check_equal(codes[:5], [0] * 5, "CONNACK within the burst")
+        check_equal(set(codes), {0, refused}, "CONNACK beyond it")
+        held[-1].ping()
+        eventually(lambda: attempt(stack, name, version=version)[1] == 0, "the client is let in")
+        check(attempt(stack, f"calm-{version}")[1] == 0, "another client is let in")
+    check(refusals(stack, "client_connects_per_second") >= 2, "refusals are counted")
+
+
+def flapping(stack):
+    """Two devices under one client id throw each other out, each on its own gateway, until the ban;
+    the one that is there then stays."""
+    name = "flapper"
+    held = [None, None]
+    codes = []
+    while RATE_EXCEEDED not in codes and len(codes) < 100:
+        turn = len(codes) % 2
+        client, code = attempt(stack, name, turn)
+        codes.append(code)
+        if code == 0:
+            held[turn], last = client, client
+    check(20 <= len(codes) <= 24, f"{len(codes)} connects until the ban, of both gateways together")
+    last.ping()
+    check_equal(attempt(stack, name, (len(codes) - 1) % 2)[1], RATE_EXCEEDED, "CONNACK in the ban")
+    check_equal(attempt(stack, "bystander")[1], 0, "CONNACK of another client")
+    bans = sum(metrics.scrape(g.metrics).total("homeport_gateway_flapping_bans_total")
+               for g in stack.gateways)
+    check(bans >= 1, "bans are counted")
+    check("event=client_banned" in stack.log("gateway-0").read_text()
+          + stack.log("gateway-1").read_text(), "the ban is logged")
+    eventually(lambda: attempt(stack, name, (len(codes) - 1) % 2)[1] == 0, "the ban ends")
+
+
+def sessions_of_a_tenant(stack):
+    held = [Device(stack, f"member-{i}", version=5, subscribe=False) for i in range(5)]
+    check_equal(attempt(stack, "member-5")[1], QUOTA_EXCEEDED, "CONNACK beyond the quota")
+    check_equal(attempt(stack, "member-5", version=4)[1], UNAVAILABLE, "… in 3.1.1")
+    held.pop().client.disconnect()
+    eventually(lambda: attempt(stack, "member-5")[1] == 0, "room for one more")
+    check(refusals(stack, "tenant_sessions_max") >= 2, "refusals are counted")
+    for device in held:
+        device.client.disconnect()
+
+
+def messages_of_a_tenant(stack):
+    """An MQTT 5 client is told; one of 3.1.1 waits, and all it was acknowledged is there."""
+    eventually(lambda: metrics.scrape(stack.gateways[0].metrics)
+               .total("homeport_gateway_sessions") == 0, "nobody is there")
+    talker = Device(stack, "talker", version=5, subscribe=False)
+    codes = []
+    while QUOTA_EXCEEDED not in codes and len(codes) < 10_000:
+        codes.append(talker.report(REPORT))
+    check_equal(set(codes), {0, QUOTA_EXCEEDED}, "PUBACK codes")
+    talker.client.disconnect()
+    patient = Device(stack, "patient", version=4, subscribe=False)
+    for number in range(60):
+        patient.client.publish("device/patient/up/properties",
+                               f'{{"params":[{{"siid":2,"piid":1,"value":{number}}}]}}', wait=False)
+    for _ in range(60):
+        patient.client.wait(mqtt.PUBACK)
+    eventually(lambda: harness.reported(stack, "patient") == ({"bench.value": 59}, 60),
+               "each report of the patient client")
+    check(refusals(stack, "tenant_messages_per_second") >= 2, "refusals are counted")
