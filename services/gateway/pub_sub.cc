@@ -198,7 +198,9 @@ void PubSub::Settle(std::shared_ptr<Settling> settling, ReasonCode reason) {
     filter->since = settling->since;
   }
   settling->retained = settling->retained && !mqtt::IsFailure(reason);
-  settling->on_settled(reason, [this, settling] { SendRetained(settling); });
+  // What is told holds `settling`, which must then hold nothing of it: they would never be freed.
+  OnSettled on_settled = std::move(settling->on_settled);
+  on_settled(reason, [this, settling] { SendRetained(settling); });
 }
 
 // What was read meanwhile goes out, in order, once no subscription is unsettled.
