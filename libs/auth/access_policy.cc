@@ -36,6 +36,12 @@ bool IsLevelText(std::string_view value) {
   return !value.empty() && value.find_first_of("/+#") == std::string_view::npos;
 }
 
+// What Homeport itself publishes for whoever may follow it.
+bool IsOfEvents(std::string_view filter) {
+  constexpr std::string_view kEvents = "$aws/events/";
+  return filter.substr(0, kEvents.size()) == kEvents;
+}
+
 bool IsPlain(std::string_view filter) {
   return std::all_of(filter.begin(), filter.end(),
                      [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
@@ -103,12 +109,13 @@ absl::StatusOr<AccessPolicy::Pattern> AccessPolicy::CompileFilter(std::string_vi
     }
     pattern.push_back(std::move(level));
   } while (!levels.done());
-  const Level& first = pattern.front();
-  if (first.kind == LevelKind::kText && !first.parts.empty() &&
-      first.parts.front().literal.substr(0, 1) == "$") {
-    return absl::InvalidArgumentError("topics that begin with $ are not a policy's to allow");
-  }
   return pattern;
+}
+
+bool AccessPolicy::BeginsWithDollar(const Pattern& pattern) {
+  const Level& first = pattern.front();
+  return first.kind == LevelKind::kText && !first.parts.empty() &&
+         first.parts.front().literal.substr(0, 1) == "$";
 }
 
 absl::StatusOr<AccessPolicy> AccessPolicy::Compile(const std::vector<PolicyRule>& rules,
@@ -131,6 +138,12 @@ absl::StatusOr<AccessPolicy> AccessPolicy::Compile(const std::vector<PolicyRule>
       }
       const absl::StatusOr<Pattern> pattern = CompileFilter(rule.filters[j]);
       if (!pattern.ok()) return Invalid(filter_place, Message(pattern.status()));
+      const bool only_follows =
+          std::all_of(rule.actions.begin(), rule.actions.end(),
+                      [](TopicAction action) { return action == TopicAction::kSubscribe; });
+      if (BeginsWithDollar(*pattern) && !(only_follows && IsOfEvents(rule.filters[j]))) {
+        return Invalid(filter_place, "topics that begin with $ are not a policy's to allow");
+      }
       for (const TopicAction action : rule.actions) {
         policy.entries_[static_cast<size_t>(action)].push_back({rule.effect, *pattern});
       }
@@ -156,6 +169,9 @@ bool AccessPolicy::LevelMatches(const Level& level, std::string_view text,
 // Of a topic, which has no wildcards, whatever overlaps is contained.
 AccessPolicy::Relation AccessPolicy::Relate(const Pattern& pattern, std::string_view topic,
                                             const PolicyClient& client) {
+  // No wildcard in the first level matches such a topic [MQTT-4.7.2-1], and no variable either: a
+  // client id may be anything.
+  if (topic.substr(0, 1) == "$" && !BeginsWithDollar(pattern)) return Relation::kApart;
   // Every topic has a first level, so "#" goes no further than "+/#".
   if (topic == "#" && pattern.size() == 2 && pattern[0].kind == LevelKind::kPlus &&
       pattern[1].kind == LevelKind::kHash) {

@@ -73,6 +73,7 @@ class AccessPolicy {
   enum class Relation : uint8_t { kApart, kOverlaps, kContains };
 
   [[nodiscard]] static absl::StatusOr<Pattern> CompileFilter(std::string_view filter);
+  [[nodiscard]] static bool BeginsWithDollar(const Pattern& pattern);
   [[nodiscard]] static absl::StatusOr<Level> CompileLevel(std::string_view text);
   [[nodiscard]] static Relation Relate(const Pattern& pattern, std::string_view topic,
                                        const PolicyClient& client);

@@ -279,8 +279,12 @@ DecodeError DecodeProperties(std::string_view bytes, PropertyPlace place, const 
 }
 
 void EncodeProperties(const Properties& properties, PropertyPlace place, std::string* out) {
+  Writer(out).Varint(static_cast<uint32_t>(PropertyBytes(properties, place)));
+  AppendProperties(properties, place, out);
+}
+
+void AppendProperties(const Properties& properties, PropertyPlace place, std::string* out) {
   Writer writer(out);
-  writer.Varint(static_cast<uint32_t>(PropertyBytes(properties, place)));
   VisitFields(properties, [&writer, place](PropertyId id, const auto& field) {
     if (IsAllowedAt(id, place)) PutField(&writer, id, field);
   });

@@ -118,6 +118,8 @@ class PropertyWalker {
 
 // Appends the length and the properties which `place` allows; others are left out.
 void EncodeProperties(const Properties& properties, PropertyPlace place, std::string* out);
+// The same without the length, as properties stand in the middle of a list.
+void AppendProperties(const Properties& properties, PropertyPlace place, std::string* out);
 // Bytes of that list without its length.
 [[nodiscard]] size_t PropertyBytes(const Properties& properties, PropertyPlace place);
 

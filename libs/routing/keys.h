@@ -36,6 +36,8 @@ namespace homeport::routing {
 [[nodiscard]] std::string PlacesKey(std::string_view pod);
 // hp:pods — a set of all pods that may have left something behind.
 inline constexpr std::string_view kPodsKey = "hp:pods";
+// hp:events — there while a client of some pod follows lifecycle events.
+inline constexpr std::string_view kEventsKey = "hp:events";
 // hp:load — a hash: how many sessions each pod has, "<sessions> <Unix ms>".
 inline constexpr std::string_view kLoadKey = "hp:load";
 // hp:pod:<pod> — the lease of a pod; exists while the pod lives.

@@ -59,6 +59,53 @@ bool IsChildId(std::string_view id) {
          });
 }
 
+constexpr std::string_view kMainClient = "-";
+constexpr size_t kClientBytesMax = 128;
+
+bool IsUnescaped(char c) {
+  constexpr std::string_view kMarks = ":._~-";
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         kMarks.find(c) != std::string_view::npos;
+}
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+// Nothing where it is empty, too long or not of the form.
+std::optional<std::string> Unescape(std::string_view text) {
+  std::string bytes;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      if (!IsUnescaped(text[i])) return std::nullopt;
+      bytes.push_back(text[i]);
+      continue;
+    }
+    const int high = i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? HexDigit(text[i + 2]) : -1;
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes.push_back(static_cast<char>(high << 4 | low));
+    i += 2;
+  }
+  if (bytes.empty() || bytes.size() > kClientBytesMax) return std::nullopt;
+  return bytes;
+}
+
+std::string Escape(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    if (IsUnescaped(c)) {
+      text.push_back(c);
+    } else {
+      text += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return text;
+}
+
 bool IsShadowNameChar(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ':' ||
          c == '_' || c == '-' || c == '$';
@@ -139,6 +186,22 @@ absl::StatusOr<TenantChildName> ParseTenantChildName(std::string_view name,
   return TenantChildName{*tenant, std::string(*id)};
 }
 
+absl::StatusOr<SessionName> ParseSessionName(std::string_view name, std::string_view own_tenant) {
+  constexpr std::string_view kForm = "tenants/{tenant}/devices/{device}/sessions/{client}";
+  std::string_view rest = name;
+  const std::optional<TenantId> tenant = TakeTenant(rest, own_tenant);
+  if (!tenant.has_value()) return NameInvalid(name, kForm);
+  const std::optional<std::string_view> device_text = TakeId(rest, "devices");
+  const std::optional<std::string_view> client_text = TakeId(rest, "sessions");
+  if (!device_text.has_value() || !client_text.has_value() || !rest.empty()) {
+    return NameInvalid(name, kForm);
+  }
+  std::optional<std::string> device = Unescape(*device_text);
+  std::optional<std::string> client = *client_text == kMainClient ? device : Unescape(*client_text);
+  if (!device.has_value() || !client.has_value()) return NameInvalid(name, kForm);
+  return SessionName{*tenant, *std::move(device), *std::move(client)};
+}
+
 std::string FormatTenantChildName(std::string_view tenant, std::string_view collection,
                                   std::string_view id) {
   return fmt::format("tenants/{}/{}/{}", tenant, collection, id);
@@ -152,6 +215,17 @@ std::string FormatShadowName(std::string_view tenant, std::string_view device,
                              std::string_view shadow) {
   return fmt::format("tenants/{}/devices/{}/shadows/{}", tenant, device,
                      shadow.empty() ? kClassicShadow : shadow);
+}
+
+std::string FormatSessionName(std::string_view tenant, std::string_view device,
+                              std::string_view client) {
+  std::string id(kMainClient);
+  if (client == kMainClient && client != device) {
+    id = "%2D";
+  } else if (client != device) {
+    id = Escape(client);
+  }
+  return fmt::format("tenants/{}/devices/{}/sessions/{}", tenant, Escape(device), id);
 }
 
 std::string FormatProductName(std::string_view tenant, std::string_view product) {

@@ -37,6 +37,13 @@ struct TenantChildName {
   std::string id;
 };
 
+// A live MQTT session, by its client id.
+struct SessionName {
+  TenantId tenant;
+  std::string device;
+  std::string client;
+};
+
 inline constexpr size_t kShadowNameBytesMax = 64;
 
 // 1-64 of [$A-Za-z0-9:_-]
@@ -64,11 +71,18 @@ inline constexpr size_t kShadowNameBytesMax = 64;
                                                                    std::string_view collection,
                                                                    std::string_view own_tenant);
 
+// "tenants/{tenant}/devices/{device}/sessions/{client}", where bytes other than letters, digits and
+// ":._~-" are %XX, and a client "-" is the device's main session, whose client id is the device id.
+[[nodiscard]] absl::StatusOr<SessionName> ParseSessionName(std::string_view name,
+                                                           std::string_view own_tenant);
+
 [[nodiscard]] std::string FormatTenantChildName(std::string_view tenant,
                                                 std::string_view collection, std::string_view id);
 [[nodiscard]] std::string FormatDeviceName(std::string_view tenant, std::string_view device);
 [[nodiscard]] std::string FormatShadowName(std::string_view tenant, std::string_view device,
                                            std::string_view shadow);
+[[nodiscard]] std::string FormatSessionName(std::string_view tenant, std::string_view device,
+                                            std::string_view client);
 [[nodiscard]] std::string FormatProductName(std::string_view tenant, std::string_view product);
 
 }  // namespace homeport::rpc

@@ -34,7 +34,7 @@ void DeclareAddresses(config::Table& table, GatewayConfig& c) {
   table.Text("proxy-from", &c.proxy_from,
              {.unit = "addresses and ranges, joined by commas",
               .doc = "load balancers whose connections begin with a PROXY header, version 1 or 2"});
-  table.Text("grpc-listen", &c.grpc_listen, {.unit = "host:port", .doc = "ControlService"});
+  table.Text("grpc-listen", &c.grpc_listen, {.unit = "host:port", .doc = "ControlService, SessionService"});
   table.Text("metrics-listen", &c.metrics_listen,
              {.unit = "host:port", .doc = "/metrics, /livez, /readyz over HTTP"});
   table.Text("redis", &c.redis, {.unit = "host:port or socket path", .doc = "Redis"});
@@ -159,6 +159,14 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
             {.min = 1, .max = 1'000'000, .doc = "commands of one reactor awaiting their device"});
   table.Int("watches-max", &c.watches_max,
             {.min = 1, .max = 10'000'000, .doc = "watched devices of one reactor"});
+  table.Int("session-calls-max", &c.session_calls_max,
+            {.min = 1,
+             .max = 100'000,
+             .doc = "operators' calls about sessions that one reactor awaits answers of"});
+  table.Int("talkers-max", &c.talkers_max,
+            {.min = 1,
+             .max = 65'536,
+             .doc = "sessions of one reactor whose traffic is told apart, the most active ones"});
 }
 
 void DeclareClientLimits(config::Table& table, GatewayConfig& c) {
@@ -226,6 +234,13 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
              .max = int64_t{8} << 30,
              .unit = "bytes",
              .doc = "uplink kept by one reactor while Redis is away; then reading stops"});
+  table.Flag("lifecycle-events", &c.lifecycle_events,
+             {.doc = "publish $aws/events/… while a client anywhere follows them"});
+  table.Int("traffic-window-s", &c.traffic_window_s,
+            {.min = 1,
+             .max = 3600,
+             .unit = "s",
+             .doc = "sessions' traffic is told over the last one or two windows"});
   table.Int("directory-ttl-s", &c.directory_ttl_s,
             {.min = 1,
              .max = 3600,

@@ -65,16 +65,18 @@ std::string ForwardedProperties(mqtt::Properties properties) {
   properties.will_delay_s.reset();
   properties.message_expiry_s.reset();
   std::string bytes;
-  mqtt::EncodeProperties(properties, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
-  size_t length_bytes = 1;
-  while ((static_cast<uint8_t>(bytes[length_bytes - 1]) & 0x80) != 0) ++length_bytes;
-  return bytes.substr(length_bytes);
+  mqtt::AppendProperties(properties, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
+  return bytes;
 }
 
 }  // namespace
 
-ConnectFlow::ConnectFlow(ShardContext& context, SessionKeeper& keeper)
-    : c_(context), keeper_(keeper), authenticator_(context), pace_(PaceOptions(context.config)) {}
+ConnectFlow::ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle& lifecycle)
+    : c_(context),
+      keeper_(keeper),
+      lifecycle_(lifecycle),
+      authenticator_(context),
+      pace_(PaceOptions(context.config)) {}
 
 FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) {
   mqtt::DecodeOptions options;
@@ -331,6 +333,7 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
                          const Attempt& attempt) {
   session.phase = Phase::kOnline;
   session.epoch = claim.epoch;
+  session.identity->connected_s = c_.io.now_s();
   // Before version 5 a client cannot be told another keep-alive than its own.
   const bool can_be_told = session.version == mqtt::Version::k5;
   const uint32_t longest = can_be_told ? c_.config.keep_alive_s_max
@@ -341,6 +344,7 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
   c_.probe.connects.Increment();
   c_.probe.sessions.Add(1);
   AppendConnected(session);
+  lifecycle_.Connected(session);
   const std::optional<SessionKeeper::Past> past = PastOf(claimant, claim);
   const bool is_present = keeper_.Begin(session, attempt.wish, past ? &*past : nullptr);
   SendConnack(session, attempt, is_present);

@@ -9,6 +9,7 @@
 #include "libs/mqtt/packets.h"
 #include "services/gateway/authenticator.h"
 #include "services/gateway/client_pace.h"
+#include "services/gateway/lifecycle.h"
 #include "services/gateway/session_keeper.h"
 #include "services/gateway/shard_context.h"
 
@@ -19,7 +20,7 @@ namespace homeport::gateway {
 // of the connection. Shard's thread only.
 class ConnectFlow {
  public:
-  ConnectFlow(ShardContext& context, SessionKeeper& keeper);
+  ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle& lifecycle);
 
   FrameOutcome OnConnect(Session& session, const mqtt::Frame& frame);
   // The session closed before it was online.
@@ -84,6 +85,7 @@ class ConnectFlow {
 
   ShardContext& c_;
   SessionKeeper& keeper_;
+  Lifecycle& lifecycle_;
   Authenticator authenticator_;
   ClientPace pace_;
   uint32_t under_way_ = 0;                           // claims

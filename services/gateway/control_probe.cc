@@ -13,7 +13,7 @@ void ControlProbe::Refused(std::string_view method, const grpc::Status& status) 
   auto found = refusals_.find(reason);
   if (found == refusals_.end()) {
     metrics::SharedCounter& cell = registry_.AddSharedCounter(
-        "homeport_gateway_call_refusals_total", "Calls of ControlService that failed, by reason",
+        "homeport_gateway_call_refusals_total", "gRPC calls that failed, by reason",
         {{"reason", reason}});
     found = refusals_.emplace(reason, &cell).first;
   }

@@ -12,7 +12,7 @@
 
 namespace homeport::gateway {
 
-// Counts and logs the calls of ControlService that end with an error. Thread-safe.
+// Counts and logs the gRPC calls that end with an error. Thread-safe.
 class ControlProbe {
  public:
   explicit ControlProbe(metrics::Registry& registry) : registry_(registry) {}

@@ -3,7 +3,6 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "libs/base/hash.h"
@@ -11,6 +10,7 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/rpc/call_deadline.h"
 #include "libs/rpc/resource_name.h"
 #include "services/gateway/control_convert.h"
 
@@ -24,18 +24,9 @@ constexpr int kNamesMax = 100;
 constexpr int64_t kTimeoutMsDefault = 5'000;
 constexpr int64_t kTimeoutMsMax = 60'000;
 
-int64_t MsLeft(const grpc::CallbackServerContext& context) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(context.deadline() -
-                                                               std::chrono::system_clock::now())
-      .count();
-}
-
-// How long to wait for the device: what is asked, but answering before the call's own deadline.
 int64_t TimeoutMs(const grpc::CallbackServerContext& context,
                   const google::protobuf::Duration& wish) {
-  int64_t ms = wish.seconds() * 1000 + wish.nanos() / 1'000'000;
-  ms = ms <= 0 ? kTimeoutMsDefault : std::min(ms, kTimeoutMsMax);
-  return std::clamp<int64_t>(MsLeft(context) - 20, 1, ms);
+  return rpc::TimeoutMs(context, wish, {kTimeoutMsDefault, kTimeoutMsMax});
 }
 
 grpc::Status Violations(const CommandPayload& payload) {
@@ -129,7 +120,7 @@ void ControlService::FindTarget(const grpc::CallbackServerContext& context, cons
   if (auto cached = directory_.CachedDevice(target.device); cached && cached->ok()) {
     return on_device(*std::move(cached));
   }
-  newcomers_.Fetch(target.device, MsLeft(context), std::move(on_device));
+  newcomers_.Fetch(target.device, rpc::MsLeft(context), std::move(on_device));
 }
 
 void ControlService::FindProduct(const std::string& product, Target target, OnTarget done) {

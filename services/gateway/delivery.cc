@@ -28,11 +28,9 @@ std::string PropertiesOf(const OutMessage& out, int64_t expires_in_s) {
   if (!out.message->has_expiry_s() && out.subscription_ids.empty()) {
     return out.message->properties();
   }
-  std::string bytes;
-  mqtt::EncodeProperties(added, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
-  size_t length_bytes = 1;  // the list's length stands before it
-  while ((static_cast<uint8_t>(bytes[length_bytes - 1]) & 0x80) != 0) ++length_bytes;
-  return out.message->properties() + bytes.substr(length_bytes);
+  std::string bytes = out.message->properties();
+  mqtt::AppendProperties(added, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
+  return bytes;
 }
 
 // How a topic is named to a client that takes topic aliases: 0 is by its name; a number that is not
@@ -93,6 +91,29 @@ DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* fr
   session.Cold().outbound.Push(std::move(out), *kept);
   SendWaiting(session);
   return DeliveryResult::kSent;
+}
+
+Delivery::DirectResult Delivery::SendDirect(Session& session, OutMessage out, uint16_t* packet_id) {
+  const bool has_output = session.cold && !session.cold->output.empty();
+  const bool is_acknowledged = out.qos != Qos::kAtMostOnce;
+  if (has_output || (is_acknowledged && session.Cold().outbound.size() >= Window(session))) {
+    return DirectResult::kWindowFull;
+  }
+  bool is_written = false;
+  if (is_acknowledged) {
+    Outbound& outbound = session.cold->outbound;
+    if (session.kept() != nullptr) outbound.ExpectKept();
+    outbound.Push(std::move(out), {});
+    const Outbound::Entry entry = *outbound.Next(Window(session));  // writing may end the session
+    *packet_id = entry.packet_id;
+    is_written = Write(session, entry.out, &entry);
+    if (!is_written) outbound.DropLast();
+  } else {
+    is_written = Write(session, out, nullptr);
+  }
+  if (!session.is_open()) return DirectResult::kEnded;
+  session.TrimCold();
+  return is_written ? DirectResult::kSent : DirectResult::kTooLarge;
 }
 
 std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessage& out,
@@ -191,6 +212,7 @@ bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::En
     session.cold->aliases_out.topics.push_back(message.topic());
   }
   c_.probe.deliveries.Increment();
+  c_.traffic.ToClient(session.handle(), total);
   c_.io.Send(session, bytes, message.payload());
   return true;
 }
@@ -224,9 +246,12 @@ bool Delivery::DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Pa
 FrameOutcome Delivery::OnPuback(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
   if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
-  const uint16_t packet_id = std::get<mqtt::Puback>(packet).packet_id;
-  if (!CheckAnswer(session, packet_id, Awaiting::kPuback)) return FrameOutcome::kConsumed;
-  OnComplete(session, packet_id, Awaiting::kPuback);
+  const auto& puback = std::get<mqtt::Puback>(packet);
+  if (!CheckAnswer(session, puback.packet_id, Awaiting::kPuback)) return FrameOutcome::kConsumed;
+  if (!puback_waits_.empty()) {
+    puback_waits_.Acknowledged(session.handle(), puback.packet_id, puback.reason);
+  }
+  OnComplete(session, puback.packet_id, Awaiting::kPuback);
   return FrameOutcome::kConsumed;
 }
 

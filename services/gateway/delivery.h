@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "services/gateway/outbound.h"
+#include "services/gateway/puback_waits.h"
 #include "services/gateway/shard_context.h"
 
 namespace homeport::gateway {
@@ -37,6 +38,18 @@ class Delivery {
     BusPlace place;
   };
   DeliveryResult Send(Session& session, OutMessage out, const Origin* from);
+  // One message to the client alone, at once or not at all: whatever it has subscribed to, and
+  // never queued or kept. `out.qos` is 0 or 1; with 1, `packet_id` becomes the id whose PUBACK to
+  // await.
+  enum class DirectResult : uint8_t {
+    kSent,
+    kWindowFull,  // the client has not acknowledged enough, or its socket takes no more
+    kTooLarge,    // over the client's maximum packet size
+    kEnded,       // the connection broke
+  };
+  DirectResult SendDirect(Session& session, OutMessage out, uint16_t* packet_id);
+  [[nodiscard]] PubackWaits& puback_waits() { return puback_waits_; }
+
   // A resumed session: sends again what the client had not acknowledged, then what waits.
   void Resume(Session& session);
 
@@ -64,6 +77,7 @@ class Delivery {
   [[nodiscard]] bool DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Packet* packet);
 
   ShardContext& c_;
+  PubackWaits puback_waits_;
 };
 
 }  // namespace homeport::gateway

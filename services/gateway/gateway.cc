@@ -150,17 +150,22 @@ void Gateway::OnChanges(const std::vector<DirectoryChange>& changes) {
 
 absl::Status Gateway::StartControl() {
   control_ = std::make_unique<ControlService>(shards_, *directory_, *auth_, control_probe_);
+  sessions_ =
+      std::make_unique<SessionService>(shards_, config_, *directory_, *auth_, control_probe_);
   HP_ASSIGN_OR_RETURN(server_,
                       rpc::Server::Start({config_.grpc_listen, config_.tls_cert, config_.tls_key},
-                                         {control_.get()}));
+                                         {control_.get(), sessions_.get()}));
   shards_.front()->Every(kHeartbeatMs, [this] { control_->Heartbeat(); });
   return absl::OkStatus();
 }
 
-// A call ends by its handler only, so those that wait for a device are answered first.
+// A call ends by its handler only, so those that wait for a device or a pod are answered first.
 void Gateway::StopControl() {
   for (const auto& shard : shards_) {
-    shard->Post([&commands = shard->commands()] { commands.EndAll(); });
+    shard->Post([&shard] {
+      shard->commands().EndAll();
+      shard->session_calls().EndAll();
+    });
   }
   server_->Shutdown(kControlStopMs);
 }

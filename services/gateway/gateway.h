@@ -14,6 +14,7 @@
 #include "services/gateway/control_service.h"
 #include "services/gateway/directory.h"
 #include "services/gateway/directory_feed.h"
+#include "services/gateway/session_service.h"
 #include "services/gateway/shard.h"
 
 namespace homeport::gateway {
@@ -51,6 +52,7 @@ class Gateway {
   std::unique_ptr<DirectoryFeed> feed_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<ControlService> control_;
+  std::unique_ptr<SessionService> sessions_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<metrics::Exposer> exposer_;
 };

@@ -103,6 +103,10 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
                                    {"cause", cause.word},
                                    {"detail", cause.detail}});
   }
+  delivery_.puback_waits().Ended(session.handle());
+  c_.ends.Note({ClientKey(session.identity->device, session.identity->client),
+                c_.reactor.wall().value, cause.word, cause.reason});
+  lifecycle_.Disconnected(session, cause.word);
   keeper_.End(session, cause);
   pub_sub_.Forget(session);
   // After a take-over the newer session speaks for the device: its presence does not flicker.
@@ -178,6 +182,7 @@ void MqttServer::OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& c
   if (!claim.ok() || claim->epoch == session->epoch) return;
   keeper_.Renew(*session, claim->epoch);
   connect_.AppendConnected(*session);
+  lifecycle_.Connected(*session);
   things_.SayConnected(*session);
 }
 

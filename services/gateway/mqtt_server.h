@@ -3,8 +3,10 @@
 #include "services/gateway/command_table.h"
 #include "services/gateway/connect_flow.h"
 #include "services/gateway/delivery.h"
+#include "services/gateway/lifecycle.h"
 #include "services/gateway/pub_sub.h"
 #include "services/gateway/publish_flow.h"
+#include "services/gateway/session_calls.h"
 #include "services/gateway/session_keeper.h"
 #include "services/gateway/shard_context.h"
 #include "services/gateway/subscribe_flow.h"
@@ -20,11 +22,13 @@ class MqttServer final {
         delivery_(context),
         pub_sub_(context, redis, delivery_),
         commands_(context, delivery_),
+        session_calls_(context, delivery_),
         things_(context),
         publish_(context, commands_, things_),
-        subscribe_(context, pub_sub_, things_),
+        lifecycle_(context, redis, pub_sub_),
+        subscribe_(context, pub_sub_, things_, lifecycle_),
         keeper_(context, pub_sub_, delivery_, publish_, subscribe_),
-        connect_(context, keeper_) {}
+        connect_(context, keeper_, lifecycle_) {}
 
   FrameOutcome OnFrame(Session& session, const mqtt::Frame& frame);
   void OnClosed(Session& session, const CloseCause& cause);
@@ -34,9 +38,11 @@ class MqttServer final {
   void OnKick(const internal::v1::Kick& item);
 
   [[nodiscard]] CommandTable& commands() { return commands_; }
+  [[nodiscard]] SessionCalls& session_calls() { return session_calls_; }
   [[nodiscard]] ConnectFlow& connect() { return connect_; }
   [[nodiscard]] PublishFlow& publish() { return publish_; }
   [[nodiscard]] PubSub& pub_sub() { return pub_sub_; }
+  [[nodiscard]] Lifecycle& lifecycle() { return lifecycle_; }
   [[nodiscard]] SessionKeeper& keeper() { return keeper_; }
 
   // Checks the ownership of every session after this pod's lease had lapsed, a few at a time.
@@ -53,8 +59,10 @@ class MqttServer final {
   Delivery delivery_;
   PubSub pub_sub_;
   CommandTable commands_;
+  SessionCalls session_calls_;
   Things things_;
   PublishFlow publish_;
+  Lifecycle lifecycle_;
   SubscribeFlow subscribe_;
   SessionKeeper keeper_;
   ConnectFlow connect_;

@@ -25,6 +25,14 @@ Outbound::Entry* Outbound::Find(uint16_t packet_id) {
   return nullptr;
 }
 
+size_t Outbound::payload_bytes() const {
+  size_t bytes = 0;
+  for (const Entry& entry : entries_) {
+    if (entry.out.message) bytes += entry.out.message->payload().size();
+  }
+  return bytes;
+}
+
 uint16_t Outbound::NextFreeId() {
   const uint16_t first = has_kept_ ? kUpperIds : 1;
   do {

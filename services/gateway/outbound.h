@@ -41,8 +41,12 @@ class Outbound {
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] size_t size() const { return entries_.size(); }
   [[nodiscard]] size_t waiting() const { return entries_.size() - sent_; }
+  // Of all of them.
+  [[nodiscard]] size_t payload_bytes() const;
 
   void Push(OutMessage out, KeptAs kept);
+  // From now on kept messages may come: others get ids of the upper half.
+  void ExpectKept() { has_kept_ = true; }
   // A message of an earlier connection, in order, before any other. Without a message it awaits
   // PUBCOMP and counts as sent.
   void Restore(Entry entry);

@@ -1,6 +1,7 @@
 #include "services/gateway/permissions.h"
 
 #include "services/gateway/directory.h"
+#include "services/gateway/lifecycle_event.h"
 
 namespace homeport::gateway {
 namespace {
@@ -31,8 +32,10 @@ bool MayBroadcast(const GatewayConfig& config, const Identity& identity,
 
 bool MayFollow(const GatewayConfig& config, const Identity& identity, std::string_view filter) {
   if (config.anonymous) return true;
-  return auth::ClassifyFilter(filter, identity.device) == auth::FilterClass::kGeneral &&
-         Allows(identity, auth::TopicAction::kSubscribe, filter);
+  const bool is_for_policy =
+      auth::ClassifyFilter(filter, identity.device) == auth::FilterClass::kGeneral ||
+      filter.substr(0, kEventTopics.size()) == kEventTopics;
+  return is_for_policy && Allows(identity, auth::TopicAction::kSubscribe, filter);
 }
 
 }  // namespace homeport::gateway

@@ -95,6 +95,8 @@ ShardProbe::ShardProbe(metrics::Registry& r)
           r.AddCounter("homeport_gateway_adopted_wills_total", "Wills taken over from dead pods")),
       stale_epochs(r.AddCounter("homeport_gateway_stale_epochs_total",
                                 "Downlink items for sessions that are gone or newer")),
+      lifecycle_events(r.AddCounter("homeport_gateway_lifecycle_events_total",
+                                    "Lifecycle events published to clients that follow them")),
       redis_connected(r.AddGauge("homeport_gateway_redis_connections", "Redis connections up")),
       command_us(r.AddHistogram("homeport_gateway_command_seconds",
                                 "Command round trips that the device answered",

@@ -64,6 +64,7 @@ struct ShardProbe {
   metrics::Counter& adopted_sessions;
   metrics::Counter& adopted_wills;
   metrics::Counter& stale_epochs;
+  metrics::Counter& lifecycle_events;
   metrics::Gauge& redis_connected;
   metrics::Histogram& command_us;
   metrics::Gauge& commands_pending;

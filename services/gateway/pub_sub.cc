@@ -7,6 +7,8 @@
 #include "libs/base/strings.h"
 #include "libs/mqtt/topic.h"
 #include "libs/routing/keys.h"
+#include "services/gateway/lifecycle_event.h"
+#include "services/gateway/session_view.h"
 #include "services/gateway/stream_pos.h"
 
 namespace homeport::gateway {
@@ -239,6 +241,7 @@ void PubSub::Forget(Session& session) {
 }
 
 void PubSub::Add(Session& session, BusFilter& filter, std::string_view group) {
+  if (MatchesEvents(filter.filter)) ++event_filters_;
   if (group.empty()) return sessions_.Add(filter.filter, session.handle().packed());
   std::unique_ptr<SharedGroup>& shared = groups_[fmt::format("{}/{}", group, filter.filter)];
   if (!shared) {
@@ -252,6 +255,7 @@ void PubSub::Add(Session& session, BusFilter& filter, std::string_view group) {
 }
 
 void PubSub::Remove(Session& session, BusFilter& filter) {
+  if (MatchesEvents(filter.filter)) --event_filters_;
   if (filter.group == nullptr) {
     sessions_.Remove(filter.filter, session.handle().packed());
   } else {
@@ -307,8 +311,14 @@ void PubSub::Hold(Session& session, const Delivery::Origin& from, const SharedMe
   }
 }
 
+bool PubSub::IsFor(const Session& session, const BusMessage& message) const {
+  return message.tenant().empty() || c_.config.anonymous ||
+         message.tenant() == TenantOf(*session.identity);
+}
+
 void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
                         const SharedMessage& message) {
+  if (!IsFor(session, *message)) return;
   const Subscriber& subscriber = *session.cold->subscriber;
   for (const auto& [partition, place] : subscriber.had) {
     if (partition == from.partition && from.place <= place) return;
@@ -337,6 +347,12 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
 // whose members are all away leaves the others some time, so that a client that is there has it.
 void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
                       const SharedMessage& message) {
+  const bool is_for_any =
+      std::any_of(group.members.begin(), group.members.end(), [&](const auto& member) {
+        const Session* session = c_.io.sessions().FindKept(member.first);
+        return session != nullptr && IsFor(*session, *message);
+      });
+  if (!is_for_any) return;
   std::string id = fmt::format("{}/{}", group.name, group.filter);
   const bool all_away = std::all_of(
       group.members.begin(), group.members.end(),
@@ -366,7 +382,8 @@ void PubSub::DeliverToOne(SharedGroup& group, const SharedMessage& message) {
   for (size_t i = 0; i < group.members.size(); ++i) {
     const auto& [handle, its_filter] = group.members[group.next++ % group.members.size()];
     Session* member = c_.io.sessions().FindKept(handle);
-    if (member == nullptr || (session != nullptr && member->is_away())) continue;
+    if (member == nullptr || !IsFor(*member, *message)) continue;
+    if (session != nullptr && member->is_away()) continue;
     session = member;
     filter = its_filter;
     if (member->is_open()) break;

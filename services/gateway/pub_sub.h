@@ -56,6 +56,8 @@ class PubSub {
   using OnRestored = absl::AnyInvocable<void(bool)>;
   void Restore(Session& session, const internal::v1::KeptFilters& filters,
                std::vector<std::pair<uint32_t, BusPlace>> had, OnRestored on_restored);
+  // Whether a session of this shard follows lifecycle events.
+  [[nodiscard]] bool follows_events() const { return event_filters_ > 0; }
   // No session is behind what the bus has brought.
   [[nodiscard]] bool is_level() const { return catching_up_ == 0; }
   // Adds the session's subscriptions to what Redis is to keep of it.
@@ -91,6 +93,8 @@ class PubSub {
   void DeliverToOne(SharedGroup& group, const SharedMessage& message);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);
+  // Whether the message may go to that client.
+  [[nodiscard]] bool IsFor(const Session& session, const BusMessage& message) const;
 
   ShardContext& c_;
   redis::Client& redis_;
@@ -101,6 +105,7 @@ class PubSub {
       groups_;  // by "<group>/<filter>"
   uint64_t visit_ = 0;
   int catching_up_ = 0;  // sessions
+  int event_filters_ = 0;
 };
 
 }  // namespace homeport::gateway

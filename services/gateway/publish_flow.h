@@ -67,6 +67,7 @@ class PublishFlow {
                                                       const mqtt::PublishView& publish);
   // What follows a publish that is done with, by the session's own rate.
   [[nodiscard]] FrameOutcome Paced(Session& session, const mqtt::Frame& frame) const {
+    c_.traffic.FromClient(session.handle(), frame.total_bytes);
     return c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
                                                         : FrameOutcome::kPause;
   }

@@ -47,8 +47,9 @@ struct Identity {
   std::shared_ptr<const ProductInfo> product;  // shared with other sessions and the control API
   // What let the client in; the cache shares the certificate.
   std::shared_ptr<const internal::v1::CertificateConfig> certificate;
-  uint64_t credential = 0;  // Hash64 of the id of a secret or key; 0: a certificate, a fleet key
-  bool claim = false;       // holds a claim certificate: may provision, and nothing else
+  uint64_t credential = 0;   // Hash64 of the id of a secret or key; 0: a certificate, a fleet key
+  uint32_t connected_s = 0;  // monotonic seconds: when CONNECT was accepted
+  bool claim = false;        // holds a claim certificate: may provision, and nothing else
   // What an SDK adds to the user name; null for most. Shared by copies of the identity.
   std::shared_ptr<const std::string> inventory;
 };

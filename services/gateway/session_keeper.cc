@@ -237,6 +237,10 @@ Session* SessionKeeper::MakeHeir(Session& session) {
   heir->identity = std::make_unique<Identity>(*session.identity);
   heir->epoch = session.epoch;
   heir->Cold().kept = std::move(session.cold->kept);
+  // Nothing comes on a device's own topics while it is away: these are to be seen by operators.
+  heir->own_filters = session.own_filters;
+  heir->own_filters_qos1 = session.own_filters_qos1;
+  heir->cold->filters = std::move(session.cold->filters);
   StartWaiting(*heir, heir->kept()->expiry_s);
   pub_sub_.Move(session, *heir);
   return heir;

@@ -67,9 +67,12 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       ownership_(redis_, probe_, pod_),
       outbox_(reactor_, redis_, probe_),
       store_(redis_, probe_, pod_),
-      context_{reactor_, config_,    pod_,    probe_, io_,      uplink_,
-               bus_,     ownership_, outbox_, store_, directory},
+      traffic_(reactor_.now(), {config.talkers_max, int64_t{config.traffic_window_s} * 1000}),
+      context_{reactor_,   config_, pod_,   probe_,    io_,      uplink_, bus_,
+               ownership_, outbox_, store_, directory, traffic_, ends_},
       server_(context_, redis_),
+      session_finder_(redis_),
+      session_lists_(server_.session_calls(), session_finder_),
       watches_(context_),
       adopter_(context_, redis_, server_.keeper(), server_.publish()),
       revocations_(context_),
@@ -169,6 +172,10 @@ void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
       return server_.commands().OnCommand(item.command());
     case InboxItem::kCommandAnswer:
       return server_.commands().OnAnswer(item.command_answer());
+    case InboxItem::kSessionCall:
+      return server_.session_calls().OnCall(item.session_call());
+    case InboxItem::kSessionAnswer:
+      return server_.session_calls().OnReply(item.session_answer());
     case InboxItem::kChange:
       return watches_.OnChange(item.change());
     default:
@@ -180,6 +187,8 @@ void Shard::Tick() {
   reactor_.After(1000, [this] { Tick(); });
   io_.Tick();
   server_.keeper().Tick();
+  server_.lifecycle().Tick();
+  traffic_.Tick(reactor_.now());
   if (tls_reload_) tls_reload_->Poll();
   probe_.uplink_buffered_bytes.Set(static_cast<int64_t>(uplink_.buffered_bytes()));
   if (++ticks_ % kWatchTickSeconds == 0) watches_.Tick();

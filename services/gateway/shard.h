@@ -19,6 +19,8 @@
 #include "services/gateway/lease.h"
 #include "services/gateway/mqtt_server.h"
 #include "services/gateway/revocations.h"
+#include "services/gateway/session_finder.h"
+#include "services/gateway/session_lists.h"
 #include "services/gateway/shard_context.h"
 #include "services/gateway/tls_reload.h"
 #include "services/gateway/watch_hub.h"
@@ -50,6 +52,9 @@ class Shard final : private SessionHandler {
   [[nodiscard]] int64_t lag_us() const { return reactor_.lag_us(); }
 
   [[nodiscard]] CommandTable& commands() { return server_.commands(); }
+  [[nodiscard]] SessionCalls& session_calls() { return server_.session_calls(); }
+  [[nodiscard]] SessionFinder& session_finder() { return session_finder_; }
+  [[nodiscard]] SessionLists& session_lists() { return session_lists_; }
   [[nodiscard]] WatchHub& watches() { return watches_; }
   [[nodiscard]] Revocations& revocations() { return revocations_; }
   [[nodiscard]] Ownership& ownership() { return ownership_; }
@@ -85,8 +90,12 @@ class Shard final : private SessionHandler {
   Ownership ownership_;
   Outbox outbox_;
   SessionStore store_;
+  TrafficMeter traffic_;
+  RecentEnds ends_;
   ShardContext context_;
   MqttServer server_;
+  SessionFinder session_finder_;
+  SessionLists session_lists_;
   WatchHub watches_;
   Adopter adopter_;
   Revocations revocations_;

@@ -8,8 +8,10 @@
 #include "services/gateway/outbox.h"
 #include "services/gateway/ownership.h"
 #include "services/gateway/probe.h"
+#include "services/gateway/recent_ends.h"
 #include "services/gateway/session_io.h"
 #include "services/gateway/session_store.h"
+#include "services/gateway/traffic_meter.h"
 #include "services/gateway/uplink.h"
 
 namespace homeport::gateway {
@@ -27,6 +29,8 @@ struct ShardContext {
   Outbox& outbox;
   SessionStore& store;
   Directory& directory;
+  TrafficMeter& traffic;
+  RecentEnds& ends;
 };
 
 }  // namespace homeport::gateway

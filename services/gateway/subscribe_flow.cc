@@ -11,6 +11,7 @@
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
 #include "services/gateway/hub_rights.h"
+#include "services/gateway/lifecycle.h"
 #include "services/gateway/own_filters.h"
 #include "services/gateway/permissions.h"
 #include "services/gateway/pub_sub.h"
@@ -67,6 +68,7 @@ struct SubscribeFlow::Answer {
   bool waited = false;
   bool finished = false;
   std::vector<absl::AnyInvocable<void()>> after;
+  std::vector<std::string> filters;  // where they are to be told
   Deltas deltas;
 };
 
@@ -89,6 +91,9 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
   if (!subscribe.properties.subscription_ids.empty()) {
     id = subscribe.properties.subscription_ids.front();
   }
+  for (const mqtt::Subscription& subscription : subscribe.subscriptions) {
+    if (lifecycle_.wanted()) answer->filters.emplace_back(subscription.filter);
+  }
   for (size_t i = 0; i < subscribe.subscriptions.size(); ++i) {
     const mqtt::Subscription& subscription = subscribe.subscriptions[i];
     const ReasonCode reason = Check(session, subscription);
@@ -104,6 +109,7 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
       if (!mqtt::IsFailure(granted)) answer->deltas.Add(subscription.filter, device);
       Granted(answer, i, granted);
     } else {
+      if (MatchesEvents(Inner(subscription.filter))) lifecycle_.OnFollower();
       pub_sub_.Subscribe(session, subscription, id,
                          [this, answer, i](ReasonCode granted, auto after_suback) {
                            answer->after.push_back(std::move(after_suback));
@@ -145,8 +151,17 @@ void SubscribeFlow::Finish(Answer& answer) {
   for (auto& after : answer.after) after();
   if (session->is_open()) {
     TellDeltaFilters(*session, answer.deltas);
+    TellSubscribed(*session, answer);
   }
   if (session->is_open() && answer.waited) c_.io.Resume(*session);
+}
+
+void SubscribeFlow::TellSubscribed(const Session& session, const Answer& answer) {
+  std::vector<std::string> granted;
+  for (size_t i = 0; i < answer.filters.size(); ++i) {
+    if (!mqtt::IsFailure(answer.suback.reasons[i])) granted.push_back(answer.filters[i]);
+  }
+  lifecycle_.Subscribed(session, granted);
 }
 
 void SubscribeFlow::Save(const Session& session, SessionStore::OnWritten on_saved) const {
@@ -274,9 +289,13 @@ FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& f
   const auto& unsubscribe = std::get<mqtt::Unsubscribe>(packet);
   mqtt::Unsuback unsuback;
   unsuback.packet_id = unsubscribe.packet_id;
+  std::vector<std::string> ended;
   for (const std::string_view filter : unsubscribe.filters) {
     unsuback.reasons.push_back(Remove(session, filter));
+    const bool is_ended = unsuback.reasons.back() == ReasonCode::kSuccess;
+    if (lifecycle_.wanted() && is_ended) ended.emplace_back(filter);
   }
+  lifecycle_.Unsubscribed(session, ended);
   if (session.kept() != nullptr) Save(session, {});
   session.TrimCold();
   std::string bytes;

@@ -10,14 +10,15 @@
 
 namespace homeport::gateway {
 
+class Lifecycle;
 class PubSub;
 
 // SUBSCRIBE and UNSUBSCRIBE: a device's own topics are granted at once; for others the session is
 // read no further until their place in the streams is known. Shard's thread only.
 class SubscribeFlow {
  public:
-  SubscribeFlow(ShardContext& context, PubSub& pub_sub, Things& things)
-      : c_(context), pub_sub_(pub_sub), things_(things) {}
+  SubscribeFlow(ShardContext& context, PubSub& pub_sub, Things& things, Lifecycle& lifecycle)
+      : c_(context), pub_sub_(pub_sub), things_(things), lifecycle_(lifecycle) {}
 
   FrameOutcome OnSubscribe(Session& session, const mqtt::Frame& frame);
   // The subscriptions of a kept session to its device's own topics; yields the others.
@@ -40,6 +41,7 @@ class SubscribeFlow {
   void Granted(const std::shared_ptr<Answer>& answer, size_t index, mqtt::ReasonCode reason);
   void Store(const std::shared_ptr<Answer>& answer);
   void Finish(Answer& answer);
+  void TellSubscribed(const Session& session, const Answer& answer);
   // Where the session outlives its connection, so do its subscriptions.
   void Save(const Session& session, SessionStore::OnWritten on_saved) const;
   // Whoever listens for deltas anew is told by the registry what is pending.
@@ -48,6 +50,7 @@ class SubscribeFlow {
   ShardContext& c_;
   PubSub& pub_sub_;
   Things& things_;
+  Lifecycle& lifecycle_;
 };
 
 // The QoS at which `session` gets messages on one of its own topics; -1: it has not subscribed.

@@ -7,7 +7,7 @@ import ssl
 import struct
 import time
 
-CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
+CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 11, 13, 14
 
 
 class Closed(Exception):
@@ -74,6 +74,11 @@ class Client:
         self.send(8, 2, body + b"".join(_text(f) + bytes([qos]) for f in filters))
         body = self.wait(SUBACK).body[2:]
         return list(body[1 + body[0]:] if self.version == 5 else body)
+
+    def unsubscribe(self, *filters):
+        body = struct.pack(">H", self._packet_id()) + self._properties()
+        self.send(10, 2, body + b"".join(_text(f) for f in filters))
+        self.wait(UNSUBACK)
 
     def publish(self, topic, payload, qos=1, wait=True, dup=False, retain=False):
         """Returns the code of PUBACK (0 where the protocol has none); None for QoS 0 or no wait."""

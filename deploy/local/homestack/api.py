@@ -47,6 +47,10 @@ class Api:
         from homeport.control.v1 import control_pb2_grpc
         return control_pb2_grpc.ControlServiceStub(self.channel(address))
 
+    def sessions(self, address):
+        from homeport.session.v1 import session_pb2_grpc
+        return session_pb2_grpc.SessionServiceStub(self.channel(address))
+
     def products(self, address):
         from homeport.product.v1 import product_pb2_grpc
         return product_pb2_grpc.ProductServiceStub(self.channel(address))

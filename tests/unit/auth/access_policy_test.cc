@@ -104,6 +104,24 @@ TEST_CASE("what a variable stands for is one level, and no wildcard") {
   }
 }
 
+TEST_CASE("of the topics that begin with $, lifecycle events may be followed") {
+  const auto policy = AccessPolicy::Compile(
+      {{Effect::kAllow, {kSubscribe}, {"#", "+/events/#", "${client}/events/#"}},
+       {Effect::kAllow, {kSubscribe}, {"$aws/events/presence/+/${device}"}}});
+  REQUIRE(policy.ok());
+  const PolicyClient client{"lamp-1", "test.lamp", "acme", "$aws"};
+  CHECK(policy->Allows(kSubscribe, "$aws/events/presence/connected/lamp-1", client));
+  CHECK(policy->Allows(kSubscribe, "$aws/events/presence/+/lamp-1", client));
+  for (const char* filter : {"$aws/events/#", "$aws/events/presence/connected/lamp-2",
+                             "$aws/events/presence/+/+", "$aws/events/subscriptions/+/lamp-1"}) {
+    INFO(filter);
+    CHECK_FALSE(policy->Allows(kSubscribe, filter, client));
+  }
+  CHECK_FALSE(AccessPolicy::Compile({{Effect::kAllow, {kSubscribe}, {"$aws/things/#"}}}).ok());
+  CHECK_FALSE(
+      AccessPolicy::Compile({{Effect::kAllow, {kSubscribe, kPublish}, {"$aws/events/#"}}}).ok());
+}
+
 TEST_CASE("a policy that cannot be is refused with the place of the fault") {
   struct Row {
     PolicyRule rule;

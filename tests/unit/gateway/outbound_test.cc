@@ -34,6 +34,14 @@ TEST_CASE("no more than the window is under way") {
   CHECK(SendAll(outbound, 2) == std::vector<uint16_t>{3});
 }
 
+TEST_CASE("where kept messages may come, others have ids of the upper half") {
+  Outbound outbound;
+  outbound.ExpectKept();
+  outbound.Push(Message(Qos::kAtLeastOnce), {});
+  outbound.Push(Message(Qos::kAtLeastOnce), {.number = 1, .bytes = 5});
+  CHECK(SendAll(outbound, 2) == std::vector<uint16_t>{32'768, 1});
+}
+
 TEST_CASE("an answer fits the QoS of its message") {
   Outbound outbound;
   outbound.Push(Message(Qos::kAtLeastOnce), {});

@@ -32,6 +32,45 @@ TEST_CASE("names of each kind") {
   CHECK(named->shadow == "cfg");
 }
 
+struct SessionCase {
+  const char* name;
+  const char* device;
+  const char* client;
+};
+
+TEST_CASE("a session's name holds any client id") {
+  const SessionCase cases[] = {
+      {"tenants/-/devices/lamp/sessions/-", "lamp", "lamp"},
+      {"tenants/acme/devices/lamp/sessions/lamp", "lamp", "lamp"},
+      {"tenants/-/devices/lamp/sessions/lamp%2Fapp", "lamp", "lamp/app"},
+      {"tenants/-/devices/claim:ab:7/sessions/f%c3%a9", "claim:ab:7", "f\xc3\xa9"},
+      {"tenants/-/devices/lamp/sessions/%2D", "lamp", "-"},
+      {"tenants/-/devices/-/sessions/-", "-", "-"}};
+  for (const SessionCase& c : cases) {
+    INFO(c.name);
+    const auto session = ParseSessionName(c.name, kOwn);
+    REQUIRE(session.ok());
+    CHECK(session->tenant.str() == "acme");
+    CHECK(session->device == c.device);
+    CHECK(session->client == c.client);
+    const std::string name = FormatSessionName("acme", session->device, session->client);
+    const auto again = ParseSessionName(name, kOwn);
+    REQUIRE(again.ok());
+    CHECK(again->device == c.device);
+    CHECK(again->client == c.client);
+  }
+  for (const char* wrong :
+       {"tenants/-/devices/lamp", "tenants/-/devices/lamp/sessions/",
+        "tenants/-/devices//sessions/x", "tenants/-/devices/lamp/sessions/a/b",
+        "tenants/-/devices/lamp/sessions/a b", "tenants/-/devices/lamp/sessions/%",
+        "tenants/-/devices/lamp/sessions/%4", "tenants/-/devices/lamp/sessions/%zz",
+        "devices/lamp/sessions/x"}) {
+    INFO(wrong);
+    CHECK(ReasonOf(ParseSessionName(wrong, kOwn).status()) == "NAME_INVALID");
+  }
+  CHECK(!ParseSessionName("tenants/-/devices/d/sessions/" + std::string(129, 'a'), kOwn).ok());
+}
+
 TEST_CASE("formatted names parse back") {
   CHECK(ParseDeviceName(FormatDeviceName("t", "d"), kOwn)->device.str() == "d");
   CHECK(ParseProductName(FormatProductName("t", "p"), kOwn)->product.str() == "p");

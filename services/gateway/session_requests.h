@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "homeport/internal/v1/envelope.pb.h"
+#include "homeport/session/v1/session.pb.h"
+
+// What SessionService's requests say, checked, and what pods' answers mean. Pure.
+namespace homeport::gateway {
+
+// The message of a PublishToSession. Errors, with their reasons: TOPIC_INVALID, FIELD_INVALID,
+// MESSAGE_TOO_LARGE.
+[[nodiscard]] absl::StatusOr<internal::v1::PublishToClient> ToPublish(
+    const session::v1::PublishToSessionRequest& request, uint32_t packet_bytes_max);
+
+// The error that an answer about the session of that name means; OK where it was done.
+[[nodiscard]] absl::Status ToStatus(const internal::v1::SessionAnswer& answer,
+                                    const std::string& name);
+
+// 0 means the default; larger than the maximum is lowered to it; negative: FIELD_INVALID.
+struct PageSizes {
+  uint32_t size_default = 0;
+  uint32_t size_max = 0;
+};
+[[nodiscard]] absl::StatusOr<uint32_t> ToPageSize(int32_t asked, const PageSizes& sizes);
+
+}  // namespace homeport::gateway
