@@ -11,10 +11,10 @@
 #include "libs/rpc/server.h"
 #include "libs/runtime/lifecycle.h"
 #include "services/gateway/config.h"
-#include "services/gateway/control_service.h"
-#include "services/gateway/directory.h"
-#include "services/gateway/directory_feed.h"
-#include "services/gateway/session_service.h"
+#include "services/gateway/control/control_service.h"
+#include "services/gateway/identity/directory.h"
+#include "services/gateway/identity/directory_feed.h"
+#include "services/gateway/inspect/session_service.h"
 #include "services/gateway/shard.h"
 
 namespace homeport::gateway {

@@ -1,15 +1,15 @@
 #pragma once
 
-#include "services/gateway/command_table.h"
-#include "services/gateway/connect_flow.h"
-#include "services/gateway/delivery.h"
-#include "services/gateway/lifecycle.h"
-#include "services/gateway/pub_sub.h"
-#include "services/gateway/publish_flow.h"
-#include "services/gateway/session_calls.h"
-#include "services/gateway/session_keeper.h"
+#include "services/gateway/control/command_table.h"
+#include "services/gateway/flow/connect_flow.h"
+#include "services/gateway/flow/delivery.h"
+#include "services/gateway/flow/publish_flow.h"
+#include "services/gateway/flow/subscribe_flow.h"
+#include "services/gateway/inspect/lifecycle.h"
+#include "services/gateway/inspect/session_calls.h"
+#include "services/gateway/ownership/session_keeper.h"
+#include "services/gateway/pubsub/pub_sub.h"
 #include "services/gateway/shard_context.h"
-#include "services/gateway/subscribe_flow.h"
 
 namespace homeport::gateway {
 

@@ -2,17 +2,17 @@
 
 #include "libs/base/ids.h"
 #include "libs/net/reactor.h"
-#include "services/gateway/bus.h"
 #include "services/gateway/config.h"
-#include "services/gateway/directory.h"
-#include "services/gateway/outbox.h"
-#include "services/gateway/ownership.h"
+#include "services/gateway/identity/directory.h"
+#include "services/gateway/inspect/recent_ends.h"
+#include "services/gateway/inspect/traffic_meter.h"
+#include "services/gateway/ownership/ownership.h"
+#include "services/gateway/ownership/session_store.h"
 #include "services/gateway/probe.h"
-#include "services/gateway/recent_ends.h"
-#include "services/gateway/session_io.h"
-#include "services/gateway/session_store.h"
-#include "services/gateway/traffic_meter.h"
-#include "services/gateway/uplink.h"
+#include "services/gateway/session/session_io.h"
+#include "services/gateway/stream/bus.h"
+#include "services/gateway/stream/outbox.h"
+#include "services/gateway/stream/uplink.h"
 
 namespace homeport::gateway {
 

@@ -22,7 +22,9 @@ constexpr size_t kSweepSessions = 1000;
 constexpr int64_t kCheckMs = 250;
 constexpr size_t kChecksMax = 1000;
 constexpr int kCarefulTransactions = 64;
-constexpr int64_t kCommitShare = 4;  // at most one part in so many of the time goes to transactions
+// At most one part in so many of the time goes to transactions, but none waits longer than that.
+constexpr int64_t kCommitShare = 4;
+constexpr int64_t kCommitWaitMsMax = 25;
 
 postgres::ConnectOptions WithBatchSettings(postgres::ConnectOptions options) {
   options.settings = kBatchSettings;
@@ -279,8 +281,8 @@ absl::Status Worker::CommitNext() {
   const absl::Status status = CommitOrRehearse();
   // The slower PostgreSQL is, the more goes into one transaction. What a full one has left behind
   // has company enough: a backlog is worked off without a pause.
-  const int64_t share = reader_.empty() ? kCommitShare * (parts_.clock.Now() - began) : 0;
-  commit_at_ = began + std::max(options_.commit_interval_ms, share);
+  const int64_t share = std::min(kCommitShare * (parts_.clock.Now() - began), kCommitWaitMsMax);
+  commit_at_ = began + std::max(options_.commit_interval_ms, reader_.empty() ? share : 0);
   return status;
 }
 

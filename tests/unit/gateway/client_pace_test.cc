@@ -1,4 +1,4 @@
-#include "services/gateway/client_pace.h"
+#include "services/gateway/session/client_pace.h"
 
 #include <catch2/catch.hpp>
 

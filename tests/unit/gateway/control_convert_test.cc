@@ -1,4 +1,4 @@
-#include "services/gateway/control_convert.h"
+#include "services/gateway/control/control_convert.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "services/gateway/departures.h"
+#include "services/gateway/session/departures.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "services/gateway/directory_cache.h"
+#include "services/gateway/identity/directory_cache.h"
 
 #include <catch2/catch.hpp>
 #include <set>

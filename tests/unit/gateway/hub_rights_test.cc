@@ -1,8 +1,8 @@
-#include "services/gateway/hub_rights.h"
+#include "services/gateway/flow/hub_rights.h"
 
 #include <catch2/catch.hpp>
 
-#include "services/gateway/directory.h"
+#include "services/gateway/identity/directory.h"
 
 namespace homeport::gateway {
 namespace {

@@ -1,4 +1,4 @@
-#include "services/gateway/lifecycle_event.h"
+#include "services/gateway/inspect/lifecycle_event.h"
 
 #include <catch2/catch.hpp>
 

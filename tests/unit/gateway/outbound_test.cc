@@ -1,4 +1,4 @@
-#include "services/gateway/outbound.h"
+#include "services/gateway/session/outbound.h"
 
 #include <catch2/catch.hpp>
 #include <memory>

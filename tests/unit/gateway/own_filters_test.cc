@@ -1,4 +1,4 @@
-#include "services/gateway/own_filters.h"
+#include "services/gateway/session/own_filters.h"
 
 #include <catch2/catch.hpp>
 #include <string>

@@ -1,4 +1,4 @@
-#include "services/gateway/revocations.h"
+#include "services/gateway/identity/revocations.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "services/gateway/seen_batches.h"
+#include "services/gateway/stream/seen_batches.h"
 
 #include <catch2/catch.hpp>
 #include <string>

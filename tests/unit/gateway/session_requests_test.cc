@@ -1,12 +1,12 @@
-#include "services/gateway/session_requests.h"
+#include "services/gateway/inspect/session_requests.h"
 
 #include <catch2/catch.hpp>
 
 #include "libs/base/reason.h"
 #include "libs/mqtt/properties.h"
-#include "services/gateway/puback_waits.h"
-#include "services/gateway/recent_ends.h"
-#include "services/gateway/session_lists.h"
+#include "services/gateway/inspect/puback_waits.h"
+#include "services/gateway/inspect/recent_ends.h"
+#include "services/gateway/inspect/session_lists.h"
 
 namespace homeport::gateway {
 namespace {

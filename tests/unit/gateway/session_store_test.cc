@@ -1,4 +1,4 @@
-#include "services/gateway/session_store.h"
+#include "services/gateway/ownership/session_store.h"
 
 #include <catch2/catch.hpp>
 

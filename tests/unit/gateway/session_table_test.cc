@@ -1,9 +1,9 @@
-#include "services/gateway/session_table.h"
+#include "services/gateway/session/session_table.h"
 
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "services/gateway/ownership.h"
+#include "services/gateway/ownership/ownership.h"
 
 namespace homeport::gateway {
 namespace {

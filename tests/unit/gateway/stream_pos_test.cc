@@ -1,4 +1,4 @@
-#include "services/gateway/stream_pos.h"
+#include "services/gateway/stream/stream_pos.h"
 
 #include <catch2/catch.hpp>
 #include <string>

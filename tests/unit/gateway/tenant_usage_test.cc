@@ -1,4 +1,4 @@
-#include "services/gateway/tenant_usage.h"
+#include "services/gateway/flow/tenant_usage.h"
 
 #include <catch2/catch.hpp>
 #include <thread>

@@ -2,8 +2,8 @@
 #include <map>
 #include <random>
 
-#include "services/gateway/heavy_hitters.h"
-#include "services/gateway/traffic_meter.h"
+#include "services/gateway/inspect/heavy_hitters.h"
+#include "services/gateway/inspect/traffic_meter.h"
 
 namespace homeport::gateway {
 namespace {

@@ -1,0 +1,363 @@
+#include "services/gateway/control/control_service.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/hash.h"
+#include "libs/base/log.h"
+#include "libs/base/reason.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+#include "libs/rpc/call_deadline.h"
+#include "libs/rpc/resource_name.h"
+#include "services/gateway/control/control_convert.h"
+
+namespace homeport::gateway {
+namespace {
+
+using control::v1::WatchEvent;
+
+constexpr int kPropertiesMax = 100;
+constexpr int kNamesMax = 100;
+constexpr int64_t kTimeoutMsDefault = 5'000;
+constexpr int64_t kTimeoutMsMax = 60'000;
+
+int64_t TimeoutMs(const grpc::CallbackServerContext& context,
+                  const google::protobuf::Duration& wish) {
+  return rpc::TimeoutMs(context, wish, {kTimeoutMsDefault, kTimeoutMsMax});
+}
+
+grpc::Status Violations(const CommandPayload& payload) {
+  return rpc::MakeError(grpc::StatusCode::INVALID_ARGUMENT, "MODEL_VIOLATION",
+                        "refused by the product model: " + payload.violations.front().description,
+                        {{"code", std::to_string(static_cast<int>(payload.first_code))}},
+                        payload.violations);
+}
+
+absl::Status ToStatus(CommandEnd end, const std::string& device) {
+  using absl::StatusCode;
+  switch (end) {
+    case CommandEnd::kOffline:
+      return ErrorWithReason(StatusCode::kFailedPrecondition, "DEVICE_OFFLINE",
+                             fmt::format("device {} is offline", device));
+    case CommandEnd::kNotSubscribed:
+      return ErrorWithReason(StatusCode::kFailedPrecondition, "DEVICE_NOT_LISTENING",
+                             fmt::format("device {} has not subscribed to its commands", device));
+    case CommandEnd::kTooMany:
+      return ErrorWithReason(StatusCode::kResourceExhausted, "TOO_MANY_COMMANDS",
+                             "too many commands are under way");
+    case CommandEnd::kUnavailable:
+      return ErrorWithReason(StatusCode::kUnavailable, "REDIS_UNAVAILABLE",
+                             "Redis does not answer; try again");
+    default:
+      return ErrorWithReason(StatusCode::kDeadlineExceeded, "DEVICE_TIMED_OUT",
+                             fmt::format("device {} has not answered; it may still act", device));
+  }
+}
+
+std::string_view OutcomeWord(const CommandResult& result) {
+  switch (result.end) {
+    case CommandEnd::kReplied:
+      return "replied";
+    case CommandEnd::kOffline:
+      return "offline";
+    case CommandEnd::kNotSubscribed:
+      return "not_subscribed";
+    case CommandEnd::kTooMany:
+      return "too_many";
+    case CommandEnd::kUnavailable:
+      return "unavailable";
+    default:
+      return "timed_out";
+  }
+}
+
+grpc::Status NoModel(const std::string& device) {
+  return rpc::MakeError(
+      grpc::StatusCode::FAILED_PRECONDITION, "PRODUCT_WITHOUT_MODEL",
+      fmt::format("the product of device {} has no model; use its shadow", device));
+}
+
+}  // namespace
+
+void ControlService::Refuse(grpc::ServerUnaryReactor* call, std::string_view method,
+                            const grpc::Status& status) {
+  probe_.Refused(method, status);
+  call->Finish(status);
+}
+
+void ControlService::Refuse(WatchStream* stream, const grpc::Status& status) {
+  probe_.Refused("Watch", status);
+  stream->Fail(status);
+}
+
+Shard& ControlService::ShardOf(const std::string& device) {
+  return *shards_[Hash64(device) % shards_.size()];
+}
+
+void ControlService::FindTarget(const grpc::CallbackServerContext& context, const std::string& name,
+                                OnTarget done) {
+  const absl::StatusOr<auth::Claims> claims = auth_.Authorize(context, {"user", "operator"});
+  if (!claims.ok()) return done(claims.status());
+  absl::StatusOr<rpc::DeviceName> parsed = rpc::ParseDeviceName(name, claims->tenant);
+  if (!parsed.ok()) return done(parsed.status());
+  if (absl::Status mine = rpc::CheckTenant(*claims, parsed->tenant.str()); !mine.ok()) {
+    return done(mine);
+  }
+  Target target{claims->tenant, parsed->device.str(), {}, nullptr};
+  auto on_device = [this, name, target,
+                    done = std::move(done)](absl::StatusOr<Directory::Device> device) mutable {
+    if (absl::IsNotFound(device.status()) ||
+        (device.ok() && (*device)->tenant() != target.tenant)) {
+      return done(rpc::PermissionDenied(name));
+    }
+    if (!device.ok()) return done(device.status());
+    target.hub = (*device)->hub();
+    FindProduct((*device)->product(), std::move(target), std::move(done));
+  };
+  if (auto cached = directory_.CachedDevice(target.device); cached && cached->ok()) {
+    return on_device(*std::move(cached));
+  }
+  newcomers_.Fetch(target.device, rpc::MsLeft(context), std::move(on_device));
+}
+
+void ControlService::FindProduct(const std::string& product, Target target, OnTarget done) {
+  auto on_product = [target = std::move(target),
+                     done = std::move(done)](absl::StatusOr<Directory::Product> found) mutable {
+    if (!found.ok()) return done(found.status());
+    target.product = *std::move(found);
+    done(std::move(target));
+  };
+  if (auto cached = directory_.CachedProduct(product)) return on_product(*cached);
+  directory_.FetchProduct(product, std::move(on_product));
+}
+
+void ControlService::SendCommand(Target target, CommandRequest request, OnReply done) {
+  Shard& shard = ShardOf(target.device);
+  shard.Post([&shard, device = target.device, request = std::move(request),
+              done = std::move(done)]() mutable {
+    shard.commands().Start(
+        std::move(request), [&shard, device, done = std::move(done)](CommandResult result) mutable {
+          shard.probe().CommandEnded(OutcomeWord(result));
+          if (result.end == CommandEnd::kReplied) return done(std::move(result.payload));
+          log::Refusal("command_failed", {{"device", device}, {"outcome", OutcomeWord(result)}});
+          done(ToStatus(result.end, device));
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* ControlService::SetProperties(
+    grpc::CallbackServerContext* context, const control::v1::SetPropertiesRequest* request,
+    control::v1::SetPropertiesResponse* response) {
+  grpc::ServerUnaryReactor* call = context->DefaultReactor();
+  if (request->properties().empty() || request->properties_size() > kPropertiesMax) {
+    Refuse(call, "SetProperties", rpc::FieldError("properties", "1 to 100 properties"));
+    return call;
+  }
+  FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
+    if (!target.ok()) return Refuse(call, "SetProperties", rpc::ToGrpc(target.status()));
+    if (!target->product->model) return Refuse(call, "SetProperties", NoModel(target->device));
+    const CommandPayload payload = SetPayload(*target->product->model, *request);
+    if (!payload.violations.empty()) return Refuse(call, "SetProperties", Violations(payload));
+    CommandRequest command{target->device, target->hub, "set", payload.json,
+                           TimeoutMs(*context, request->timeout())};
+    const Directory::Product product = target->product;
+    SendCommand(*std::move(target), std::move(command),
+                [=, this](absl::StatusOr<std::string> answer) {
+                  if (!answer.ok())
+                    return Refuse(call, "SetProperties", rpc::ToGrpc(answer.status()));
+                  const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
+                  if (!reply.ok())
+                    return Refuse(call, "SetProperties", rpc::ToGrpc(reply.status()));
+                  response->set_outcome(OutcomeOf(*reply));
+                  response->set_code(static_cast<int32_t>(reply->code));
+                  response->mutable_results()->Assign(reply->params.begin(), reply->params.end());
+                  call->Finish(grpc::Status::OK);
+                });
+  });
+  return call;
+}
+
+grpc::ServerUnaryReactor* ControlService::InvokeAction(
+    grpc::CallbackServerContext* context, const control::v1::InvokeActionRequest* request,
+    control::v1::InvokeActionResponse* response) {
+  grpc::ServerUnaryReactor* call = context->DefaultReactor();
+  FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
+    if (!target.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(target.status()));
+    if (!target->product->model) return Refuse(call, "InvokeAction", NoModel(target->device));
+    const CommandPayload payload = ActionPayload(*target->product->model, *request);
+    if (!payload.violations.empty()) return Refuse(call, "InvokeAction", Violations(payload));
+    CommandRequest command{target->device, target->hub, "action", payload.json,
+                           TimeoutMs(*context, request->timeout())};
+    const Directory::Product product = target->product;
+    SendCommand(*std::move(target), std::move(command),
+                [=, this](absl::StatusOr<std::string> answer) {
+                  if (!answer.ok())
+                    return Refuse(call, "InvokeAction", rpc::ToGrpc(answer.status()));
+                  const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
+                  if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
+                  response->set_outcome(OutcomeOf(*reply));
+                  response->set_code(static_cast<int32_t>(reply->code));
+                  response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
+                  call->Finish(grpc::Status::OK);
+                });
+  });
+  return call;
+}
+
+grpc::ServerUnaryReactor* ControlService::GetProperties(
+    grpc::CallbackServerContext* context, const control::v1::GetPropertiesRequest* request,
+    control::v1::GetPropertiesResponse* response) {
+  grpc::ServerUnaryReactor* call = context->DefaultReactor();
+  if (request->properties_size() > kPropertiesMax) {
+    Refuse(call, "GetProperties", rpc::FieldError("properties", "at most 100 properties"));
+    return call;
+  }
+  FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
+    if (!target.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(target.status()));
+    if (request->source() == control::v1::GetPropertiesRequest::SOURCE_DEVICE) {
+      return GetFromDevice(call, *context, request, response, *std::move(target));
+    }
+    GetFromShadow(call, request, response, *std::move(target));
+  });
+  return call;
+}
+
+void ControlService::GetFromShadow(grpc::ServerUnaryReactor* call,
+                                   const control::v1::GetPropertiesRequest* request,
+                                   control::v1::GetPropertiesResponse* response, Target target) {
+  directory_.FetchState(
+      target.device, [=, this, target = target](absl::StatusOr<internal::v1::DeviceState> state) {
+        if (!state.ok()) {
+          return Refuse(call, "GetProperties",
+                        rpc::ToGrpc(WithReason(state.status(), "REGISTRY_UNAVAILABLE")));
+        }
+        const model::Model* model = target.product->model ? &*target.product->model : nullptr;
+        response->set_online(state->online());
+        response->set_stale(state->stale());
+        if (state->last_seen_ms() > 0) {
+          *response->mutable_last_seen_time() =
+              google::protobuf::util::TimeUtil::MillisecondsToTimestamp(state->last_seen_ms());
+        }
+        response->set_shadow_version(state->version());
+        const auto values =
+            ToProperties(state->reported_json(), state->reported_metadata_json(), model);
+        if (request->properties().empty()) {
+          response->mutable_properties()->Assign(values.begin(), values.end());
+        }
+        for (const type::v1::PropertyRef& ref : request->properties()) {
+          const model::Property* known = model == nullptr ? nullptr : FindProperty(*model, ref);
+          const std::string name = known == nullptr ? ref.name() : std::string(known->path);
+          const auto found = std::find_if(values.begin(), values.end(), [&](const auto& value) {
+            return value.property().name() == name;
+          });
+          if (found != values.end()) {
+            *response->add_properties() = *found;
+          } else if (known == nullptr) {
+            return Refuse(call, "GetProperties",
+                          rpc::MakeError(grpc::StatusCode::NOT_FOUND, "PROPERTY_UNKNOWN",
+                                         "no such property: " + ref.ShortDebugString()));
+          }
+        }
+        call->Finish(grpc::Status::OK);
+      });
+}
+
+void ControlService::GetFromDevice(grpc::ServerUnaryReactor* call,
+                                   const grpc::CallbackServerContext& context,
+                                   const control::v1::GetPropertiesRequest* request,
+                                   control::v1::GetPropertiesResponse* response, Target target) {
+  if (!target.product->model) return Refuse(call, "GetProperties", NoModel(target.device));
+  const CommandPayload payload = GetPayload(*target.product->model, *request);
+  if (!payload.violations.empty()) return Refuse(call, "GetProperties", Violations(payload));
+  CommandRequest command{target.device, target.hub, "get", payload.json,
+                         TimeoutMs(context, request->timeout())};
+  const Directory::Product product = target.product;
+  SendCommand(std::move(target), std::move(command), [=, this](absl::StatusOr<std::string> answer) {
+    if (!answer.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(answer.status()));
+    const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
+    if (!reply.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(reply.status()));
+    response->set_online(true);
+    response->mutable_properties()->Assign(reply->params.begin(), reply->params.end());
+    call->Finish(grpc::Status::OK);
+  });
+}
+
+grpc::ServerWriteReactor<WatchEvent>* ControlService::Watch(
+    grpc::CallbackServerContext* context, const control::v1::WatchRequest* request) {
+  const absl::StatusOr<auth::Claims> claims = auth_.Authorize(*context, {"user", "operator"});
+  WatchStream* stream = WatchStream::Make(directory_, claims.ok() ? claims->tenant : "");
+  if (!claims.ok()) {
+    Refuse(stream, rpc::ToGrpc(claims.status()));
+    return stream;
+  }
+  if (request->names().empty() || request->names_size() > kNamesMax) {
+    Refuse(stream, rpc::FieldError("names", "1 to 100 device names"));
+    return stream;
+  }
+  // All names must resolve before the first event.
+  struct Join {
+    absl::Mutex mutex;
+    int left = 0;
+    absl::Status status;
+    std::vector<std::string> devices;
+  };
+  auto join = std::make_shared<Join>();  // shared by the callbacks of all names
+  join->left = request->names_size();
+  for (const std::string& name : request->names()) {
+    FindTarget(*context, name, [this, join, stream](absl::StatusOr<Target> target) {
+      bool last = false;
+      {
+        absl::MutexLock lock(&join->mutex);
+        if (target.ok()) {
+          join->devices.push_back(target->device);
+        } else {
+          join->status.Update(target.status());
+        }
+        last = --join->left == 0;
+      }
+      if (!last) return;
+      if (!join->status.ok()) return Refuse(stream, rpc::ToGrpc(join->status));
+      StartWatch(stream, std::move(join->devices));
+    });
+  }
+  return stream;
+}
+
+void ControlService::StartWatch(WatchStream* stream, std::vector<std::string> devices) {
+  const std::shared_ptr<WatchQueue> queue = stream->queue();
+  {
+    absl::MutexLock lock(&mutex_);
+    std::erase_if(watches_, [](const std::weak_ptr<WatchQueue>& watch) { return watch.expired(); });
+    watches_.push_back(queue);
+  }
+  for (const std::string& device : devices) {
+    Shard& shard = ShardOf(device);
+    shard.Post([&shard, device, queue] { shard.watches().Add(device, queue); });
+  }
+  stream->Ready([this, devices](const std::shared_ptr<WatchQueue>& over) {
+    for (const std::string& device : devices) {
+      Shard& shard = ShardOf(device);
+      shard.Post([&shard, device, over] { shard.watches().Remove(device, over.get()); });
+    }
+  });
+}
+
+void ControlService::Heartbeat() {
+  std::vector<std::shared_ptr<WatchQueue>> open;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const std::weak_ptr<WatchQueue>& watch : watches_) {
+      if (std::shared_ptr<WatchQueue> queue = watch.lock()) open.push_back(std::move(queue));
+    }
+  }
+  for (const std::shared_ptr<WatchQueue>& queue : open) {
+    WatchEvent beat;
+    beat.set_kind(WatchEvent::KIND_HEARTBEAT);
+    queue->Push(std::move(beat));
+  }
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,435 @@
+#include "services/gateway/flow/connect_flow.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/base/hash.h"
+#include "libs/base/log.h"
+#include "libs/base/strings.h"
+#include "libs/mqtt/decode.h"
+#include "libs/mqtt/encode.h"
+#include "libs/mqtt/topic.h"
+#include "services/gateway/flow/permissions.h"
+#include "services/gateway/flow/publish_flow.h"
+#include "services/gateway/session/departures.h"
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::ReasonCode;
+
+constexpr uint32_t kUntoldKeepAliveMaxS = 3600;
+
+ReasonCode RefusalOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+      return ReasonCode::kBanned;
+    case absl::StatusCode::kResourceExhausted:
+      return ReasonCode::kQuotaExceeded;
+    default:
+      return ReasonCode::kServerUnavailable;
+  }
+}
+
+// How long the session is to outlive the connection; a 3.1.1 client says only whether.
+uint32_t ExpiryOf(const mqtt::Connect& connect) {
+  if (connect.version == mqtt::Version::k5) return connect.properties.session_expiry_s.value_or(0);
+  return connect.clean_start ? 0 : std::numeric_limits<uint32_t>::max();
+}
+
+// What exactly was wrong with them is for the log alone.
+bool TellsOfCredentials(ReasonCode reason) {
+  return reason == ReasonCode::kBadUserNameOrPassword || reason == ReasonCode::kNotAuthorized ||
+         reason == ReasonCode::kBanned;
+}
+
+ClientPace::Options PaceOptions(const GatewayConfig& config) {
+  ClientPace::Options options;
+  options.connects_per_second = config.client_connects_per_second;
+  options.burst = config.client_connects_burst;
+  options.flaps_max = config.flapping_connects;
+  options.window_s = config.flapping_window_s;
+  options.ban_s = config.flapping_ban_s;
+  options.clients_max = config.flapping_clients_max;
+  return options;
+}
+
+uint64_t PaceKey(const Identity& identity) {
+  constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;
+  return Hash64(identity.device) * kOdd ^ Hash64(identity.client);
+}
+
+// What of a will's properties goes to subscribers, as on the wire.
+std::string ForwardedProperties(mqtt::Properties properties) {
+  properties.will_delay_s.reset();
+  properties.message_expiry_s.reset();
+  std::string bytes;
+  mqtt::AppendProperties(properties, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
+  return bytes;
+}
+
+}  // namespace
+
+ConnectFlow::ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle& lifecycle)
+    : c_(context),
+      keeper_(keeper),
+      lifecycle_(lifecycle),
+      authenticator_(context),
+      pace_(PaceOptions(context.config)) {}
+
+FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.limits.packet_bytes_max = c_.config.packet_bytes_max;
+  mqtt::Packet packet;
+  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
+    const auto version = mqtt::ConnackVersion(frame.body);
+    // Before version 5 a CONNECT of the wrong form gets no CONNACK (3.1.1 [MQTT-3.1.4-1]).
+    if (version && (*version == mqtt::Version::k5 ||
+                    error.reason == ReasonCode::kUnsupportedProtocolVersion)) {
+      session.version = *version;
+      Refuse(session, error.reason, error.what);
+    } else {
+      c_.probe.Refuse(mqtt::Name(error.reason));
+      log::Refusal("connect_refused", {{"reason", mqtt::Name(error.reason)},
+                                       {"why", error.what},
+                                       {"peer", c_.io.PeerOf(session)}});
+      c_.io.Close(session, {"CLIENT_ERROR", {}, error.what});
+    }
+    return FrameOutcome::kPause;
+  }
+  const auto& connect = std::get<mqtt::Connect>(packet);
+  session.version = connect.version;
+  if (!connect.properties.request_problem_information.value_or(true)) {
+    session.Cold().wants_no_reasons = true;
+  }
+  if (connect.properties.receive_max) session.Cold().receive_max = *connect.properties.receive_max;
+  if (connect.properties.packet_bytes_max) {
+    session.Cold().packet_bytes_max = *connect.properties.packet_bytes_max;
+  }
+  if (draining_) {
+    Refuse(session, Elsewhere(c_.config, ReasonCode::kServerUnavailable), "draining", "draining");
+    return FrameOutcome::kPause;
+  }
+  if (c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 1000) {
+    Refuse(session, Elsewhere(c_.config, ReasonCode::kServerBusy), "overload_lag_ms",
+           "overload_connect");
+    return FrameOutcome::kPause;
+  }
+  if (const Verdict verdict = authenticator_.Identify(session, connect); !verdict.ok()) {
+    Refuse(session, verdict.reason, verdict.why, verdict.why);
+    return FrameOutcome::kPause;
+  }
+  Attempt attempt;
+  attempt.client_id_assigned = connect.client_id.empty();
+  attempt.is_31 = connect.is_31;
+  attempt.keep_alive_s = connect.keep_alive_s;
+  attempt.wish.clean_start = connect.clean_start;
+  attempt.asked_expiry_s = ExpiryOf(connect);
+  attempt.wish.expiry_s = std::min(attempt.asked_expiry_s, c_.config.session_expiry_s_max);
+  if (connect.will) KeepWill(session, *connect.will);
+  if (const uint16_t aliases = connect.properties.topic_alias_max.value_or(0); aliases > 0) {
+    session.Cold().aliases_out.max = std::min(aliases, kTopicAliasMax);
+  }
+  session.phase = Phase::kAuthenticating;
+  attempts_[session.handle().packed()] = std::move(attempt);
+  authenticator_.Authenticate(session, [this, handle = session.handle()](const Verdict& verdict) {
+    OnVerdict(handle, verdict);
+  });
+  return FrameOutcome::kPause;
+}
+
+void ConnectFlow::KeepWill(Session& session, const mqtt::Will& will) const {
+  auto stored = std::make_unique<StoredWill>();
+  stored->message.set_topic(std::string(will.topic));
+  stored->message.set_payload(std::string(will.payload));
+  stored->message.set_qos(static_cast<uint32_t>(will.qos));
+  stored->message.set_retain(will.retain);
+  if (will.properties.message_expiry_s) {
+    stored->message.set_expiry_s(*will.properties.message_expiry_s);
+  }
+  stored->message.set_properties(ForwardedProperties(will.properties));
+  stored->delay_s = will.properties.will_delay_s.value_or(0);
+  session.Cold().will = std::move(stored);
+}
+
+Session* ConnectFlow::Waiting(SessionHandle handle, Phase phase) {
+  Session* session = c_.io.sessions().Find(handle);
+  return session != nullptr && session->phase == phase ? session : nullptr;
+}
+
+void ConnectFlow::OnVerdict(SessionHandle handle, const Verdict& verdict) {
+  Session* session = Waiting(handle, Phase::kAuthenticating);
+  if (session == nullptr) return;
+  if (!verdict.ok()) return Refuse(*session, verdict.reason, verdict.why, verdict.why);
+  AwaitTurn(*session);
+}
+
+void ConnectFlow::AwaitTurn(Session& session) {
+  if (awaiting_.size() >= c_.config.connects_waiting_max &&
+      under_way_ >= c_.config.connects_under_way_max) {
+    return Refuse(session, Elsewhere(c_.config, ReasonCode::kServerBusy), "connects_waiting_max",
+                  "connects_waiting_max");
+  }
+  awaiting_.push_back(session.handle());
+  TakeTurns();
+}
+
+void ConnectFlow::TakeTurns() {
+  while (!awaiting_.empty() && under_way_ < c_.config.connects_under_way_max) {
+    Session* session = Waiting(awaiting_.front(), Phase::kAuthenticating);
+    awaiting_.pop_front();
+    if (session == nullptr || !Admit(*session)) continue;
+    CheckWill(*session);
+    if (session->identity->claim) {  // nothing of it is worth keeping
+      attempts_[session->handle().packed()].wish = {.clean_start = true, .expiry_s = 0};
+    }
+    ++under_way_;
+    AcquireClaim(*session);
+  }
+}
+
+void ConnectFlow::EndTurn() {
+  --under_way_;
+  TakeTurns();
+}
+
+// Behind the proof of who it is: nobody can use up what is another's. Before the claim: who is
+// refused throws nobody out.
+bool ConnectFlow::Admit(Session& session) {
+  const Identity& identity = *session.identity;
+  const ClientPace::Answer answer = pace_.OnConnect(PaceKey(identity), c_.reactor.now().value);
+  if (answer == ClientPace::Answer::kTooFast) {
+    Refuse(session, ReasonCode::kConnectionRateExceeded, "client_connects_per_second",
+           "client_connects_per_second");
+    return false;
+  }
+  if (answer != ClientPace::Answer::kGo) {
+    if (answer == ClientPace::Answer::kBanBegins) {
+      c_.probe.bans.Increment();
+      log::Refusal("client_banned", {{"device", identity.device},
+                                     {"client", identity.client},
+                                     {"limit", "flapping_connects"},
+                                     {"seconds", c_.config.flapping_ban_s}});
+    }
+    Refuse(session, ReasonCode::kConnectionRateExceeded, "flapping", "flapping");
+    return false;
+  }
+  if (identity.product && !identity.product->usage->Enter(c_.config.tenant_sessions_max)) {
+    Refuse(session, ReasonCode::kQuotaExceeded, "tenant_sessions_max", "tenant_sessions_max");
+    return false;
+  }
+  return true;
+}
+
+// Here, while it is known what the client may do: who publishes it may be another pod.
+void ConnectFlow::CheckWill(Session& session) {
+  if (!session.cold || !session.cold->will) return;
+  const BusMessage& will = session.cold->will->message;
+  const auth::TopicClass topic_class =
+      auth::Classify(will.topic(), session.identity->device).topic_class;
+  if (topic_class != auth::TopicClass::kGeneral ||
+      MayBroadcast(c_.config, *session.identity, topic_class, will.topic(), will.retain())) {
+    return;
+  }
+  c_.probe.Refuse("will_topic_not_authorized");
+  log::Refusal("will_refused", {{"device", session.identity->device}, {"topic", will.topic()}});
+  session.cold->will.reset();
+  session.TrimCold();
+}
+
+void ConnectFlow::AcquireClaim(Session& session) {
+  session.phase = Phase::kClaiming;
+  const SessionHandle handle = session.handle();
+  if (attempts_[handle.packed()].wish.clean_start) return ClaimClient(handle, std::nullopt);
+  // Before the claim: what the former pod had read by then is in the queue that the claim yields.
+  c_.store.FindFormer(*session.identity,
+                      [this, handle](absl::StatusOr<std::optional<SessionStore::Former>> former) {
+                        Session* waiting = Waiting(handle, Phase::kClaiming);
+                        if (waiting == nullptr) return EndTurn();
+                        if (!former.ok()) {
+                          Refuse(*waiting, RefusalOf(former.status()), "session");
+                          return EndTurn();
+                        }
+                        ClaimClient(handle, *std::move(former));
+                      });
+}
+
+void ConnectFlow::ClaimClient(SessionHandle handle, std::optional<SessionStore::Former> former) {
+  const Session& session = *c_.io.sessions().Find(handle);
+  Claimant claimant{handle, {}, attempts_[handle.packed()].wish, std::move(former)};
+  if (claimant.wish.expiry_s > 0 || !claimant.wish.clean_start) {
+    claimant.identity = *session.identity;
+  }
+  if (claimant.former && claimant.former->pod == c_.pod.str()) {
+    claimant.former->places = c_.bus.positions();
+  }
+  const SessionWish wish = claimant.wish;
+  c_.ownership.Acquire(*session.identity, handle, wish,
+                       [this, claimant = std::move(claimant)](const absl::StatusOr<Claim>& claim) {
+                         OnClaim(claimant, claim);
+                         EndTurn();
+                       });
+}
+
+std::optional<SessionKeeper::Past> ConnectFlow::PastOf(const Claimant& claimant,
+                                                       const Claim& claim) const {
+  if (!claim.kept || claim.kept->fields.empty()) return std::nullopt;
+  SessionKeeper::Past past{*claim.kept, {}};
+  const bool is_same =
+      claimant.former && claim.kept->owner && claimant.former->pod == claim.kept->owner->pod;
+  if (is_same) past.places = claimant.former->places;
+  return past;
+}
+
+void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim) {
+  Session* session = Waiting(claimant.handle, Phase::kClaiming);
+  if (!claim.ok()) {
+    if (session != nullptr) Refuse(*session, RefusalOf(claim.status()), "claim");
+    return;
+  }
+  const Successor successor{!claimant.wish.clean_start};
+  if (claim->former) {
+    c_.probe.takeovers.Increment();
+    EndFormer(*claim->former, successor);
+  }
+  const bool is_away = claim->kept && claim->kept->owner &&
+                       !(claim->former && claim->former->epoch == claim->kept->owner->epoch);
+  if (is_away) EndFormer(*claim->kept->owner, successor);
+  if (session == nullptr) {  // closed meanwhile: OnClosed has released the claim
+    if (!claim->kept) return;
+    const auto past = PastOf(claimant, *claim);
+    return keeper_.Orphan(claimant.identity, claimant.handle, claim->epoch, claimant.wish.expiry_s,
+                          past ? *past : SessionKeeper::Past());
+  }
+  if (!session->identity->claim) pace_.OnClaim(PaceKey(*session->identity), claim->epoch);
+  const Attempt attempt = std::move(attempts_[claimant.handle.packed()]);
+  attempts_.erase(claimant.handle.packed());
+  Accept(*session, claimant, *claim, attempt);
+}
+
+void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor) {
+  if (former.pod == c_.pod.str()) {
+    return TakeOver(SessionHandle::FromPacked(former.session), former.epoch, successor);
+  }
+  internal::v1::InboxItem item;
+  item.mutable_kick()->set_session(former.session);
+  item.mutable_kick()->set_epoch(former.epoch);
+  item.mutable_kick()->set_reason(static_cast<uint32_t>(ReasonCode::kSessionTakenOver));
+  item.mutable_kick()->set_resumed(successor.resumed);
+  c_.outbox.Add(former.pod, std::move(item));
+}
+
+void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch, Successor successor) {
+  Session* session = c_.io.sessions().Find(handle);
+  if (session == nullptr) return keeper_.GiveUp(handle, epoch, successor.resumed);
+  if (session->epoch != epoch) return;
+  session->taken_over = true;
+  session->resumed = successor.resumed;
+  c_.io.Close(*session, {"DUPLICATE_CLIENTID", ReasonCode::kSessionTakenOver, "taken over"});
+}
+
+void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim& claim,
+                         const Attempt& attempt) {
+  session.phase = Phase::kOnline;
+  session.epoch = claim.epoch;
+  session.identity->connected_s = c_.io.now_s();
+  // Before version 5 a client cannot be told another keep-alive than its own.
+  const bool can_be_told = session.version == mqtt::Version::k5;
+  const uint32_t longest = can_be_told ? c_.config.keep_alive_s_max
+                                       : std::max(c_.config.keep_alive_s_max, kUntoldKeepAliveMaxS);
+  const uint32_t wish = attempt.keep_alive_s == 0 ? longest : attempt.keep_alive_s;
+  session.keep_alive_s = static_cast<uint16_t>(
+      std::clamp(wish, can_be_told ? c_.config.keep_alive_s_min : 1, longest));
+  c_.probe.connects.Increment();
+  c_.probe.sessions.Add(1);
+  AppendConnected(session);
+  lifecycle_.Connected(session);
+  const std::optional<SessionKeeper::Past> past = PastOf(claimant, claim);
+  const bool is_present = keeper_.Begin(session, attempt.wish, past ? &*past : nullptr);
+  SendConnack(session, attempt, is_present);
+  if (!session.is_open()) return;
+  c_.io.WatchKeepAlive(session);
+  if (!is_present) return c_.io.Resume(session);
+  keeper_.Resume(session, *past, [this, handle = session.handle()](bool resumed) {
+    Session* there = c_.io.sessions().Find(handle);
+    if (there == nullptr) return;
+    if (resumed) return c_.io.Resume(*there);
+    c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerUnavailable, "Redis did not answer"});
+  });
+}
+
+void ConnectFlow::AppendConnected(const Session& session) {
+  if (session.identity->claim) return;  // no device is there yet
+  internal::v1::Connected connected;
+  if (session.identity->product) {
+    connected.set_product(session.identity->product->product);
+    connected.set_tenant(session.identity->product->tenant);
+  }
+  if (session.identity->client != session.identity->device) {
+    connected.set_client(session.identity->client);
+  }
+  if (session.identity->inventory) connected.set_inventory(*session.identity->inventory);
+  connected.set_connected_ms(c_.reactor.wall().value);
+  const std::string payload = connected.SerializeAsString();
+  routing::Uplink message;
+  message.kind = routing::UplinkKind::kConnected;
+  message.device = session.identity->device;
+  message.session = session.handle().packed();
+  message.epoch = session.epoch;
+  message.received_ms = c_.reactor.wall().value;
+  message.payload = payload;
+  c_.uplink.Append(message, {});
+}
+
+void ConnectFlow::SendConnack(Session& session, const Attempt& attempt, bool session_present) {
+  mqtt::Connack connack;
+  connack.session_present = session_present && !attempt.is_31;  // that byte of 3.1 is reserved
+  if (session.version == mqtt::Version::k5) {
+    mqtt::Properties& properties = connack.properties;
+    if (attempt.client_id_assigned) properties.assigned_client_id = session.identity->client;
+    if (session.keep_alive_s != attempt.keep_alive_s) {
+      properties.server_keep_alive_s = session.keep_alive_s;
+    }
+    properties.receive_max = static_cast<uint16_t>(c_.config.inflight_max);
+    properties.packet_bytes_max = c_.config.packet_bytes_max;
+    if (attempt.wish.expiry_s != attempt.asked_expiry_s) {
+      properties.session_expiry_s = attempt.wish.expiry_s;  // [MQTT-3.2.2-21]
+    }
+    properties.topic_alias_max = kTopicAliasMax;
+  }
+  std::string bytes;
+  mqtt::EncodeConnack(connack, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {  // [MQTT-3.1.2-24]
+    c_.probe.Refuse("client_packet_bytes_max");
+    return c_.io.Close(session, {"CLIENT_ERROR", {}, "no room for CONNACK"});
+  }
+  c_.io.Send(session, bytes);
+}
+
+void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view why,
+                         std::string_view counted_as) {
+  c_.probe.Refuse(counted_as);
+  log::Refusal("connect_refused",
+               {{"device", session.identity ? session.identity->device : std::string()},
+                {"reason", mqtt::Name(reason)},
+                {"why", why},
+                {"peer", c_.io.PeerOf(session)}});
+  mqtt::Connack connack;
+  connack.reason = reason;
+  if (!TellsOfCredentials(reason)) connack.properties.reason_string = why;
+  if (mqtt::HasServerReference(reason)) {
+    connack.properties.server_reference = c_.config.server_reference;
+  }
+  std::string bytes;
+  mqtt::EncodeConnack(connack, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {  // [MQTT-3.2.2-19]
+    connack.properties = {};
+    bytes.clear();
+    mqtt::EncodeConnack(connack, session.version, &bytes);
+  }
+  c_.io.Send(session, bytes);
+  c_.io.Close(session, {"AUTH_ERROR", {}, why});
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,306 @@
+#include "services/gateway/flow/delivery.h"
+
+#include <algorithm>
+
+#include "libs/base/log.h"
+#include "libs/mqtt/decode.h"
+#include "libs/mqtt/encode.h"
+#include "services/gateway/flow/subscribe_flow.h"
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::Awaiting;
+using mqtt::PropertyPlace;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+constexpr char kTopicAliasId = 0x23;  // section 2.2.2.2
+
+// Of the message, and of this delivery of it; version 5 only.
+std::string PropertiesOf(const OutMessage& out, int64_t expires_in_s) {
+  mqtt::Properties added;
+  if (out.message->has_expiry_s()) {
+    added.message_expiry_s = static_cast<uint32_t>(expires_in_s);  // [MQTT-3.3.2-6]
+  }
+  added.subscription_ids = out.subscription_ids;
+  if (!out.message->has_expiry_s() && out.subscription_ids.empty()) {
+    return out.message->properties();
+  }
+  std::string bytes = out.message->properties();
+  mqtt::AppendProperties(added, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
+  return bytes;
+}
+
+// How a topic is named to a client that takes topic aliases: 0 is by its name; a number that is not
+// known yet goes with the name. Numbers are given to the first topics that are sent.
+struct Alias {
+  uint16_t number = 0;
+  bool is_known = false;
+};
+
+Alias AliasOf(const Session& session, std::string_view topic) {
+  if (!session.cold || session.cold->aliases_out.max == 0) return {};
+  const TopicAliases& aliases = session.cold->aliases_out;
+  const auto at = std::find(aliases.topics.begin(), aliases.topics.end(), topic);
+  const auto number = static_cast<uint16_t>(at - aliases.topics.begin() + 1);
+  if (at != aliases.topics.end()) return {number, true};
+  return number <= aliases.max ? Alias{number, false} : Alias{};
+}
+
+}  // namespace
+
+size_t Delivery::Window(const Session& session) const {
+  const size_t limit = c_.config.inflight_max;
+  return session.cold ? std::min<size_t>(limit, session.cold->receive_max) : limit;
+}
+
+DeliveryResult Delivery::Deliver(SessionHandle handle, uint64_t epoch, const Message& message) {
+  Session* session = c_.io.sessions().Find(handle);
+  if (session == nullptr || session->phase != Phase::kOnline || session->epoch != epoch) {
+    c_.probe.stale_epochs.Increment();
+    return DeliveryResult::kStale;
+  }
+  const int granted = GrantedQos(*session, message.topic);
+  if (granted < 0) return DeliveryResult::kNotSubscribed;
+  auto stored = std::make_shared<BusMessage>();
+  stored->set_topic(std::string(message.topic));
+  stored->set_payload(std::string(message.payload));
+  OutMessage out{std::move(stored), {}, static_cast<Qos>(std::min(granted, message.qos))};
+  return Send(*session, std::move(out), nullptr);
+}
+
+DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* from) {
+  if (out.qos == Qos::kAtMostOnce) {
+    if (session.is_open()) static_cast<void>(Write(session, out, nullptr));
+    return DeliveryResult::kSent;
+  }
+  std::optional<Outbound::KeptAs> kept = Outbound::KeptAs();
+  if (session.kept() != nullptr) {
+    kept = Keep(session, out, from);
+  } else if (session.Cold().outbound.waiting() >= c_.config.waiting_messages_max) {
+    kept = std::nullopt;
+  }
+  if (!kept) {
+    Drop(session, out.message->topic(), "delivery_queue_full",
+         session.is_away() ? "the client is away" : "the client does not acknowledge");
+    return DeliveryResult::kQueueFull;
+  }
+  if (session.is_away()) return DeliveryResult::kSent;
+  session.Cold().outbound.Push(std::move(out), *kept);
+  SendWaiting(session);
+  return DeliveryResult::kSent;
+}
+
+Delivery::DirectResult Delivery::SendDirect(Session& session, OutMessage out, uint16_t* packet_id) {
+  const bool has_output = session.cold && !session.cold->output.empty();
+  const bool is_acknowledged = out.qos != Qos::kAtMostOnce;
+  if (has_output || (is_acknowledged && session.Cold().outbound.size() >= Window(session))) {
+    return DirectResult::kWindowFull;
+  }
+  bool is_written = false;
+  if (is_acknowledged) {
+    Outbound& outbound = session.cold->outbound;
+    if (session.kept() != nullptr) outbound.ExpectKept();
+    outbound.Push(std::move(out), {});
+    const Outbound::Entry entry = *outbound.Next(Window(session));  // writing may end the session
+    *packet_id = entry.packet_id;
+    is_written = Write(session, entry.out, &entry);
+    if (!is_written) outbound.DropLast();
+  } else {
+    is_written = Write(session, out, nullptr);
+  }
+  if (!session.is_open()) return DirectResult::kEnded;
+  session.TrimCold();
+  return is_written ? DirectResult::kSent : DirectResult::kTooLarge;
+}
+
+std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessage& out,
+                                               const Origin* from) {
+  Kept& queue = *session.kept();
+  internal::v1::KeptMessage message;
+  *message.mutable_message() = *out.message;
+  message.set_qos(static_cast<uint32_t>(out.qos));
+  message.set_retain(out.retain);
+  for (const uint32_t id : out.subscription_ids) message.add_subscription_ids(id);
+  std::string bytes = message.SerializeAsString();
+  if (queue.queued >= c_.config.queue_messages_max ||
+      queue.queued_bytes + bytes.size() > c_.config.queue_bytes_max) {
+    return std::nullopt;
+  }
+  const Outbound::KeptAs kept{++queue.last_number, static_cast<uint32_t>(bytes.size())};
+  ++queue.queued;
+  queue.queued_bytes += kept.bytes;
+  std::vector<SessionStore::Change> changes;
+  changes.push_back(SessionStore::Queue(kept.number, std::move(bytes)));
+  if (from != nullptr) {
+    changes.push_back(SessionStore::Set(PlaceField(from->partition), FormatPlace(from->place)));
+  }
+  c_.store.Write(session, std::move(changes), {});
+  c_.probe.queued_messages.Increment();
+  return kept;
+}
+
+void Delivery::Unkeep(const Session& session, const Outbound::KeptAs& kept) {
+  Kept* queue = session.kept();
+  if (kept.number == 0 || queue == nullptr) return;
+  --queue->queued;
+  queue->queued_bytes -= kept.bytes;
+  c_.store.Write(session, {SessionStore::Unqueue(kept.number)}, {});
+}
+
+void Delivery::Resume(Session& session) {
+  if (!session.cold) return;
+  session.cold->outbound.VisitReleased(
+      [&](uint16_t packet_id) { SendPubrel(session, packet_id, ReasonCode::kSuccess); });
+  if (session.is_open()) SendWaiting(session);
+}
+
+void Delivery::SendWaiting(Session& session) {
+  while (session.is_open() && session.cold) {
+    Outbound::Entry* entry = session.cold->outbound.Next(Window(session));
+    if (entry == nullptr) break;
+    const Outbound::Entry copy = *entry;  // writing may end the session
+    if (!Write(session, copy.out, &copy)) {
+      Unkeep(session, copy.kept);
+      session.cold->outbound.DropLast();
+    }
+  }
+  if (session.is_open()) session.TrimCold();
+}
+
+bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::Entry* entry) {
+  const BusMessage& message = *out.message;
+  int64_t expires_in_s = 0;
+  if (message.has_expiry_s()) {
+    expires_in_s =
+        int64_t{message.expiry_s()} - (c_.reactor.wall().value - message.received_ms()) / 1000;
+    const bool may_have_been_sent = entry != nullptr && entry->again;  // [MQTT-4.3.3-7]
+    if (expires_in_s <= 0 && !may_have_been_sent) {
+      Drop(session, message.topic(), "message_expired", "its expiry interval has passed");
+      return false;
+    }
+    expires_in_s = std::max<int64_t>(expires_in_s, 0);
+  }
+  std::string properties;
+  if (session.version == Version::k5) properties = PropertiesOf(out, expires_in_s);
+  const Alias alias = AliasOf(session, message.topic());
+  if (alias.number != 0) {
+    properties += {kTopicAliasId, static_cast<char>(alias.number >> 8),
+                   static_cast<char>(alias.number & 0xff)};
+  }
+  mqtt::PublishHeader header;
+  header.version = session.version;
+  header.topic = alias.is_known ? std::string_view() : message.topic();
+  header.property_bytes = properties;
+  header.payload_bytes = message.payload().size();
+  header.packet_id = entry != nullptr ? entry->packet_id : 0;
+  header.dup = entry != nullptr && entry->again;
+  header.qos = out.qos;
+  header.retain = out.retain;
+  std::string bytes(mqtt::PublishHeaderBytes(header), '\0');
+  mqtt::EncodePublishHeader(header, bytes.data());
+  const size_t total = bytes.size() + message.payload().size();
+  if (!session.FitsClient(total)) {
+    // [MQTT-3.1.2-25]: dropped as if it had been delivered.
+    Drop(session, message.topic(), "client_packet_bytes_max",
+         "over the client's maximum packet size");
+    return false;
+  }
+  if (alias.number != 0 && !alias.is_known) {
+    session.cold->aliases_out.topics.push_back(message.topic());
+  }
+  c_.probe.deliveries.Increment();
+  c_.traffic.ToClient(session.handle(), total);
+  c_.io.Send(session, bytes, message.payload());
+  return true;
+}
+
+void Delivery::Drop(const Session& session, std::string_view topic, std::string_view reason,
+                    std::string_view text) {
+  c_.probe.Refuse(reason);
+  log::Refusal("delivery_dropped",
+               {{"device", session.identity->device}, {"topic", topic}, {"reason", text}});
+}
+
+// QoS 1 is answered by PUBACK, QoS 2 by PUBREC and then PUBCOMP (section 4.3).
+bool Delivery::CheckAnswer(Session& session, uint16_t packet_id, Awaiting answer) {
+  if (!session.cold || session.cold->outbound.Fits(packet_id, answer)) return true;
+  c_.probe.Refuse(mqtt::Name(ReasonCode::kProtocolError));
+  c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kProtocolError,
+                        "an acknowledgement that is not of the message's QoS"});
+  return false;
+}
+
+bool Delivery::DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Packet* packet) {
+  mqtt::DecodeOptions options;
+  options.version = session.version;
+  const mqtt::DecodeError error = mqtt::Decode(frame, options, packet);
+  if (error.ok()) return true;
+  c_.probe.Refuse(mqtt::Name(error.reason));
+  c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+  return false;
+}
+
+FrameOutcome Delivery::OnPuback(Session& session, const mqtt::Frame& frame) {
+  mqtt::Packet packet;
+  if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
+  const auto& puback = std::get<mqtt::Puback>(packet);
+  if (!CheckAnswer(session, puback.packet_id, Awaiting::kPuback)) return FrameOutcome::kConsumed;
+  if (!puback_waits_.empty()) {
+    puback_waits_.Acknowledged(session.handle(), puback.packet_id, puback.reason);
+  }
+  OnComplete(session, puback.packet_id, Awaiting::kPuback);
+  return FrameOutcome::kConsumed;
+}
+
+// A failure ends the exchange; else PUBREL, also for an id that is unknown: then with 0x92, which
+// lets the client forget it [MQTT-4.3.3-4].
+FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
+  mqtt::Packet packet;
+  if (!DecodeAnswer(session, frame, &packet)) return FrameOutcome::kConsumed;
+  const auto& pubrec = std::get<mqtt::Pubrec>(packet);
+  if (!CheckAnswer(session, pubrec.packet_id, Awaiting::kPubrec)) return FrameOutcome::kConsumed;
+  if (mqtt::IsFailure(pubrec.reason)) {
+    OnComplete(session, pubrec.packet_id, Awaiting::kPubrec);
+    return FrameOutcome::kConsumed;
+  }
+  std::optional<Outbound::KeptAs> known;
+  if (session.cold) known = session.cold->outbound.Received(pubrec.packet_id);
+  if (known && known->number != 0 && session.kept() != nullptr) {
+    // The message is the client's; its number stays until PUBCOMP.
+    session.kept()->queued_bytes -= known->bytes;
+    session.cold->outbound.ForgetBytes(pubrec.packet_id);
+    c_.store.Write(session, {SessionStore::Queue(known->number, std::string())}, {});
+  }
+  SendPubrel(session, pubrec.packet_id,
+             known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
+  return FrameOutcome::kConsumed;
+}
+
+void Delivery::SendPubrel(Session& session, uint16_t packet_id, ReasonCode reason) {
+  mqtt::Pubrel pubrel;
+  pubrel.packet_id = packet_id;
+  pubrel.reason = reason;
+  std::string bytes;
+  mqtt::EncodePubrel(pubrel, session.version, &bytes);
+  c_.io.Send(session, bytes);
+}
+
+void Delivery::OnComplete(Session& session, uint16_t packet_id, Awaiting answer) {
+  if (!session.cold) return;
+  if (const auto kept = session.cold->outbound.Complete(packet_id, answer)) Unkeep(session, *kept);
+  SendWaiting(session);
+}
+
+FrameOutcome Delivery::OnPubcomp(Session& session, const mqtt::Frame& frame) {
+  mqtt::Packet packet;
+  if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
+  const uint16_t packet_id = std::get<mqtt::Pubcomp>(packet).packet_id;
+  if (!CheckAnswer(session, packet_id, Awaiting::kPubcomp)) return FrameOutcome::kConsumed;
+  OnComplete(session, packet_id, Awaiting::kPubcomp);
+  return FrameOutcome::kConsumed;
+}
+
+}  // namespace homeport::gateway

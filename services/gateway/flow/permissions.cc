@@ -1,0 +1,41 @@
+#include "services/gateway/flow/permissions.h"
+
+#include "services/gateway/identity/directory.h"
+#include "services/gateway/inspect/lifecycle_event.h"
+
+namespace homeport::gateway {
+namespace {
+
+bool Allows(const Identity& identity, auth::TopicAction action, std::string_view topic) {
+  if (identity.product == nullptr) return false;
+  return identity.product->policy.Allows(
+      action, topic,
+      {identity.device, identity.product->product, identity.product->tenant, identity.client});
+}
+
+}  // namespace
+
+bool MayBroadcast(const GatewayConfig& config, const Identity& identity,
+                  auth::TopicClass topic_class, std::string_view topic, bool retain) {
+  switch (topic_class) {
+    case auth::TopicClass::kGeneral:
+      return config.anonymous || (Allows(identity, auth::TopicAction::kPublish, topic) &&
+                                  (!retain || Allows(identity, auth::TopicAction::kRetain, topic)));
+    case auth::TopicClass::kReserved:
+    case auth::TopicClass::kForeign:
+    case auth::TopicClass::kOwnUnknown:
+      return config.anonymous;
+    default:
+      return false;
+  }
+}
+
+bool MayFollow(const GatewayConfig& config, const Identity& identity, std::string_view filter) {
+  if (config.anonymous) return true;
+  const bool is_for_policy =
+      auth::ClassifyFilter(filter, identity.device) == auth::FilterClass::kGeneral ||
+      filter.substr(0, kEventTopics.size()) == kEventTopics;
+  return is_for_policy && Allows(identity, auth::TopicAction::kSubscribe, filter);
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,442 @@
+#include "services/gateway/flow/publish_flow.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/base/log.h"
+#include "libs/mqtt/decode.h"
+#include "libs/mqtt/encode.h"
+#include "services/gateway/control/command_table.h"
+#include "services/gateway/flow/hub_rights.h"
+#include "services/gateway/flow/permissions.h"
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::PacketType;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+
+routing::UplinkKind KindOf(auth::TopicClass topic_class) {
+  switch (topic_class) {
+    case auth::TopicClass::kUpEvent:
+      return routing::UplinkKind::kEvent;
+    case auth::TopicClass::kUpTelemetry:
+      return routing::UplinkKind::kTelemetry;
+    case auth::TopicClass::kUpTopology:
+      return routing::UplinkKind::kTopology;
+    case auth::TopicClass::kShadowGet:
+      return routing::UplinkKind::kShadowGet;
+    case auth::TopicClass::kShadowUpdate:
+      return routing::UplinkKind::kShadowUpdate;
+    case auth::TopicClass::kShadowDelete:
+      return routing::UplinkKind::kShadowDelete;
+    case auth::TopicClass::kProvisioning:
+      return routing::UplinkKind::kProvision;
+    default:
+      return routing::UplinkKind::kProperties;
+  }
+}
+
+// The request with who makes it: an anonymous client is nobody.
+std::string WrapProvision(const Identity& identity, bool anonymous, std::string_view payload) {
+  internal::v1::ProvisionRequest request;
+  request.set_payload(payload.data(), payload.size());
+  if (identity.certificate) {
+    request.set_certificate(identity.certificate->id());
+    request.set_tenant(identity.certificate->tenant());
+    request.set_template_(identity.certificate->template_());
+  } else if (identity.product) {
+    request.set_tenant(identity.product->tenant);
+  }
+  if (!identity.claim && !anonymous) request.set_device(identity.device);
+  return request.SerializeAsString();
+}
+
+}  // namespace
+
+FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.version = session.version;
+  mqtt::PublishView publish;
+  if (const mqtt::DecodeError error = mqtt::DecodePublishView(frame, options, &publish)) {
+    c_.probe.Refuse(mqtt::Name(error.reason));
+    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+    return FrameOutcome::kConsumed;
+  }
+  if (!ResolveAlias(session, publish)) return FrameOutcome::kConsumed;
+  if (publish.qos != Qos::kAtMostOnce) {
+    if (const FrameOutcome outcome = CheckWindow(session); outcome != FrameOutcome::kConsumed) {
+      return outcome;
+    }
+    if (!session.is_open()) return FrameOutcome::kConsumed;
+  }
+  if (const auto outcome = CheckLoad(session, publish)) {
+    return *outcome == FrameOutcome::kConsumed ? Paced(session, frame) : *outcome;
+  }
+  const std::string_view thing = things_.OfTopic(session, publish.topic);
+  const std::string_view device = thing.empty() ? session.identity->device : thing;
+  auth::Topic topic = auth::Classify(publish.topic, device);
+  const std::string_view child = ChildOf(session, publish.topic, topic);
+  const bool broadcast =
+      MayBroadcast(c_.config, *session.identity, topic.topic_class, publish.topic, publish.retain);
+  const bool own = session.identity->claim ? topic.topic_class == auth::TopicClass::kProvisioning
+                                           : auth::MayPublish(topic.topic_class);
+  if (!broadcast && !own) {
+    RefuseTopic(session, publish);
+  } else if (topic.topic_class == auth::TopicClass::kUpReply) {
+    commands_.OnReply({session.identity->device, child}, topic.detail, publish.payload);
+    Acknowledge(session, publish, ReasonCode::kSuccess);
+  } else if (Full() && publish.qos == Qos::kAtMostOnce) {
+    c_.probe.Refuse("uplink_full_qos0");
+  } else if (Full()) {
+    c_.probe.backpressure_pauses.Increment();
+    blocked_.push_back(session.handle());
+    return FrameOutcome::kRetry;
+  } else if (broadcast) {
+    Broadcast(session, publish);
+  } else {
+    Append(session, publish, topic, {device, child});
+  }
+  return Paced(session, frame);
+}
+
+// Receive maximum [MQTT-3.3.4-9]; 3.1.1 has no such word, so there the client waits.
+FrameOutcome PublishFlow::CheckWindow(Session& session) {
+  if (session.unacked_up < c_.config.inflight_max) return FrameOutcome::kConsumed;
+  if (session.version == mqtt::Version::k5) {
+    c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
+    c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
+    return FrameOutcome::kConsumed;
+  }
+  session.waits_for_acks = true;
+  return FrameOutcome::kRetry;
+}
+
+// What may not come in now: QoS 0 while the reactor can hardly keep up, and what is beyond the
+// tenant's rate. Version 5 is told; before it a publish that is not taken cannot be answered, so
+// the client waits.
+std::optional<FrameOutcome> PublishFlow::CheckLoad(Session& session,
+                                                   const mqtt::PublishView& publish) {
+  const bool is_qos0 = publish.qos == Qos::kAtMostOnce;
+  if (is_qos0 && c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 2000) {
+    c_.probe.Refuse("overload_qos0");
+    return FrameOutcome::kConsumed;
+  }
+  const auto& product = session.identity->product;
+  if (!product ||
+      product->usage->TakeMessage(c_.io.now_s(), c_.config.tenant_messages_per_second)) {
+    return std::nullopt;
+  }
+  c_.probe.Refuse("tenant_messages_per_second");
+  log::Refusal("publish_refused",
+               {{"tenant", product->tenant}, {"limit", "tenant_messages_per_second"}});
+  if (is_qos0) return FrameOutcome::kConsumed;
+  if (session.version == mqtt::Version::k5) {
+    Acknowledge(session, publish, ReasonCode::kQuotaExceeded);
+    return FrameOutcome::kConsumed;
+  }
+  c_.io.RetryNextSecond(session);
+  return FrameOutcome::kRetry;
+}
+
+void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
+                         const auth::Topic& topic, const Subject& subject) {
+  const bool is_own = subject.device == session.identity->device;
+  if (!is_own && !things_.Join(session, subject.device)) return RefuseTopic(session, publish);
+  const std::optional<OwedAck> ack = Owe(session, publish);
+  if (!ack) return;
+  if (!is_own || (session.cold && !session.cold->acks.empty())) KeepOrder(session, *ack, false);
+  routing::Uplink message;
+  message.kind = KindOf(topic.topic_class);
+  message.device = subject.device;
+  message.session = session.handle().packed();
+  message.epoch = session.epoch;
+  message.received_ms = c_.reactor.wall().value;
+  message.detail = topic.detail;
+  message.payload = publish.payload;
+  std::string wrapped;
+  if (topic.topic_class == auth::TopicClass::kProvisioning) {
+    wrapped = WrapProvision(*session.identity, c_.config.anonymous, publish.payload);
+    message.payload = wrapped;
+  }
+  message.dup = publish.dup;
+  message.cbor = topic.cbor;
+  if (session.identity->client != subject.device) message.client = session.identity->client;
+  if (!subject.child.empty()) {
+    message.device = subject.child;
+    message.hub = subject.device;
+  }
+  c_.uplink.Append(message, *ack);
+  c_.probe.publishes.Increment();
+}
+
+std::optional<OwedAck> PublishFlow::Owe(Session& session, const mqtt::PublishView& publish) {
+  OwedAck ack;
+  ack.session = session.handle();
+  ack.packet_id = publish.packet_id;
+  if (publish.qos == Qos::kExactlyOnce) {
+    ack.type = PacketType::kPubrec;
+    const auto insertion =
+        session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session));
+    if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
+      Acknowledge(session, publish, ReasonCode::kSuccess);
+      return std::nullopt;
+    }
+    if (insertion == mqtt::InboundQos2Ids::Insertion::kFull) {
+      const bool is_told = session.version == mqtt::Version::k5;
+      c_.probe.Refuse(is_told ? mqtt::Name(ReasonCode::kReceiveMaximumExceeded)
+                              : std::string_view("qos2_untold_max"));
+      c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded,
+                            is_told ? "inflight_max" : "qos2_untold_max"});
+      return std::nullopt;
+    }
+  }
+  if (publish.qos != Qos::kAtMostOnce) ++session.unacked_up;
+  return ack;
+}
+
+// A client that knows no receive maximum may send all it has before it releases the first.
+size_t PublishFlow::Qos2Max(const Session& session) const {
+  return session.version == mqtt::Version::k5 ? c_.config.inflight_max : c_.config.qos2_untold_max;
+}
+
+bool PublishFlow::Full() const { return c_.uplink.Full() || c_.bus.Full(); }
+
+bool PublishFlow::ResolveAlias(Session& session, mqtt::PublishView& publish) {
+  if (publish.topic_alias == 0) return true;
+  std::vector<std::string>& aliases = session.Cold().topic_aliases;
+  const size_t index = publish.topic_alias - 1u;
+  const bool known = index < aliases.size() && !aliases[index].empty();
+  if (index >= kTopicAliasMax || (publish.topic.empty() && !known)) {
+    const auto reason =
+        index >= kTopicAliasMax ? ReasonCode::kTopicAliasInvalid : ReasonCode::kProtocolError;
+    c_.probe.Refuse(mqtt::Name(reason));
+    c_.io.Close(session, {"CLIENT_ERROR", reason, "topic alias"});
+    return false;
+  }
+  if (publish.topic.empty()) {
+    publish.topic = aliases[index];
+    return true;
+  }
+  if (aliases.size() <= index) aliases.resize(index + 1);
+  aliases[index] = std::string(publish.topic);
+  return true;
+}
+
+void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) {
+  const std::optional<OwedAck> ack = Owe(session, publish);
+  if (!ack) return;
+  if (ack->packet_id != 0) KeepOrder(session, *ack, false);
+  BusMessage message;
+  message.set_topic(std::string(publish.topic));
+  message.set_payload(std::string(publish.payload));
+  message.set_qos(static_cast<uint32_t>(publish.qos));
+  message.set_retain(publish.retain);
+  mqtt::AppendForwardedProperties(publish.property_bytes, message.mutable_properties());
+  if (publish.message_expiry_s) message.set_expiry_s(*publish.message_expiry_s);
+  message.set_received_ms(c_.reactor.wall().value);
+  message.set_device(session.identity->device);
+  message.set_client(session.identity->client);
+  c_.bus.Publish(message, *ack);
+  c_.probe.publishes.Increment();
+}
+
+void PublishFlow::KeepOrder(Session& session, const OwedAck& ack, bool due) {
+  if (ack.packet_id != 0) session.Cold().acks.push_back({ack, due});
+}
+
+void PublishFlow::RefuseTopic(Session& session, const mqtt::PublishView& publish) {
+  c_.probe.Refuse("topic_not_authorized");
+  log::Refusal("publish_refused", {{"device", session.identity->device},
+                                   {"topic", publish.topic},
+                                   {"reason", "topic_not_authorized"}});
+  Acknowledge(session, publish, ReasonCode::kNotAuthorized);
+}
+
+// In the order in which the publishes came [MQTT-4.6.0-2], so after those still on their way.
+void PublishFlow::Acknowledge(Session& session, const mqtt::PublishView& publish,
+                              ReasonCode reason) {
+  if (publish.qos == Qos::kAtMostOnce) return;
+  OwedAck ack;
+  ack.session = session.handle();
+  ack.packet_id = publish.packet_id;
+  ack.reason = reason;
+  if (publish.qos == Qos::kExactlyOnce) {
+    ack.type = PacketType::kPubrec;
+    if (!mqtt::IsFailure(reason) || session.version == mqtt::Version::k311) {
+      static_cast<void>(
+          session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session)));
+    }
+  }
+  ++session.unacked_up;
+  if (session.cold && !session.cold->acks.empty()) return KeepOrder(session, ack, true);
+  c_.uplink.AppendAck(session.identity->device, ack);
+}
+
+FrameOutcome PublishFlow::OnPubrel(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.version = session.version;
+  mqtt::Packet packet;
+  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
+    c_.probe.Refuse(mqtt::Name(error.reason));
+    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+    return FrameOutcome::kConsumed;
+  }
+  mqtt::Pubcomp answer;
+  answer.packet_id = std::get<mqtt::Pubrel>(packet).packet_id;
+  const bool known = session.cold && session.cold->from_device_qos2.Remove(answer.packet_id);
+  if (!known) answer.reason = ReasonCode::kPacketIdentifierNotFound;
+  if (known) SaveQos2Ids(session);
+  session.TrimCold();
+  std::string bytes;
+  mqtt::EncodePubcomp(answer, session.version, &bytes);
+  c_.io.Send(session, bytes);
+  return FrameOutcome::kConsumed;
+}
+
+void PublishFlow::OnAppended(std::span<const OwedAck> acks) {
+  size_t i = 0;
+  while (i < acks.size()) {
+    size_t end = i + 1;
+    while (end < acks.size() && acks[end].session.packed() == acks[i].session.packed()) ++end;
+    if (Session* session = c_.io.sessions().Find(acks[i].session)) {
+      if (session->cold && !session->cold->acks.empty()) {
+        SendOrdered(*session, acks.subspan(i, end - i));
+      } else {
+        SendAcks(*session, acks.subspan(i, end - i));
+      }
+    }
+    i = end;
+  }
+  if (!blocked_.empty() && !Full()) ResumeBlocked();
+}
+
+// Those that are due and have only due ones before them.
+void PublishFlow::SendOrdered(Session& session, std::span<const OwedAck> acks) {
+  std::deque<OrderedAck>& order = session.cold->acks;
+  for (const OwedAck& ack : acks) {
+    const auto at = std::find_if(order.begin(), order.end(), [&](const OrderedAck& kept) {
+      return !kept.due && kept.ack.packet_id == ack.packet_id && kept.ack.type == ack.type;
+    });
+    if (at != order.end()) at->due = true;
+  }
+  std::vector<OwedAck> due;
+  while (!order.empty() && order.front().due) {
+    due.push_back(order.front().ack);
+    order.pop_front();
+  }
+  if (!due.empty()) SendAcks(session, due);
+  if (session.is_open()) session.TrimCold();
+}
+
+// A session that outlives its connection knows on the next one what it has received.
+void PublishFlow::SaveQos2Ids(const Session& session) {
+  if (session.kept() == nullptr) return;
+  c_.store.Write(session, {SessionStore::Set("in", JoinIds(session.cold->from_device_qos2))}, {});
+}
+
+// A PUBACK or PUBREC that says no, and why where the client wants that and it fits
+// [MQTT-3.4.2-2, 3.5.2-2].
+std::string PublishFlow::Refusal(const Session& session, const OwedAck& ack) {
+  mqtt::Puback refusal;
+  refusal.packet_id = ack.packet_id;
+  refusal.reason = ack.reason;
+  if (session.WantsReasons()) {
+    refusal.properties.reason_string = ack.reason == ReasonCode::kNotAuthorized
+                                           ? "the topic is not this client's to publish to"
+                                           : mqtt::Name(ack.reason);
+  }
+  std::string bytes;
+  mqtt::EncodePuback(refusal, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {
+    refusal.properties.reason_string.reset();
+    bytes.clear();
+    mqtt::EncodePuback(refusal, session.version, &bytes);
+  }
+  if (ack.type == PacketType::kPubrec) bytes[0] = static_cast<char>(0x50);
+  return bytes;
+}
+
+// All acknowledgements of one session in one write, but for those that say no.
+void PublishFlow::SendAcks(Session& session, std::span<const OwedAck> acks) {
+  const bool has_pubrec = std::any_of(
+      acks.begin(), acks.end(), [](const OwedAck& ack) { return ack.type == PacketType::kPubrec; });
+  if (has_pubrec) SaveQos2Ids(session);
+  constexpr size_t kBytesMax = 1024;
+  char bytes[kBytesMax];
+  size_t size = 0;
+  for (const OwedAck& ack : acks) {
+    --session.unacked_up;
+    c_.probe.pubacks.Increment();
+    const bool plain = ack.reason == ReasonCode::kSuccess || session.version == mqtt::Version::k311;
+    if (size + 8 > kBytesMax) {
+      c_.io.Send(session, {bytes, size});
+      size = 0;
+      if (!session.is_open()) return;
+    }
+    if (plain) {
+      mqtt::EncodeAck(ack.type, ack.packet_id, bytes + size);
+      size += 4;
+    } else {
+      const std::string refusal = Refusal(session, ack);
+      c_.io.Send(session, {bytes, size});
+      size = 0;
+      if (session.is_open()) c_.io.Send(session, refusal);
+      if (!session.is_open()) return;
+    }
+  }
+  c_.io.Send(session, {bytes, size});
+  if (session.is_open() && std::exchange(session.waits_for_acks, false)) c_.io.Resume(session);
+}
+
+void PublishFlow::ResumeBlocked() {
+  std::deque<SessionHandle> blocked;
+  blocked.swap(blocked_);
+  while (!blocked.empty()) {
+    const SessionHandle handle = blocked.front();
+    blocked.pop_front();
+    if (Full()) {
+      blocked_.push_back(handle);
+    } else if (Session* session = c_.io.sessions().Find(handle)) {
+      c_.io.Resume(*session);
+    }
+  }
+}
+
+void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, uint64_t epoch,
+                              const StoredWill& will) {
+  const std::string& name = will.message.topic();
+  const auth::Topic topic = auth::Classify(name, identity.device);
+  // Whether the client may was asked when it connected; its product is not known here any more.
+  if (topic.topic_class == auth::TopicClass::kGeneral ||
+      MayBroadcast(c_.config, identity, topic.topic_class, name, will.message.retain())) {
+    BusMessage message = will.message;
+    message.set_received_ms(c_.reactor.wall().value);
+    message.set_device(identity.device);
+    message.set_client(identity.client);
+    return c_.bus.Publish(message, {});
+  }
+  // As AWS has it, the shadow service takes nothing from the dead (aws-iot.md 3.1).
+  const bool reserved = !name.empty() && name.front() == '$';
+  if (reserved || identity.claim || !auth::MayPublish(topic.topic_class) ||
+      topic.topic_class == auth::TopicClass::kUpReply) {
+    c_.probe.Refuse("will_topic_not_authorized");
+    log::Refusal("will_refused", {{"device", identity.device}, {"topic", will.message.topic()}});
+    return;
+  }
+  routing::Uplink message;
+  message.kind = KindOf(topic.topic_class);
+  message.device = identity.device;
+  message.session = session.packed();
+  message.epoch = epoch;
+  message.received_ms = c_.reactor.wall().value;
+  message.detail = topic.detail;
+  message.payload = will.message.payload();
+  message.cbor = topic.cbor;
+  if (identity.client != identity.device) message.client = identity.client;
+  c_.uplink.Append(message, {});
+}
+
+}  // namespace homeport::gateway

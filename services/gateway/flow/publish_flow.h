@@ -1,0 +1,81 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "libs/auth/topic_policy.h"
+#include "libs/mqtt/publish_view.h"
+#include "services/gateway/flow/things.h"
+#include "services/gateway/shard_context.h"
+
+namespace homeport::gateway {
+
+class CommandTable;
+
+inline constexpr uint16_t kTopicAliasMax = 10;  // as CONNACK says
+
+// PUBLISH from a device: classify → append to the uplink → acknowledge when Redis has answered.
+// This is the data path: no lock, no log line and no allocation but the batch's own growth, unless
+// something is refused. Shard's thread only.
+class PublishFlow {
+ public:
+  PublishFlow(ShardContext& context, CommandTable& commands, Things& things)
+      : c_(context), commands_(commands), things_(things) {}
+
+  FrameOutcome OnPublish(Session& session, const mqtt::Frame& frame);
+  FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
+  // A batch is in Redis: sends its acknowledgements, and reads on where that was waited for.
+  void OnAppended(std::span<const OwedAck> acks);
+  // The client left without DISCONNECT: its will goes up like a publish of its own.
+  void PublishWill(const Identity& identity, SessionHandle session, uint64_t epoch,
+                   const StoredWill& will);
+
+ private:
+  // What becomes of a publish whose topic is not its own: counted, logged, acknowledged with a
+  // reason in version 5 and plainly in 3.1.1 [MQTT-3.3.5-2]; the session lives.
+  void RefuseTopic(Session& session, const mqtt::PublishView& publish);
+  void Acknowledge(Session& session, const mqtt::PublishView& publish, mqtt::ReasonCode reason);
+  // Whom a publish concerns.
+  struct Subject {
+    std::string_view device;      // the session's own, or a thing that it may use
+    std::string_view child = {};  // of the session's device, for which the hub speaks
+  };
+  void Append(Session& session, const mqtt::PublishView& publish, const auth::Topic& topic,
+              const Subject& subject);
+  // To other clients. The packet's topic may be an alias: `topic` is what it stands for.
+  void Broadcast(Session& session, const mqtt::PublishView& publish);
+  // Fills in or learns the topic of an alias; false when the session was closed for it.
+  [[nodiscard]] bool ResolveAlias(Session& session, mqtt::PublishView& publish);
+  // The acknowledgement of a publish that was taken; nothing where it repeats a QoS 2 packet that
+  // was: that is acknowledged and done with.
+  [[nodiscard]] std::optional<OwedAck> Owe(Session& session, const mqtt::PublishView& publish);
+  // Remembers the order of acknowledgements once a session publishes to more than one stream.
+  void KeepOrder(Session& session, const OwedAck& ack, bool due);
+  void SendOrdered(Session& session, std::span<const OwedAck> acks);
+  void SaveQos2Ids(const Session& session);
+  [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);
+  void SendAcks(Session& session, std::span<const OwedAck> acks);
+  void ResumeBlocked();
+  [[nodiscard]] size_t Qos2Max(const Session& session) const;
+  [[nodiscard]] bool Full() const;
+  [[nodiscard]] FrameOutcome CheckWindow(Session& session);
+  // What becomes of a publish that may not come in now; nothing where it may.
+  [[nodiscard]] std::optional<FrameOutcome> CheckLoad(Session& session,
+                                                      const mqtt::PublishView& publish);
+  // What follows a publish that is done with, by the session's own rate.
+  [[nodiscard]] FrameOutcome Paced(Session& session, const mqtt::Frame& frame) const {
+    c_.traffic.FromClient(session.handle(), frame.total_bytes);
+    return c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
+                                                        : FrameOutcome::kPause;
+  }
+
+  ShardContext& c_;
+  CommandTable& commands_;
+  Things& things_;
+  std::deque<SessionHandle> blocked_;  // paused because the uplink or the bus was full
+};
+
+}  // namespace homeport::gateway

@@ -1,0 +1,340 @@
+#include "services/gateway/flow/subscribe_flow.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <set>
+
+#include "libs/auth/topic_policy.h"
+#include "libs/base/log.h"
+#include "libs/mqtt/decode.h"
+#include "libs/mqtt/encode.h"
+#include "libs/mqtt/topic.h"
+#include "services/gateway/flow/hub_rights.h"
+#include "services/gateway/flow/permissions.h"
+#include "services/gateway/inspect/lifecycle.h"
+#include "services/gateway/pubsub/pub_sub.h"
+#include "services/gateway/session/own_filters.h"
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::Qos;
+using mqtt::ReasonCode;
+
+// The highest QoS that a subscription is granted.
+Qos Grant(Qos wanted) { return std::min(wanted, Qos::kAtLeastOnce); }
+
+// Of the first filter that is refused; nothing where all are granted.
+std::optional<std::string_view> WhyRefused(const mqtt::Suback& suback) {
+  const auto refused = std::find_if(suback.reasons.begin(), suback.reasons.end(), mqtt::IsFailure);
+  if (refused == suback.reasons.end()) return std::nullopt;
+  switch (*refused) {
+    case ReasonCode::kTopicFilterInvalid:
+      return "a filter of more bytes or levels than the limit";
+    case ReasonCode::kQuotaExceeded:
+      return "subscriptions_max: more filters than a session may have";
+    case ReasonCode::kNotAuthorized:
+      return "a filter of topics that are not this client's";
+    default:
+      return mqtt::Name(*refused);
+  }
+}
+
+// A shared subscription counts as one to the filter within.
+std::string_view Inner(std::string_view filter) {
+  const auto shared = mqtt::ParseSharedFilter(filter);
+  return shared ? shared->filter : filter;
+}
+
+}  // namespace
+
+// The shadows, by device, whose deltas a client listens for from now on.
+struct SubscribeFlow::Deltas {
+  std::set<std::pair<std::string, std::string>> shadows;
+
+  void Add(std::string_view filter, std::string_view device) {
+    const auth::DeltaFilter delta = auth::DeltaTopicsOf(filter, device);
+    if (delta.classic) shadows.emplace(device, std::string());
+    if (!delta.named.empty()) shadows.emplace(device, delta.named);
+  }
+};
+
+// One SUBACK in the making.
+struct SubscribeFlow::Answer {
+  SessionHandle session;
+  mqtt::Suback suback;
+  size_t open = 0;  // subscriptions whose reason is not known yet
+  bool waited = false;
+  bool finished = false;
+  std::vector<absl::AnyInvocable<void()>> after;
+  std::vector<std::string> filters;  // where they are to be told
+  Deltas deltas;
+};
+
+FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.version = session.version;
+  mqtt::Packet packet;
+  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
+    c_.probe.Refuse(mqtt::Name(error.reason));
+    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+    return FrameOutcome::kConsumed;
+  }
+  const auto& subscribe = std::get<mqtt::Subscribe>(packet);
+  auto answer = std::make_shared<Answer>();  // shared by the subscriptions that wait for Redis
+  answer->session = session.handle();
+  answer->suback.packet_id = subscribe.packet_id;
+  answer->suback.reasons.resize(subscribe.subscriptions.size());
+  answer->open = subscribe.subscriptions.size();
+  std::optional<uint32_t> id;
+  if (!subscribe.properties.subscription_ids.empty()) {
+    id = subscribe.properties.subscription_ids.front();
+  }
+  for (const mqtt::Subscription& subscription : subscribe.subscriptions) {
+    if (lifecycle_.wanted()) answer->filters.emplace_back(subscription.filter);
+  }
+  for (size_t i = 0; i < subscribe.subscriptions.size(); ++i) {
+    const mqtt::Subscription& subscription = subscribe.subscriptions[i];
+    const ReasonCode reason = Check(session, subscription);
+    if (mqtt::IsFailure(reason)) {
+      c_.probe.Refuse(mqtt::Name(reason));
+      log::Refusal("subscribe_refused", {{"device", session.identity->device},
+                                         {"filter", subscription.filter},
+                                         {"reason", mqtt::Name(reason)}});
+      Granted(answer, i, reason);
+    } else if (const std::string_view device = OwnerOf(session, subscription.filter);
+               !device.empty()) {
+      const ReasonCode granted = AddOwn(session, subscription, device);
+      if (!mqtt::IsFailure(granted)) answer->deltas.Add(subscription.filter, device);
+      Granted(answer, i, granted);
+    } else {
+      if (MatchesEvents(Inner(subscription.filter))) lifecycle_.OnFollower();
+      pub_sub_.Subscribe(session, subscription, id,
+                         [this, answer, i](ReasonCode granted, auto after_suback) {
+                           answer->after.push_back(std::move(after_suback));
+                           Granted(answer, i, granted);
+                         });
+    }
+  }
+  answer->waited = !answer->finished;
+  return answer->waited ? FrameOutcome::kPause : FrameOutcome::kConsumed;
+}
+
+void SubscribeFlow::Granted(const std::shared_ptr<Answer>& answer, size_t index,
+                            ReasonCode reason) {
+  answer->suback.reasons[index] = reason;
+  if (--answer->open == 0) Store(answer);
+}
+
+// What is acknowledged outlives the connection, so Redis has it first.
+void SubscribeFlow::Store(const std::shared_ptr<Answer>& answer) {
+  const Session* session = c_.io.sessions().Find(answer->session);
+  if (session == nullptr || session->kept() == nullptr) return Finish(*answer);
+  Save(*session, [this, answer](bool) { Finish(*answer); });
+}
+
+void SubscribeFlow::Finish(Answer& answer) {
+  answer.finished = true;
+  Session* session = c_.io.sessions().Find(answer.session);
+  if (session == nullptr) return;
+  if (session->WantsReasons()) answer.suback.properties.reason_string = WhyRefused(answer.suback);
+  std::string bytes;
+  mqtt::EncodeSuback(answer.suback, session->version, &bytes);
+  if (!session->FitsClient(bytes.size())) {  // [MQTT-3.9.2-1]
+    answer.suback.properties.reason_string.reset();
+    bytes.clear();
+    mqtt::EncodeSuback(answer.suback, session->version, &bytes);
+  }
+  c_.io.Send(*session, bytes);
+  // Behind the SUBACK, which no answer may overtake.
+  for (auto& after : answer.after) after();
+  if (session->is_open()) {
+    TellDeltaFilters(*session, answer.deltas);
+    TellSubscribed(*session, answer);
+  }
+  if (session->is_open() && answer.waited) c_.io.Resume(*session);
+}
+
+void SubscribeFlow::TellSubscribed(const Session& session, const Answer& answer) {
+  std::vector<std::string> granted;
+  for (size_t i = 0; i < answer.filters.size(); ++i) {
+    if (!mqtt::IsFailure(answer.suback.reasons[i])) granted.push_back(answer.filters[i]);
+  }
+  lifecycle_.Subscribed(session, granted);
+}
+
+void SubscribeFlow::Save(const Session& session, SessionStore::OnWritten on_saved) const {
+  internal::v1::KeptFilters filters;
+  filters.set_version(1);
+  for (uint32_t rows = session.own_filters; rows != 0; rows &= rows - 1) {
+    const int row = std::countr_zero(rows);
+    internal::v1::KeptFilter& filter = *filters.add_filters();
+    filter.set_filter(FilterOfRow(row, session.identity->device));
+    filter.set_qos(session.own_filters_qos1 >> row & 1);
+  }
+  for (const StoredFilter& stored : session.cold->filters) {
+    internal::v1::KeptFilter& filter = *filters.add_filters();
+    filter.set_filter(stored.filter);
+    filter.set_qos(static_cast<uint32_t>(stored.qos));
+  }
+  PubSub::Save(session, filters);
+  c_.store.Write(session, {SessionStore::Set("f", filters.SerializeAsString())},
+                 std::move(on_saved));
+}
+
+internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
+                                                    const internal::v1::KeptFilters& filters) {
+  internal::v1::KeptFilters others;
+  Deltas deltas;
+  for (const internal::v1::KeptFilter& stored : filters.filters()) {
+    const std::string_view device = OwnerOf(session, stored.filter());
+    if (device.empty()) {
+      // The policy may be another by now; a session without its client waits for it to be asked.
+      if (session.is_open() && !MayFollow(c_.config, *session.identity, Inner(stored.filter()))) {
+        c_.probe.Refuse("resumed_subscription_not_authorized");
+        continue;
+      }
+      *others.add_filters() = stored;
+      continue;
+    }
+    mqtt::Subscription subscription;
+    subscription.filter = stored.filter();
+    subscription.qos = static_cast<Qos>(std::min(stored.qos(), 1u));
+    static_cast<void>(AddOwn(session, subscription, device));
+    deltas.Add(stored.filter(), device);
+  }
+  if (session.is_open()) TellDeltaFilters(session, deltas);
+  return others;
+}
+
+void SubscribeFlow::TellDeltaFilters(const Session& session, const Deltas& deltas) {
+  for (const auto& [device, shadow] : deltas.shadows) {
+    routing::Uplink message;
+    message.kind = routing::UplinkKind::kShadowListen;
+    message.device = device;
+    message.session = session.handle().packed();
+    message.epoch = session.epoch;
+    message.received_ms = c_.reactor.wall().value;
+    message.detail = shadow;
+    if (session.identity->client != device) message.client = session.identity->client;
+    c_.uplink.Append(message, {});
+  }
+}
+
+// A hub's filters for its children count as its own: they bring what is sent to its session only.
+std::string_view SubscribeFlow::OwnerOf(const Session& session, std::string_view filter) const {
+  const std::string_view device = things_.OfFilter(session, filter);
+  if (!device.empty() || !IsOwnFilter(session, filter)) return device;
+  return session.identity->device;
+}
+
+ReasonCode SubscribeFlow::Check(const Session& session,
+                                const mqtt::Subscription& subscription) const {
+  const bool shared = mqtt::IsSharedFilter(subscription.filter);
+  if (shared && !mqtt::ParseSharedFilter(subscription.filter)) {
+    return ReasonCode::kTopicFilterInvalid;
+  }
+  if (subscription.filter.size() > mqtt::Limits().topic_bytes_max ||
+      mqtt::LevelCount(subscription.filter) > mqtt::Limits().topic_levels_max) {
+    return ReasonCode::kTopicFilterInvalid;
+  }
+  const Identity& identity = *session.identity;
+  if (identity.claim) {
+    return auth::IsProvisioningFilter(subscription.filter) ? ReasonCode::kSuccess
+                                                           : ReasonCode::kNotAuthorized;
+  }
+  if (IsOwnFilter(session, subscription.filter)) return ReasonCode::kSuccess;
+  return MayFollow(c_.config, identity, Inner(subscription.filter)) ? ReasonCode::kSuccess
+                                                                    : ReasonCode::kNotAuthorized;
+}
+
+ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription,
+                                 std::string_view device) {
+  if (!things_.Join(session, device)) return ReasonCode::kQuotaExceeded;
+  const Qos qos = Grant(subscription.qos);
+  if (const auto row = RowOfFilter(subscription.filter, session.identity->device)) {
+    const uint32_t bit = 1u << *row;
+    session.own_filters |= bit;
+    session.own_filters_qos1 =
+        qos == Qos::kAtLeastOnce ? session.own_filters_qos1 | bit : session.own_filters_qos1 & ~bit;
+    return static_cast<ReasonCode>(qos);
+  }
+  std::vector<StoredFilter>& filters = session.Cold().filters;
+  const auto same = std::find_if(filters.begin(), filters.end(), [&](const StoredFilter& stored) {
+    return stored.filter == subscription.filter;
+  });
+  if (same != filters.end()) {
+    same->qos = qos;
+    return static_cast<ReasonCode>(qos);
+  }
+  if (filters.size() + static_cast<size_t>(std::popcount(session.own_filters)) >=
+      c_.config.subscriptions_max) {
+    session.TrimCold();
+    return ReasonCode::kQuotaExceeded;
+  }
+  filters.push_back({std::string(subscription.filter), qos});
+  return static_cast<ReasonCode>(qos);
+}
+
+FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& frame) {
+  mqtt::DecodeOptions options;
+  options.version = session.version;
+  mqtt::Packet packet;
+  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
+    c_.probe.Refuse(mqtt::Name(error.reason));
+    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+    return FrameOutcome::kConsumed;
+  }
+  const auto& unsubscribe = std::get<mqtt::Unsubscribe>(packet);
+  mqtt::Unsuback unsuback;
+  unsuback.packet_id = unsubscribe.packet_id;
+  std::vector<std::string> ended;
+  for (const std::string_view filter : unsubscribe.filters) {
+    unsuback.reasons.push_back(Remove(session, filter));
+    const bool is_ended = unsuback.reasons.back() == ReasonCode::kSuccess;
+    if (lifecycle_.wanted() && is_ended) ended.emplace_back(filter);
+  }
+  lifecycle_.Unsubscribed(session, ended);
+  if (session.kept() != nullptr) Save(session, {});
+  session.TrimCold();
+  std::string bytes;
+  mqtt::EncodeUnsuback(unsuback, session.version, &bytes);
+  c_.io.Send(session, bytes);
+  return FrameOutcome::kConsumed;
+}
+
+ReasonCode SubscribeFlow::Remove(Session& session, std::string_view filter) {
+  if (const auto row = RowOfFilter(filter, session.identity->device)) {
+    const uint32_t bit = 1u << *row;
+    const bool had = (session.own_filters & bit) != 0;
+    session.own_filters &= ~bit;
+    session.own_filters_qos1 &= ~bit;
+    return had ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
+  }
+  if (!session.cold) return ReasonCode::kNoSubscriptionExisted;
+  if (pub_sub_.Unsubscribe(session, filter)) return ReasonCode::kSuccess;
+  const size_t removed = std::erase_if(
+      session.cold->filters, [&](const StoredFilter& stored) { return stored.filter == filter; });
+  return removed > 0 ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
+}
+
+int GrantedQos(const Session& session, std::string_view topic) {
+  int granted = -1;
+  const FilterRows rows = RowsMatching(topic, session.identity->device) & session.own_filters;
+  if (rows != 0) granted = (rows & session.own_filters_qos1) != 0 ? 1 : 0;
+  if (session.cold == nullptr || granted == 1) return granted;
+  if (session.cold->subscriber) {
+    for (const auto& filter : session.cold->subscriber->filters) {
+      if (filter->group != nullptr || !mqtt::Matches(filter->filter, topic)) continue;
+      granted = std::max(granted, std::min(1, static_cast<int>(filter->qos)));
+    }
+  }
+  for (const StoredFilter& stored : session.cold->filters) {
+    if (mqtt::Matches(stored.filter, topic))
+      granted = std::max(granted, static_cast<int>(stored.qos));
+  }
+  return granted;
+}
+
+}  // namespace homeport::gateway

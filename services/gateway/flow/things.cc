@@ -1,0 +1,104 @@
+#include "services/gateway/flow/things.h"
+
+#include <algorithm>
+
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/auth/topic_policy.h"
+#include "libs/base/log.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr std::string_view kPrefix = "$aws/things/";
+constexpr size_t kNameBytesMax = 128;
+constexpr size_t kThingsMax = 50;
+
+bool IsNameByte(char byte) {
+  return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+         (byte >= 'A' && byte <= 'Z') || byte == ':' || byte == '_' || byte == '-';
+}
+
+// What stands behind "$aws/things/" where that is a thing's name.
+std::string_view NameIn(std::string_view topic) {
+  if (topic.substr(0, kPrefix.size()) != kPrefix) return {};
+  topic.remove_prefix(kPrefix.size());
+  const std::string_view name = topic.substr(0, topic.find('/'));
+  const bool is_name = !name.empty() && name.size() <= kNameBytesMax &&
+                       std::all_of(name.begin(), name.end(), IsNameByte);
+  return is_name ? name : std::string_view();
+}
+
+routing::Uplink MessageOf(const Session& session, routing::UplinkKind kind, std::string_view thing,
+                          int64_t now_ms) {
+  routing::Uplink message;
+  message.kind = kind;
+  message.device = thing;
+  message.session = session.handle().packed();
+  message.epoch = session.epoch;
+  message.received_ms = now_ms;
+  message.client = session.identity->client;
+  return message;
+}
+
+}  // namespace
+
+std::string_view Things::OfFilter(const Session& session, std::string_view filter) const {
+  const std::string& device = session.identity->device;
+  if (auth::MaySubscribe(filter, device)) return device;
+  if (!c_.config.anonymous) return {};
+  const std::string_view thing = NameIn(filter);
+  return !thing.empty() && auth::MaySubscribe(filter, thing) ? thing : std::string_view();
+}
+
+std::string_view Things::OfTopic(const Session& session, std::string_view topic) const {
+  if (!c_.config.anonymous) return {};
+  const std::string_view thing = NameIn(topic);
+  if (thing.empty() || thing == session.identity->device) return {};
+  return auth::MayPublish(auth::Classify(topic, thing).topic_class) ? thing : std::string_view();
+}
+
+bool Things::Join(Session& session, std::string_view thing) {
+  if (thing == session.identity->device) return true;
+  std::vector<std::string>& things = session.Cold().things;
+  if (std::find(things.begin(), things.end(), thing) != things.end()) return true;
+  if (things.size() >= kThingsMax) {
+    c_.probe.Refuse("things_of_session");
+    log::Refusal("thing_refused", {{"client", session.identity->client}, {"thing", thing}});
+    return false;
+  }
+  things.emplace_back(thing);
+  if (session.is_open()) SayConnected(session, thing);
+  return true;
+}
+
+void Things::SayConnected(const Session& session) {
+  if (!session.cold) return;
+  for (const std::string& thing : session.cold->things) SayConnected(session, thing);
+}
+
+void Things::SayConnected(const Session& session, std::string_view thing) {
+  internal::v1::Connected connected;
+  connected.set_client(session.identity->client);
+  connected.set_connected_ms(c_.reactor.wall().value);
+  const std::string payload = connected.SerializeAsString();
+  routing::Uplink message =
+      MessageOf(session, routing::UplinkKind::kConnected, thing, c_.reactor.wall().value);
+  message.payload = payload;
+  c_.uplink.Append(message, {});
+}
+
+void Things::SayDisconnected(const Session& session, std::string_view reason) {
+  if (!session.cold) return;
+  internal::v1::Disconnected disconnected;
+  disconnected.set_client(session.identity->client);
+  disconnected.set_reason(std::string(reason));
+  const std::string payload = disconnected.SerializeAsString();
+  for (const std::string& thing : session.cold->things) {
+    routing::Uplink message =
+        MessageOf(session, routing::UplinkKind::kDisconnected, thing, c_.reactor.wall().value);
+    message.payload = payload;
+    c_.uplink.Append(message, {});
+  }
+}
+
+}  // namespace homeport::gateway

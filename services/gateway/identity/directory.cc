@@ -1,0 +1,240 @@
+#include "services/gateway/identity/directory.h"
+
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/base/status.h"
+#include "libs/model/parse.h"
+#include "libs/rpc/status_convert.h"
+#include "libs/rpc/topic_rules.h"
+
+namespace homeport::gateway {
+namespace {
+
+using internal::v1::DeviceState;
+using internal::v1::DirectoryService;
+using internal::v1::GetDeviceConfigRequest;
+using internal::v1::GetProductConfigRequest;
+using internal::v1::GetStateRequest;
+using internal::v1::ProductConfig;
+using internal::v1::ResolveCertificateRequest;
+
+// The method of the stub that answers a request.
+template <typename Request>
+struct Method;
+template <>
+struct Method<GetProductConfigRequest> {
+  static void Call(DirectoryService::Stub::async_interface& stub, auto... arguments) {
+    stub.GetProductConfig(std::move(arguments)...);
+  }
+};
+template <>
+struct Method<GetDeviceConfigRequest> {
+  static void Call(DirectoryService::Stub::async_interface& stub, auto... arguments) {
+    stub.GetDeviceConfig(std::move(arguments)...);
+  }
+};
+template <>
+struct Method<ResolveCertificateRequest> {
+  static void Call(DirectoryService::Stub::async_interface& stub, auto... arguments) {
+    stub.ResolveCertificate(std::move(arguments)...);
+  }
+};
+template <>
+struct Method<GetStateRequest> {
+  static void Call(DirectoryService::Stub::async_interface& stub, auto... arguments) {
+    stub.GetState(std::move(arguments)...);
+  }
+};
+
+absl::StatusOr<Directory::Product> ToProduct(ProductConfig config, TenantUsages& usages) {
+  auto info = std::make_shared<ProductInfo>();
+  info->product = config.product();
+  info->tenant = config.tenant();
+  info->usage = usages.Of(info->tenant);
+  info->fleet_key = config.fleet_key();
+  info->allow_unregistered = config.allow_unregistered();
+  info->is_hub = config.is_hub();
+  if (!config.model_json().empty()) {
+    HP_ASSIGN_OR_RETURN(info->model, model::ParseModel(std::string_view(config.model_json())));
+  }
+  HP_ASSIGN_OR_RETURN(info->policy,
+                      auth::AccessPolicy::Compile(rpc::ToRules(config.topic_policy())));
+  return Directory::Product(std::move(info));
+}
+
+absl::StatusOr<Directory::Device> ToDevice(DeviceConfig config) {
+  return Directory::Device(std::make_shared<const DeviceConfig>(std::move(config)));
+}
+
+absl::StatusOr<Directory::Certificate> ToCertificate(CertificateConfig config) {
+  return Directory::Certificate(std::make_shared<const CertificateConfig>(std::move(config)));
+}
+
+template <typename T>
+typename DirectoryCache<T>::Options CacheOptions(const Directory::Options& options) {
+  typename DirectoryCache<T>::Options cache;
+  cache.ttl_ms = options.ttl_ms;
+  cache.negative_ttl_ms = options.negative_ttl_ms;
+  cache.entries_max = options.entries_max;
+  return cache;
+}
+
+DirectoryCache<Directory::Certificate>::Options CertificateOptions(
+    const Directory::Options& options) {
+  auto cache = CacheOptions<Directory::Certificate>(options);
+  cache.is_negative = [](const absl::StatusOr<Directory::Certificate>& answer) {
+    return answer.ok() && !(*answer)->refusal().empty();
+  };
+  return cache;
+}
+
+}  // namespace
+
+Directory::Directory(std::shared_ptr<grpc::Channel> channel, rpc::TokenFile& token,
+                     const Clock& clock, const Options& options)
+    : stub_(DirectoryService::NewStub(std::move(channel))),
+      token_(token),
+      options_(options),
+      products_(clock, CacheOptions<Product>(options)),
+      devices_(clock, CacheOptions<Device>(options)),
+      certificates_(clock, CertificateOptions(options)) {}
+
+void Directory::CallBegins(Begin begin) {
+  {
+    absl::MutexLock lock(&mutex_);
+    ++calls_;
+    if (begun_ >= options_.calls_max) {
+      waiting_.push_back(std::move(begin));
+      return;
+    }
+    ++begun_;
+  }
+  begin();
+}
+
+void Directory::CallEnds() {
+  Begin next;
+  {
+    absl::MutexLock lock(&mutex_);
+    --calls_;
+    if (waiting_.empty()) {
+      --begun_;
+      return;
+    }
+    next = std::move(waiting_.front());
+    waiting_.pop_front();
+  }
+  next();
+}
+
+void Directory::Finish() {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](int* calls) { return *calls == 0; }, &calls_));
+}
+
+// `done` gets an absl::StatusOr<Response>.
+template <typename Request, typename Response, typename Done>
+void Directory::Ask(Request request, Done done) {
+  // Everything one asynchronous call needs until its callback, which deletes it.
+  struct Call {
+    grpc::ClientContext context;
+    Request request;
+    Response response;
+    Done done;
+  };
+  auto* call = new Call{{}, std::move(request), {}, std::move(done)};
+  CallBegins([this, call] {
+    const auto finish = [this, call](absl::StatusOr<Response> answer) {
+      call->done(std::move(answer));
+      delete call;
+      CallEnds();
+    };
+    if (absl::Status ready = rpc::PrepareCall(call->context, token_, options_.timeout_ms);
+        !ready.ok()) {
+      return finish(absl::UnavailableError(Message(ready)));
+    }
+    Method<Request>::Call(*stub_->async(), &call->context,
+                          static_cast<const Request*>(&call->request), &call->response,
+                          [call, finish](const grpc::Status& status) {
+                            if (status.ok()) return finish(std::move(call->response));
+                            finish(rpc::FromGrpc(status));
+                          });
+  });
+}
+
+template <typename T, typename Request, typename Response, typename Convert>
+void Directory::Fetch(DirectoryCache<T>& cache, std::string name, Request request, Convert convert,
+                      typename DirectoryCache<T>::Done done) {
+  if (!cache.Join(name, std::move(done))) return;
+  Ask<Request, Response>(std::move(request), [&cache, name = std::move(name),
+                                              convert](absl::StatusOr<Response> answer) {
+    const absl::Status status = answer.status();
+    const bool stale =
+        cache.Store(name, answer.ok() ? convert(*std::move(answer)) : absl::StatusOr<T>(status));
+    if (!stale) return;
+    log::Refusal("directory_stale",
+                 {{"name", name}, {"reason", status}, {"next", "the cached answer is used"}});
+  });
+}
+
+void Directory::FetchProduct(std::string product, OnProduct done) {
+  GetProductConfigRequest request;
+  request.set_product(product);
+  Fetch<Product, GetProductConfigRequest, ProductConfig>(
+      products_, std::move(product), std::move(request),
+      [this](ProductConfig config) { return ToProduct(std::move(config), usages_); },
+      std::move(done));
+}
+
+void Directory::FetchDevice(std::string device, OnDevice done) {
+  GetDeviceConfigRequest request;
+  request.set_device(device);
+  Fetch<Device, GetDeviceConfigRequest, DeviceConfig>(
+      devices_, std::move(device), std::move(request), ToDevice, std::move(done));
+}
+
+void Directory::FetchCertificate(std::string id, const std::vector<std::string>& chain,
+                                 OnCertificate done) {
+  ResolveCertificateRequest request;
+  request.set_certificate(chain.front());
+  for (size_t i = 1; i < chain.size(); ++i) request.add_chain(chain[i]);
+  Fetch<Certificate, ResolveCertificateRequest, CertificateConfig>(
+      certificates_, std::move(id), std::move(request), ToCertificate, std::move(done));
+}
+
+void Directory::FetchState(std::string device, OnState done) {
+  GetStateRequest request;
+  request.set_device(std::move(device));
+  Ask<GetStateRequest, DeviceState>(
+      std::move(request), [done = std::move(done)](absl::StatusOr<DeviceState> answer) mutable {
+        done(std::move(answer));
+      });
+}
+
+void Directory::Forget(const DirectoryChange& change) {
+  switch (change.kind()) {
+    case DirectoryChange::KIND_DEVICE:
+      return devices_.Forget(change.name());
+    case DirectoryChange::KIND_PRODUCT:
+      return products_.Forget(change.name());
+    case DirectoryChange::KIND_CERTIFICATE:
+      return certificates_.Forget(change.name());
+    default:
+      // Of an authority: those it vouches for, and those that are refused as somebody else's.
+      certificates_.ForgetIf([&](const absl::StatusOr<Certificate>& answer) {
+        return answer.ok() &&
+               (!(*answer)->refusal().empty() || (*answer)->authority() == change.name());
+      });
+  }
+}
+
+void Directory::ForgetAll() {
+  const auto any = [](const auto&) { return true; };
+  products_.ForgetIf(any);
+  devices_.ForgetIf(any);
+  certificates_.ForgetIf(any);
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "homeport/internal/v1/directory.grpc.pb.h"
+#include "libs/auth/access_policy.h"
+#include "libs/base/clock.h"
+#include "libs/model/model.h"
+#include "libs/rpc/channel.h"
+#include "services/gateway/flow/tenant_usage.h"
+#include "services/gateway/identity/directory_cache.h"
+
+namespace homeport::gateway {
+
+using internal::v1::CertificateConfig;
+using internal::v1::DeviceConfig;
+using internal::v1::DirectoryChange;
+
+// A product as the gateway needs it. Immutable.
+struct ProductInfo {
+  std::string product;
+  std::string tenant;
+  std::string fleet_key;
+  bool allow_unregistered = false;
+  bool is_hub = false;                // its devices may have children
+  std::optional<model::Model> model;  // nullopt: the product has none
+  auth::AccessPolicy policy;
+  std::shared_ptr<TenantUsage> usage;  // shared by the tenant's products; never null
+};
+
+// What the registry knows of products, devices and certificates, cached (directory_cache.h): while
+// the registry is away, what is cached goes on being used, however old: known devices still
+// connect. At most `calls_max` calls are under way at a time, the others wait. Thread-safe.
+class Directory {
+ public:
+  // Shared by sessions of all shards; never changed.
+  using Product = std::shared_ptr<const ProductInfo>;
+  using Device = std::shared_ptr<const DeviceConfig>;
+  using Certificate = std::shared_ptr<const CertificateConfig>;
+  using OnProduct = DirectoryCache<Product>::Done;
+  using OnDevice = DirectoryCache<Device>::Done;
+  using OnCertificate = DirectoryCache<Certificate>::Done;
+  using OnState = absl::AnyInvocable<void(absl::StatusOr<internal::v1::DeviceState>)>;
+
+  struct Options {
+    int64_t ttl_ms = 60'000;
+    int64_t negative_ttl_ms = 30'000;
+    size_t entries_max = 1'000'000;
+    int64_t timeout_ms = 5'000;
+    int calls_max = 256;
+  };
+
+  // `token` and `clock` must outlive the directory.
+  Directory(std::shared_ptr<grpc::Channel> channel, rpc::TokenFile& token, const Clock& clock,
+            const Options& options);
+
+  // Nothing when the answer is not cached or too old: then Fetch.
+  [[nodiscard]] std::optional<absl::StatusOr<Product>> CachedProduct(std::string_view product) {
+    return products_.Find(product);
+  }
+  [[nodiscard]] std::optional<absl::StatusOr<Device>> CachedDevice(std::string_view device) {
+    return devices_.Find(device);
+  }
+  [[nodiscard]] std::optional<absl::StatusOr<Certificate>> CachedCertificate(std::string_view id) {
+    return certificates_.Find(id);
+  }
+
+  // The callback comes on a thread of gRPC. Errors: NotFound; Unavailable when nothing is cached
+  // and the registry does not answer.
+  void FetchProduct(std::string product, OnProduct done);
+  void FetchDevice(std::string device, OnDevice done);
+  // `chain`: what the client sent, DER, its own certificate first. `id` is that one's.
+  void FetchCertificate(std::string id, const std::vector<std::string>& chain, OnCertificate done);
+  // Never cached.
+  void FetchState(std::string device, OnState done);
+
+  // What the registry has announced: the next question is asked anew.
+  void Forget(const DirectoryChange& change);
+  void ForgetAll();
+
+  // Waits until every call begun has come back. REQUIRES: none is begun any more.
+  void Finish() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  using Begin = absl::AnyInvocable<void()>;
+  template <typename T, typename Request, typename Response, typename Convert>
+  void Fetch(DirectoryCache<T>& cache, std::string name, Request request, Convert convert,
+             typename DirectoryCache<T>::Done done);
+  template <typename Request, typename Response, typename Done>
+  void Ask(Request request, Done done);
+  void CallBegins(Begin begin) ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallEnds() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  TenantUsages usages_;
+  std::unique_ptr<internal::v1::DirectoryService::Stub> stub_;
+  rpc::TokenFile& token_;
+  const Options options_;
+  DirectoryCache<Product> products_;
+  DirectoryCache<Device> devices_;
+  DirectoryCache<Certificate> certificates_;
+  absl::Mutex mutex_;
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // under way and waiting
+  int begun_ ABSL_GUARDED_BY(mutex_) = 0;  // under way
+  std::deque<Begin> waiting_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace homeport::gateway

@@ -1,0 +1,99 @@
+#include "services/gateway/inspect/lifecycle.h"
+
+#include <utility>
+
+#include "libs/base/hash.h"
+#include "libs/base/log.h"
+#include "libs/base/strings.h"
+#include "libs/routing/keys.h"
+#include "services/gateway/inspect/session_view.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr int64_t kRenewMs = 5'000;
+constexpr std::string_view kKeyLifeMs = "15000";
+
+// What the client proved to be. A secret, a token or a fleet key proves the device.
+std::string PrincipalOf(const Identity& identity) {
+  if (identity.certificate) return identity.certificate->id();
+  if (!identity.product) return identity.client;
+  return fmt::format("{}/{}", identity.product->product, identity.device);
+}
+
+}  // namespace
+
+EventSubject Lifecycle::SubjectOf(const Session& session) const {
+  EventSubject subject;
+  subject.client = session.identity->client;
+  subject.time_ms = c_.reactor.wall().value;
+  subject.session = fmt::format("{:016x}{:016x}", Hash64(c_.pod.str()), session.handle().packed());
+  subject.principal = PrincipalOf(*session.identity);
+  subject.version = session.epoch;
+  return subject;
+}
+
+void Lifecycle::Connected(const Session& session) {
+  if (!wanted_) return;
+  Publish(EventType::kConnected, session,
+          ConnectedEvent(SubjectOf(session), IpOf(c_.io.PeerOf(session))));
+}
+
+void Lifecycle::Disconnected(const Session& session, std::string_view cause) {
+  if (!wanted_) return;
+  Publish(EventType::kDisconnected, session, DisconnectedEvent(SubjectOf(session), cause));
+}
+
+void Lifecycle::Subscribed(const Session& session, const std::vector<std::string>& filters) {
+  if (!wanted_ || filters.empty()) return;
+  Publish(EventType::kSubscribed, session,
+          SubscriptionEvent(EventType::kSubscribed, SubjectOf(session), filters));
+}
+
+void Lifecycle::Unsubscribed(const Session& session, const std::vector<std::string>& filters) {
+  if (!wanted_ || filters.empty()) return;
+  Publish(EventType::kUnsubscribed, session,
+          SubscriptionEvent(EventType::kUnsubscribed, SubjectOf(session), filters));
+}
+
+// As AWS has it, events are told as well as can be: where the bus is full they are dropped.
+void Lifecycle::Publish(EventType type, const Session& session, std::string event) {
+  BusMessage message;
+  message.set_topic(EventTopic(type, session.identity->client));
+  const bool has_topic = !message.topic().empty();
+  if (!has_topic || c_.bus.Full()) {
+    c_.probe.Refuse(has_topic ? "lifecycle_bus_full" : "lifecycle_client_id");
+    log::Refusal("lifecycle_event_dropped",
+                 {{"client", session.identity->client},
+                  {"reason", has_topic ? "the bus is full" : "its id cannot stand in a topic"}});
+    return;
+  }
+  message.set_payload(std::move(event));
+  message.set_qos(1);
+  message.set_received_ms(c_.reactor.wall().value);
+  message.set_tenant(std::string(TenantOf(*session.identity)));
+  c_.bus.Publish(message, {});
+  c_.probe.lifecycle_events.Increment();
+}
+
+void Lifecycle::OnFollower() {
+  if (!c_.config.lifecycle_events) return;
+  wanted_ = true;
+  Announce();
+}
+
+void Lifecycle::Announce() {
+  announced_ms_ = c_.reactor.now().value;
+  redis_.Send({"SET", routing::kEventsKey, c_.pod.str(), "PX", kKeyLifeMs},
+              [](const redis::Reply&) {});
+}
+
+void Lifecycle::Tick() {
+  if (!c_.config.lifecycle_events || !redis_.connected()) return;
+  if (pub_sub_.follows_events() && c_.reactor.now().value - announced_ms_ >= kRenewMs) Announce();
+  redis_.Send({"EXISTS", routing::kEventsKey}, [this](const redis::Reply& reply) {
+    if (reply.is_integer()) wanted_ = reply.integer() != 0 || pub_sub_.follows_events();
+  });
+}
+
+}  // namespace homeport::gateway

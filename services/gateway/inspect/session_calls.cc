@@ -1,0 +1,75 @@
+#include "services/gateway/inspect/session_calls.h"
+
+#include <utility>
+
+#include "libs/base/reason.h"
+#include "libs/base/strings.h"
+
+namespace homeport::gateway {
+namespace {
+
+using absl::StatusCode;
+using internal::v1::SessionAnswer;
+using internal::v1::SessionCall;
+
+constexpr int64_t kGraceMs = 500;  // for the way there and back
+
+absl::Status Draining() {
+  return ErrorWithReason(StatusCode::kUnavailable, "GATEWAY_DRAINING", "the gateway is stopping");
+}
+
+}  // namespace
+
+void SessionCalls::Call(const std::string& pod, SessionCall call, int64_t timeout_ms,
+                        OnAnswer on_answer) {
+  if (stopping_) return on_answer(Draining());
+  if (pending_.size() >= c_.config.session_calls_max) {
+    c_.probe.Refuse("session_calls_max");
+    return on_answer(ErrorWithReason(StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
+                                     "too many calls about sessions are under way"));
+  }
+  const uint64_t correlation = ++last_correlation_;
+  call.set_reply_pod(c_.pod.str());
+  call.set_correlation(correlation);
+  call.set_deadline_ms(c_.reactor.wall().value + timeout_ms);
+  Pending& pending = pending_[correlation];
+  pending.on_answer = std::move(on_answer);
+  pending.timer = c_.reactor.After(timeout_ms + kGraceMs, [this, correlation, pod] {
+    End(correlation, ErrorWithReason(StatusCode::kUnavailable, "POD_UNREACHABLE",
+                                     fmt::format("gateway pod {} has not answered", pod)));
+  });
+  if (pod == c_.pod.str()) return OnCall(call);
+  internal::v1::InboxItem item;
+  *item.mutable_session_call() = std::move(call);
+  c_.outbox.Add(pod, std::move(item));
+}
+
+void SessionCalls::OnCall(const SessionCall& call) {
+  desk_.Take(
+      call, [this, pod = call.reply_pod(), correlation = call.correlation()](SessionAnswer answer) {
+        answer.set_correlation(correlation);
+        if (pod == c_.pod.str()) return OnReply(answer);
+        internal::v1::InboxItem item;
+        *item.mutable_session_answer() = std::move(answer);
+        c_.outbox.Add(pod, std::move(item));
+      });
+}
+
+void SessionCalls::OnReply(const SessionAnswer& answer) { End(answer.correlation(), answer); }
+
+// Late answers find nothing.
+void SessionCalls::End(uint64_t correlation, absl::StatusOr<SessionAnswer> answer) {
+  const auto found = pending_.find(correlation);
+  if (found == pending_.end()) return c_.probe.Refuse("session_answer_unexpected");
+  c_.reactor.Cancel(found->second.timer);
+  OnAnswer on_answer = std::move(found->second.on_answer);
+  pending_.erase(found);
+  on_answer(std::move(answer));
+}
+
+void SessionCalls::EndAll() {
+  stopping_ = true;
+  while (!pending_.empty()) End(pending_.begin()->first, Draining());
+}
+
+}  // namespace homeport::gateway

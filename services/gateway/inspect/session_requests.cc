@@ -1,0 +1,138 @@
+#include "services/gateway/inspect/session_requests.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "libs/base/reason.h"
+#include "libs/base/strings.h"
+#include "libs/mqtt/limits.h"
+#include "libs/mqtt/properties.h"
+#include "libs/mqtt/topic.h"
+#include "libs/mqtt/types.h"
+#include "libs/mqtt/wire.h"
+
+namespace homeport::gateway {
+namespace {
+
+using absl::StatusCode;
+using internal::v1::SessionAnswer;
+
+bool IsTopic(std::string_view topic) {
+  return mqtt::IsValidTopicName(topic) && mqtt::IsWithinLimits(topic, mqtt::Limits());
+}
+
+// MQTT text is UTF-8 without U+0000, which protobuf's is not always.
+bool IsText(std::string_view text) {
+  return text.size() <= mqtt::kStringBytesMax && mqtt::IsValidUtf8(text);
+}
+
+absl::Status CheckProperties(const session::v1::PublishToSessionRequest& request) {
+  if (!request.response_topic().empty() && !IsTopic(request.response_topic())) {
+    return FieldInvalid("response_topic", "no topic name within the limits");
+  }
+  if (request.correlation_data().size() > mqtt::kStringBytesMax) {
+    return FieldInvalid("correlation_data", "at most 65535 bytes");
+  }
+  if (!IsText(request.content_type())) {
+    return FieldInvalid("content_type", "MQTT takes 65535 bytes of UTF-8 without U+0000");
+  }
+  if (static_cast<uint32_t>(request.user_properties_size()) > mqtt::Limits().user_properties_max) {
+    return FieldInvalid("user_properties",
+                        fmt::format("at most {}", mqtt::Limits().user_properties_max));
+  }
+  for (const session::v1::UserProperty& property : request.user_properties()) {
+    if (IsText(property.name()) && IsText(property.value())) continue;
+    return FieldInvalid("user_properties", "MQTT takes 65535 bytes of UTF-8 without U+0000");
+  }
+  return absl::OkStatus();
+}
+
+std::string PropertiesOf(const session::v1::PublishToSessionRequest& request) {
+  mqtt::Properties properties;
+  if (!request.response_topic().empty()) properties.response_topic = request.response_topic();
+  if (!request.correlation_data().empty()) {
+    properties.correlation_data = request.correlation_data();
+  }
+  if (!request.content_type().empty()) properties.content_type = request.content_type();
+  for (const session::v1::UserProperty& property : request.user_properties()) {
+    properties.user_properties.emplace_back(property.name(), property.value());
+  }
+  std::string bytes;
+  mqtt::AppendProperties(properties, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
+  return bytes;
+}
+
+absl::Status TooLarge(const std::string& what) {
+  return ErrorWithReason(StatusCode::kFailedPrecondition, "MESSAGE_TOO_LARGE", what);
+}
+
+}  // namespace
+
+absl::StatusOr<internal::v1::PublishToClient> ToPublish(
+    const session::v1::PublishToSessionRequest& request, uint32_t packet_bytes_max) {
+  if (!IsTopic(request.topic()) || request.topic().front() == '$') {
+    return WithDetail(
+        ErrorWithReason(StatusCode::kInvalidArgument, "TOPIC_INVALID",
+                        "topic: a topic name within the limits that does not begin with '$'"),
+        "field", "topic");
+  }
+  if (request.qos() < 0 || request.qos() > 1) return FieldInvalid("qos", "0 or 1");
+  if (absl::Status status = CheckProperties(request); !status.ok()) return status;
+  internal::v1::PublishToClient publish;
+  internal::v1::BusMessage& message = *publish.mutable_message();
+  message.set_topic(request.topic());
+  message.set_payload(request.payload());
+  message.set_qos(static_cast<uint32_t>(request.qos()));
+  message.set_properties(PropertiesOf(request));
+  if (message.payload().size() + message.properties().size() + message.topic().size() >
+      packet_bytes_max) {
+    return TooLarge(fmt::format("over packet-bytes-max, {} bytes", packet_bytes_max));
+  }
+  return publish;
+}
+
+absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
+  switch (answer.result()) {
+    case SessionAnswer::RESULT_DONE:
+      break;
+    case SessionAnswer::RESULT_OFFLINE:
+      return ErrorWithReason(StatusCode::kFailedPrecondition, "SESSION_OFFLINE",
+                             fmt::format("the client of session \"{}\" is away", name));
+    case SessionAnswer::RESULT_ENDED:
+      return ErrorWithReason(
+          StatusCode::kAborted, "SESSION_ENDED",
+          fmt::format("session \"{}\" ended before its client had acknowledged", name));
+    case SessionAnswer::RESULT_TIMED_OUT:
+      return ErrorWithReason(
+          StatusCode::kDeadlineExceeded, "PUBACK_TIMED_OUT",
+          fmt::format("the client of session \"{}\" has not acknowledged in time", name));
+    case SessionAnswer::RESULT_WINDOW_FULL:
+      return ErrorWithReason(
+          StatusCode::kResourceExhausted, "WINDOW_FULL",
+          fmt::format("the client of session \"{}\" takes no more messages now", name));
+    case SessionAnswer::RESULT_TOO_LARGE:
+      return TooLarge(fmt::format("over what the client of session \"{}\" takes", name));
+    case SessionAnswer::RESULT_TOO_MANY:
+      return ErrorWithReason(StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
+                             "the session's gateway has too many calls about sessions under way");
+    default:
+      return ErrorWithReason(StatusCode::kAborted, "SESSION_MOVED",
+                             fmt::format("session \"{}\" went elsewhere meanwhile", name));
+  }
+  if (!mqtt::IsFailure(static_cast<mqtt::ReasonCode>(answer.reason_code()))) {
+    return absl::OkStatus();
+  }
+  const std::string code = fmt::format("0x{:02x}", answer.reason_code());
+  return WithDetail(
+      ErrorWithReason(StatusCode::kFailedPrecondition, "MESSAGE_REFUSED",
+                      fmt::format("the client of session \"{}\" refused it: {}", name, code)),
+      "reason_code", code);
+}
+
+absl::StatusOr<uint32_t> ToPageSize(int32_t asked, const PageSizes& sizes) {
+  if (asked < 0) return FieldInvalid("page_size", "is negative");
+  if (asked == 0) return sizes.size_default;
+  return std::min(static_cast<uint32_t>(asked), sizes.size_max);
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,368 @@
+#include "services/gateway/ownership/session_keeper.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/base/strings.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr uint32_t kWholeEntry = std::numeric_limits<uint32_t>::max();
+
+uint64_t NumberOf(std::string_view text) {
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+void RestoreIds(std::string_view text, mqtt::InboundQos2Ids& ids) {
+  while (!text.empty()) {
+    const size_t space = std::min(text.find(' '), text.size());
+    const auto id = static_cast<uint16_t>(NumberOf(text.substr(0, space)));
+    if (id != 0) static_cast<void>(ids.Insert(id, 65'535));
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+}
+
+internal::v1::KeptFilters FiltersOf(const KeptRecord& record) {
+  internal::v1::KeptFilters filters;
+  const std::string_view bytes = record.Field("f");
+  static_cast<void>(filters.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+  return filters;
+}
+
+// The messages that the client had not acknowledged, and those that wait.
+void RestoreQueue(const KeptRecord& record, uint32_t window, Session& session) {
+  Kept& kept = *session.cold->kept;
+  const uint64_t sent = NumberOf(record.Field("sent"));
+  // Without an orderly end nobody knows what was sent: at most a window of it.
+  const bool is_known = !record.Field("off").empty();
+  kept.last_number = sent;
+  uint32_t position = 0;
+  for (const auto& [number, bytes] : record.queue) {
+    ++position;
+    kept.last_number = std::max(kept.last_number, number);
+    Outbound::Entry entry;
+    entry.kept = {number, static_cast<uint32_t>(bytes.size())};
+    entry.again = is_known ? number <= sent : position <= window;
+    if (!bytes.empty()) {
+      internal::v1::KeptMessage stored;
+      if (!stored.ParseFromString(bytes)) continue;
+      entry.out.qos = static_cast<mqtt::Qos>(std::clamp(stored.qos(), 1u, 2u));
+      entry.out.retain = stored.retain();
+      entry.out.subscription_ids.assign(stored.subscription_ids().begin(),
+                                        stored.subscription_ids().end());
+      entry.out.message = std::make_shared<BusMessage>(std::move(*stored.mutable_message()));
+    }
+    ++kept.queued;
+    kept.queued_bytes += bytes.size();
+    session.cold->outbound.Restore(std::move(entry));
+  }
+}
+
+}  // namespace
+
+std::string SerializeWill(const StoredWill& will, SessionHandle session, uint64_t epoch,
+                          int64_t due_ms) {
+  internal::v1::KeptWill out;
+  *out.mutable_message() = will.message;
+  out.set_delay_s(will.delay_s);
+  out.set_session(session.packed());
+  out.set_epoch(epoch);
+  out.set_due_ms(due_ms);
+  return out.SerializeAsString();
+}
+
+std::vector<std::pair<uint32_t, BusPlace>> SessionKeeper::HadOf(
+    const KeptRecord& record, const std::vector<StreamPos>& places) {
+  std::vector<std::pair<uint32_t, BusPlace>> had;
+  for (uint32_t i = 0; i < places.size(); ++i) {
+    if (places[i] != StreamPos()) had.push_back({i, {places[i], kWholeEntry}});
+  }
+  for (const auto& [field, value] : record.fields) {
+    if (field.size() < 2 || field[0] != 'p') continue;
+    const auto partition = static_cast<uint32_t>(NumberOf(std::string_view(field).substr(1)));
+    const auto place = ParsePlace(value);
+    if (!place) continue;
+    const auto known = std::find_if(had.begin(), had.end(),
+                                    [&](const auto& entry) { return entry.first == partition; });
+    if (known == had.end()) {
+      had.emplace_back(partition, *place);
+    } else {
+      known->second = std::max(known->second, *place);
+    }
+  }
+  return had;
+}
+
+void SessionKeeper::Renew(Session& session, uint64_t epoch) {
+  if (session.kept() != nullptr) {
+    c_.store.Renew(SessionStore::OwnerOf(session), epoch);
+    c_.store.Unlist(*session.identity, session.epoch);
+    c_.store.List(*session.identity, epoch);
+  }
+  const bool has_will = session.cold && session.cold->will;
+  if (has_will) c_.store.UnlistWill(*session.identity, session.epoch);
+  session.epoch = epoch;
+  if (has_will) ListWill(session, 0);
+}
+
+bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past* past) {
+  const bool is_present = past != nullptr && !past->record.fields.empty();
+  if (wish.expiry_s > 0 || is_present) {
+    session.Cold().kept = std::make_unique<Kept>();
+    session.cold->kept->expiry_s = wish.expiry_s;
+    c_.store.List(*session.identity, session.epoch);
+  }
+  if (session.cold && session.cold->will) ListWill(session, 0);
+  if (!is_present) return false;
+  c_.probe.resumed_sessions.Increment();
+  RestoreIds(past->record.Field("in"), session.cold->from_device_qos2);
+  RestoreQueue(past->record, c_.config.inflight_max, session);
+  return true;
+}
+
+void SessionKeeper::Resume(Session& session, const Past& past, PubSub::OnRestored on_resumed) {
+  const SessionHandle handle = session.handle();
+  const internal::v1::KeptFilters others = subscribe_.RestoreOwn(session, FiltersOf(past.record));
+  if (c_.io.sessions().Find(handle) == nullptr) return;
+  delivery_.Resume(session);
+  if (!session.is_open()) return;
+  pub_sub_.Restore(session, others, HadOf(past.record, past.places), std::move(on_resumed));
+}
+
+Session* SessionKeeper::AllocateWaiting() {
+  Session* waiting = c_.io.sessions().Allocate(c_.config.sessions_max);
+  if (waiting == nullptr) {
+    c_.probe.Refuse("sessions_max");
+    log::Refusal("session_not_kept", {{"limit", "sessions_max"}});
+    return nullptr;
+  }
+  waiting->io = &c_.io;
+  waiting->phase = Phase::kAway;
+  c_.probe.away_sessions.Add(1);
+  return waiting;
+}
+
+void SessionKeeper::FreeWaiting(SessionHandle handle) {
+  if (Session* waiting = c_.io.sessions().FindKept(handle)) Free(*waiting);
+}
+
+void SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint64_t epoch,
+                           uint32_t expiry_s, const Past& past) {
+  const SessionStore::Owner owner{identity, handle, epoch};
+  if (expiry_s == 0) return c_.store.Drop(owner);
+  Session* heir = AllocateWaiting();
+  if (heir == nullptr) return c_.store.Drop(owner);
+  c_.store.Leave(owner, heir->handle(), expiry_s);
+
+  SessionStore::Adopted adopted;
+  adopted.epoch = epoch;
+  adopted.record = past.record;
+  adopted.last_number = NumberOf(past.record.Field("sent"));
+  for (const auto& [number, bytes] : past.record.queue) {
+    ++adopted.queued;
+    adopted.queued_bytes += bytes.size();
+    adopted.last_number = std::max(adopted.last_number, number);
+  }
+  Adopt(identity, adopted, past.places, heir->handle());
+}
+
+void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted,
+                          const std::vector<StreamPos>& places, SessionHandle slot) {
+  Session& waiting = *c_.io.sessions().FindKept(slot);
+  waiting.identity = std::make_unique<Identity>(std::move(identity));
+  waiting.epoch = adopted.epoch;
+  Kept& kept = *(waiting.Cold().kept = std::make_unique<Kept>());
+  kept.expiry_s = static_cast<uint32_t>(NumberOf(adopted.record.Field("x")));
+  kept.queued = adopted.queued;
+  kept.queued_bytes = adopted.queued_bytes;
+  kept.last_number = std::max(adopted.last_number, NumberOf(adopted.record.Field("sent")));
+  c_.store.List(*waiting.identity, waiting.epoch);
+  uint32_t left_s = kept.expiry_s;
+  if (const uint64_t off = NumberOf(adopted.record.Field("off")); off != 0) {
+    const int64_t away_s = (c_.reactor.wall().value - static_cast<int64_t>(off)) / 1000;
+    left_s -= static_cast<uint32_t>(std::clamp<int64_t>(away_s, 0, left_s));
+  }
+  StartWaiting(waiting, left_s);
+  const internal::v1::KeptFilters others =
+      subscribe_.RestoreOwn(waiting, FiltersOf(adopted.record));
+  pub_sub_.Restore(waiting, others, HadOf(adopted.record, places), [](bool) {});
+}
+
+void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will,
+                              int64_t due_ms) {
+  Session* session = c_.io.sessions().FindKept(waiting);
+  if (session == nullptr || !session->is_away()) return;
+  const int64_t now_ms = c_.reactor.wall().value;
+  const uint32_t delay_s = std::min(will->delay_s, session->kept()->expiry_s);
+  const auto left_s = static_cast<uint32_t>(
+      due_ms == 0 ? delay_s : std::clamp<int64_t>((due_ms - now_ms + 999) / 1000, 0, delay_s));
+  session->cold->will = std::move(will);
+  SetDue(*session, Due::kWill, left_s);
+  ListWill(*session, now_ms + int64_t{left_s} * 1000);
+}
+
+void SessionKeeper::End(Session& session, const CloseCause& cause) {
+  Session* heir = nullptr;
+  if (session.kept() != nullptr) {
+    if (!session.taken_over && session.kept()->expiry_s > 0) heir = MakeHeir(session);
+    if (heir == nullptr && cause.word == kShutdown && !session.taken_over) return SaveEnd(session);
+    if (heir == nullptr) c_.store.Unlist(*session.identity, session.epoch);
+    if (heir == nullptr && !session.taken_over) c_.store.Drop(SessionStore::OwnerOf(session));
+  }
+  // A drained pod leaves its wills to those that come after it: most clients are back by then.
+  if (cause.word != kShutdown) EndWill(session, heir);
+}
+
+void SessionKeeper::SaveEnd(const Session& session) {
+  const ColdState& cold = *session.cold;
+  c_.store.Write(session,
+                 {SessionStore::Set("off", std::to_string(c_.reactor.wall().value)),
+                  SessionStore::Set("x", std::to_string(cold.kept->expiry_s)),
+                  SessionStore::Set("in", JoinIds(cold.from_device_qos2)),
+                  SessionStore::Set("sent", std::to_string(cold.outbound.last_sent_number()))},
+                 {});
+}
+
+Session* SessionKeeper::MakeHeir(Session& session) {
+  Session* heir = AllocateWaiting();
+  if (heir == nullptr) return nullptr;
+  SaveEnd(session);
+  c_.store.Leave(SessionStore::OwnerOf(session), heir->handle(), session.kept()->expiry_s);
+  heir->identity = std::make_unique<Identity>(*session.identity);
+  heir->epoch = session.epoch;
+  heir->Cold().kept = std::move(session.cold->kept);
+  // Nothing comes on a device's own topics while it is away: these are to be seen by operators.
+  heir->own_filters = session.own_filters;
+  heir->own_filters_qos1 = session.own_filters_qos1;
+  heir->cold->filters = std::move(session.cold->filters);
+  StartWaiting(*heir, heir->kept()->expiry_s);
+  pub_sub_.Move(session, *heir);
+  return heir;
+}
+
+void SessionKeeper::StartWaiting(Session& waiting, uint32_t expiry_s) {
+  SetDue(waiting, Due::kEnd, expiry_s);
+}
+
+// At once, or after the will's delay unless the client is back by then; the end of the session ends
+// the delay [MQTT-3.1.3-9].
+void SessionKeeper::EndWill(Session& session, Session* heir) {
+  if (!session.cold || !session.cold->will) return;
+  const StoredWill& will = *session.cold->will;
+  if (session.taken_over && session.resumed && will.delay_s > 0) {
+    return ForgetWill(session);
+  }
+  if (heir == nullptr || will.delay_s == 0) return PublishWill(session);
+  const uint32_t wait_s = std::min(will.delay_s, heir->kept()->expiry_s);
+  heir->cold->will = std::move(session.cold->will);
+  SetDue(*heir, Due::kWill, wait_s);
+  ListWill(*heir, c_.reactor.wall().value + int64_t{wait_s} * 1000);
+}
+
+void SessionKeeper::ForgetWill(Session& session) {
+  if (!session.cold || !session.cold->will) return;
+  session.cold->will.reset();
+  c_.store.UnlistWill(*session.identity, session.epoch);
+}
+
+void SessionKeeper::ListWill(const Session& session, int64_t due_ms) {
+  c_.store.ListWill(*session.identity, session.epoch,
+                    SerializeWill(*session.cold->will, session.handle(), session.epoch, due_ms));
+}
+
+void SessionKeeper::PublishWill(Session& session) {
+  const std::unique_ptr<StoredWill> will = std::move(session.cold->will);
+  publish_.PublishWill(*session.identity, session.handle(), session.epoch, *will);
+  c_.store.UnlistWill(*session.identity, session.epoch);
+}
+
+void SessionKeeper::GiveUp(SessionHandle handle, uint64_t epoch, bool resumed) {
+  Session* waiting = c_.io.sessions().FindKept(handle);
+  if (waiting == nullptr || !waiting->is_away() || waiting->epoch != epoch) return;
+  if (waiting->cold->will) {
+    if (resumed) {
+      c_.store.UnlistWill(*waiting->identity, waiting->epoch);
+    } else {
+      PublishWill(*waiting);  // its session has ended
+    }
+  }
+  c_.store.Unlist(*waiting->identity, waiting->epoch);
+  Free(*waiting);
+}
+
+void SessionKeeper::SetDue(Session& waiting, Due what, uint32_t in_s) {
+  const int64_t due_ms = c_.reactor.now().value + int64_t{in_s} * 1000;
+  (what == Due::kEnd ? waiting.kept()->end_due_ms : waiting.kept()->will_due_ms) = due_ms;
+  due_.emplace(due_ms, waiting.handle().packed(), what);
+  Arm();
+}
+
+// One timer, for what is due first; one that runs before its time arms the next.
+void SessionKeeper::Arm() {
+  if (due_.empty()) return;
+  const int64_t due_ms = std::get<0>(*due_.begin());
+  if (armed_ms_ != 0 && armed_ms_ <= due_ms) return;
+  armed_ms_ = due_ms;
+  c_.reactor.After(std::max<int64_t>(due_ms - c_.reactor.now().value, 0), [this, due_ms] {
+    if (armed_ms_ == due_ms) armed_ms_ = 0;
+    RunDue();
+  });
+}
+
+void SessionKeeper::ForgetDue(const Session& waiting) {
+  if (waiting.kept() == nullptr) return;
+  due_.erase({waiting.kept()->end_due_ms, waiting.handle().packed(), Due::kEnd});
+  due_.erase({waiting.kept()->will_due_ms, waiting.handle().packed(), Due::kWill});
+}
+
+void SessionKeeper::Verify(const Session& waiting) {
+  c_.store.Write(waiting, {}, [this, handle = waiting.handle()](bool is_ours) {
+    Session* there = c_.io.sessions().FindKept(handle);
+    if (!is_ours && there != nullptr && there->is_away()) Free(*there);
+  });
+}
+
+void SessionKeeper::Expire(Session& waiting) {
+  if (waiting.cold->will) PublishWill(waiting);
+  c_.store.Drop(SessionStore::OwnerOf(waiting));
+  c_.store.Unlist(*waiting.identity, waiting.epoch);
+  c_.probe.expired_sessions.Increment();
+  Free(waiting);
+}
+
+void SessionKeeper::Free(Session& waiting) {
+  ForgetDue(waiting);
+  pub_sub_.Forget(waiting);
+  waiting.phase = Phase::kClosed;
+  waiting.cold.reset();
+  c_.probe.away_sessions.Add(-1);
+  c_.reactor.Defer([this, &waiting] { c_.io.sessions().Free(waiting); });
+}
+
+void SessionKeeper::RunDue() {
+  const int64_t now_ms = c_.reactor.now().value;
+  while (!due_.empty() && std::get<0>(*due_.begin()) <= now_ms) {
+    const auto [due_ms, handle, what] = *due_.begin();
+    due_.erase(due_.begin());
+    Session* waiting = c_.io.sessions().FindKept(SessionHandle::FromPacked(handle));
+    if (waiting == nullptr || !waiting->is_away()) continue;
+    if (what == Due::kEnd) {
+      Expire(*waiting);
+    } else if (waiting->cold->will) {
+      PublishWill(*waiting);
+    }
+  }
+  Arm();
+}
+
+void SessionKeeper::Tick() {
+  if (c_.store.idle() && pub_sub_.is_level()) c_.store.WritePlaces(c_.bus);
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "services/gateway/flow/delivery.h"
+#include "services/gateway/flow/publish_flow.h"
+#include "services/gateway/flow/subscribe_flow.h"
+#include "services/gateway/ownership/session_store.h"
+#include "services/gateway/pubsub/pub_sub.h"
+#include "services/gateway/shard_context.h"
+
+namespace homeport::gateway {
+
+// The cause of the end of a session whose pod drains.
+inline constexpr std::string_view kShutdown = "SERVER_SHUTDOWN";
+
+// Sessions that outlive their connection (MQTT 5 section 4.1), and wills. While its client is away
+// a session waits in a slot of its own, without a socket, and what it is to get goes to its queue
+// in Redis; where the client comes back, on whatever pod, the session goes on. What a pod that died
+// has left is taken over by Adopter. Shard's thread only.
+class SessionKeeper {
+ public:
+  SessionKeeper(ShardContext& context, PubSub& pub_sub, Delivery& delivery, PublishFlow& publish,
+                SubscribeFlow& subscribe)
+      : c_(context),
+        pub_sub_(pub_sub),
+        delivery_(delivery),
+        publish_(publish),
+        subscribe_(subscribe) {}
+
+  // What a session came from: the record in Redis, and up to where its former pod had read the bus.
+  struct Past {
+    KeptRecord record;
+    std::vector<StreamPos> places;
+  };
+
+  // CONNECT has been accepted; before CONNACK. True when the client finds its session.
+  [[nodiscard]] bool Begin(Session& session, const SessionWish& wish, const Past* past);
+  // The session goes on under another epoch.
+  void Renew(Session& session, uint64_t epoch);
+  // Behind CONNACK: the session goes on. `on_resumed`: false when Redis did not answer.
+  void Resume(Session& session, const Past& past, PubSub::OnRestored on_resumed);
+  // A claim whose connection ended while Redis was asked: the session waits for the next one.
+  void Orphan(const Identity& identity, SessionHandle handle, uint64_t epoch, uint32_t expiry_s,
+              const Past& past);
+  // The connection has ended: publishes the will or keeps it, and keeps the session or ends it.
+  void End(Session& session, const CloseCause& cause);
+  // The client has taken its will back.
+  void ForgetWill(Session& session);
+  // A waiting session whose client is back elsewhere: with `resumed` its will is not published.
+  void GiveUp(SessionHandle handle, uint64_t epoch, bool resumed);
+  // A session of a dead pod, to wait here.
+  void Adopt(Identity identity, const SessionStore::Adopted& adopted,
+             const std::vector<StreamPos>& places, SessionHandle slot);
+  // Will of a dead pod's client that waits for its delay.
+  // `due_ms`: Unix ms at which its delay ends; 0 where its connection ended with the pod.
+  void AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will, int64_t due_ms);
+  // The slot for a session that is to wait; nullptr when there is none left.
+  [[nodiscard]] Session* AllocateWaiting();
+  void FreeWaiting(SessionHandle handle);
+
+  // After this pod's lease had lapsed: gives a waiting session up that another pod has taken over.
+  void Verify(const Session& waiting);
+  // Once a second: writes up to where this pod has read the bus.
+  void Tick();
+
+ private:
+  enum class Due : uint8_t { kEnd, kWill };
+
+  void EndWill(Session& session, Session* heir);
+  void SaveEnd(const Session& session);
+  Session* MakeHeir(Session& session);
+  void StartWaiting(Session& waiting, uint32_t expiry_s);
+  void SetDue(Session& waiting, Due what, uint32_t in_s);
+  void Arm();
+  void RunDue();
+  void ForgetDue(const Session& waiting);
+  void Expire(Session& waiting);
+  void Free(Session& waiting);
+  void PublishWill(Session& session);
+  void ListWill(const Session& session, int64_t due_ms);
+  [[nodiscard]] static std::vector<std::pair<uint32_t, BusPlace>> HadOf(
+      const KeptRecord& record, const std::vector<StreamPos>& places);
+
+  ShardContext& c_;
+  PubSub& pub_sub_;
+  Delivery& delivery_;
+  PublishFlow& publish_;
+  SubscribeFlow& subscribe_;
+  // By the reactor's ms, of sessions that wait: as many as Kept says.
+  std::set<std::tuple<int64_t, uint64_t, Due>> due_;
+  int64_t armed_ms_ = 0;  // when the next timer runs; 0: none does
+};
+
+// Wills as Redis keeps them.
+[[nodiscard]] std::string SerializeWill(const StoredWill& will, SessionHandle session,
+                                        uint64_t epoch, int64_t due_ms);
+
+}  // namespace homeport::gateway

@@ -1,0 +1,328 @@
+#include "services/gateway/ownership/session_store.h"
+
+#include <charconv>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/base/strings.h"
+#include "libs/routing/keys.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr size_t kWaitingBytesMax = 64 << 20;
+constexpr int64_t kLeaveGraceMs = 3'600'000;  // for adoption and clocks
+constexpr std::string_view kPlacesKeepS = "7200";
+
+// KEYS: session, queue. ARGV: owner, then triples: "s1" or "s2" to set, "r1" or "r2" to remove in
+// that key, field, value.
+constexpr std::string_view kWriteSource = R"lua(
+if redis.call('HGET', KEYS[1], 'h') ~= ARGV[1] then return 0 end
+for i = 2, #ARGV, 3 do
+  local key = KEYS[tonumber(string.sub(ARGV[i], 2))]
+  if string.sub(ARGV[i], 1, 1) == 's' then
+    redis.call('HSET', key, ARGV[i + 1], ARGV[i + 2])
+  else
+    redis.call('HDEL', key, ARGV[i + 1])
+  end
+end
+local ttl = redis.call('PTTL', KEYS[1])
+if ttl > 0 then redis.call('PEXPIRE', KEYS[2], ttl) end
+return 1
+)lua";
+
+// ARGV: owner, heir "<pod> <session> <epoch>", ms to live or 0.
+constexpr std::string_view kLeaveSource = R"lua(
+if redis.call('HGET', KEYS[1], 'h') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'h', ARGV[2])
+if ARGV[3] ~= '0' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+end
+return 1
+)lua";
+
+constexpr std::string_view kDropSource = R"lua(
+if redis.call('HGET', KEYS[1], 'h') ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2])
+return 1
+)lua";
+
+// KEYS: record, session, queue. ARGV: the dead pod and a space, heir "<pod> <session>".
+constexpr std::string_view kAdoptSource = R"lua(
+local owner = redis.call('HGET', KEYS[2], 'h')
+if not owner or string.sub(owner, 1, #ARGV[1]) ~= ARGV[1] then return {} end
+local epoch = redis.call('HINCRBY', KEYS[1], 'e', 1)
+redis.call('HSET', KEYS[2], 'h', ARGV[2] .. ' ' .. epoch)
+local queue = redis.call('HGETALL', KEYS[3])
+local bytes, last = 0, 0
+for i = 1, #queue, 2 do
+  bytes = bytes + #queue[i + 1]
+  last = math.max(last, tonumber(queue[i]))
+end
+return {epoch, redis.call('HGETALL', KEYS[2]), #queue / 2, bytes, last}
+)lua";
+
+const redis::Script& WriteScript() {
+  static const redis::Script script(kWriteSource);
+  return script;
+}
+const redis::Script& LeaveScript() {
+  static const redis::Script script(kLeaveSource);
+  return script;
+}
+const redis::Script& DropScript() {
+  static const redis::Script script(kDropSource);
+  return script;
+}
+const redis::Script& AdoptScript() {
+  static const redis::Script script(kAdoptSource);
+  return script;
+}
+
+size_t SizeOf(const std::vector<std::string>& words) {
+  size_t bytes = 0;
+  for (const std::string& word : words) bytes += word.size();
+  return bytes;
+}
+
+std::string KeptKeyOf(const Identity& identity) {
+  return routing::KeptKey(identity.device, identity.client);
+}
+std::string QueueKeyOf(const Identity& identity) {
+  return routing::QueueKey(identity.device, identity.client);
+}
+
+void AddTriple(std::vector<std::string>& words, SessionStore::Change change) {
+  std::string op(change.what == SessionStore::Change::What::kSet ? "s" : "r");
+  op += change.where == SessionStore::Change::Where::kSession ? '1' : '2';
+  words.push_back(std::move(op));
+  words.push_back(std::move(change.field));
+  words.push_back(std::move(change.value));
+}
+
+void Ignore(const redis::Reply& /*reply*/) {}
+
+}  // namespace
+
+std::string SessionStore::Name(const Owner& owner) const {
+  return fmt::format("{} {} {}", pod_.str(), owner.session.packed(), owner.epoch);
+}
+
+void SessionStore::Write(const Owner& owner, std::vector<Change> changes, OnWritten on_written) {
+  std::vector<std::string> words = {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity),
+                                    Name(owner)};
+  for (Change& change : changes) AddTriple(words, std::move(change));
+  Do({&WriteScript(), std::move(words),
+      [on_written = std::move(on_written)](const redis::Reply& reply) mutable {
+        if (on_written) on_written(reply.integer() == 1);
+      }});
+}
+
+void SessionStore::Leave(const Owner& owner, SessionHandle heir, uint32_t expiry_s) {
+  Do({&LeaveScript(),
+      {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity), Name(owner),
+       Name({owner.identity, heir, owner.epoch}),
+       std::to_string(int64_t{expiry_s} * 1000 + kLeaveGraceMs)},
+      Ignore});
+}
+
+void SessionStore::Drop(const Owner& owner) {
+  Do({&DropScript(),
+      {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity), Name(owner)},
+      Ignore});
+}
+
+void SessionStore::Renew(const Owner& owner, uint64_t epoch) {
+  Do({&LeaveScript(),
+      {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity), Name(owner),
+       Name({owner.identity, owner.session, epoch}), "0"},
+      Ignore});
+}
+
+void SessionStore::List(const Identity& identity, uint64_t epoch) {
+  Do({nullptr, {"SADD", routing::KeptOfPodKey(pod_.str()), ListName(identity, epoch)}, Ignore});
+}
+
+void SessionStore::Unlist(const Identity& identity, uint64_t epoch) {
+  Do({nullptr, {"SREM", routing::KeptOfPodKey(pod_.str()), ListName(identity, epoch)}, Ignore});
+}
+
+void SessionStore::ListWill(const Identity& identity, uint64_t epoch, std::string bytes) {
+  Do({nullptr,
+      {"HSET", routing::WillsKey(pod_.str()), ListName(identity, epoch), std::move(bytes)},
+      Ignore});
+}
+
+void SessionStore::UnlistWill(const Identity& identity, uint64_t epoch) {
+  Do({nullptr, {"HDEL", routing::WillsKey(pod_.str()), ListName(identity, epoch)}, Ignore});
+}
+
+void SessionStore::ListPod() {
+  Do({nullptr, {"SADD", std::string(routing::kPodsKey), pod_.str()}, Ignore});
+}
+
+void SessionStore::FindFormer(const Identity& identity, OnFormer on_former) {
+  const std::string key = KeptKeyOf(identity);
+  redis_.Send({"HGET", key, "h"},
+              [this, on_former = std::move(on_former)](const redis::Reply& reply) mutable {
+                if (!reply.ok()) {
+                  return on_former(absl::UnavailableError(std::string(reply.error())));
+                }
+                const auto location = ParseLocation(reply.text());
+                if (!location) return on_former(std::optional<Former>());
+                ReadPlaces(location->pod, std::move(on_former));
+              });
+}
+
+void SessionStore::ReadPlaces(std::string pod, OnFormer on_former) {
+  const std::string key = routing::PlacesKey(pod);
+  redis_.Send({"HGETALL", key}, [pod = std::move(pod), on_former = std::move(on_former)](
+                                    const redis::Reply& reply) mutable {
+    if (!reply.ok()) return on_former(absl::UnavailableError(std::string(reply.error())));
+    Former former{std::move(pod), {}};
+    for (size_t i = 0; i + 1 < reply.size(); i += 2) {
+      uint32_t partition = 0;
+      const std::string_view field = reply[i].text();
+      const auto place = ParsePlace(reply[i + 1].text());
+      const auto [end, error] =
+          std::from_chars(field.data(), field.data() + field.size(), partition);
+      if (error != std::errc() || end != field.data() + field.size() || !place) continue;
+      if (partition >= routing::kBusPartitionsMax) continue;
+      if (former.places.size() <= partition) former.places.resize(partition + 1);
+      former.places[partition] = place->pos;
+    }
+    on_former(std::optional<Former>(std::move(former)));
+  });
+}
+
+void SessionStore::WritePlaces(const Bus& bus) {
+  const std::string key = routing::PlacesKey(pod_.str());
+  constexpr size_t kFieldsMax = 30;  // within the words of one command
+  std::vector<std::string> words = {"HSET", key};
+  const auto flush = [&] {
+    if (words.size() > 2) Do({nullptr, words, Ignore});
+    words.resize(2);
+  };
+  for (uint32_t i = 0; i < bus.partitions(); ++i) {
+    if (!bus.IsFollowed(i)) continue;
+    words.push_back(std::to_string(i));
+    words.push_back(FormatPlace({bus.position(i), 0}));
+    if (words.size() / 2 > kFieldsMax) flush();
+  }
+  flush();
+  Do({nullptr, {"EXPIRE", key, std::string(kPlacesKeepS)}, Ignore});
+}
+
+void SessionStore::Adopt(const Identity& identity, std::string_view dead, SessionHandle heir,
+                         OnAdopted on_adopted) {
+  redis_.Eval(AdoptScript(),
+              {"3", routing::SessionKey(identity.device), KeptKeyOf(identity), QueueKeyOf(identity),
+               fmt::format("{} ", dead), fmt::format("{} {}", pod_.str(), heir.packed())},
+              [on_adopted = std::move(on_adopted)](const redis::Reply& reply) mutable {
+                if (!reply.ok()) {
+                  return on_adopted(absl::UnavailableError(std::string(reply.error())));
+                }
+                if (reply.size() < 5) return on_adopted(absl::NotFoundError("not that pod's"));
+                on_adopted(Adopted{static_cast<uint64_t>(reply[0].integer()),
+                                   ReadKeptRecord(reply[1], redis::Reply()),
+                                   static_cast<uint32_t>(reply[2].integer()),
+                                   static_cast<uint64_t>(reply[3].integer()),
+                                   static_cast<uint64_t>(reply[4].integer())});
+              });
+}
+
+void SessionStore::Do(Command command) {
+  if (!redis_.connected() || !waiting_.empty()) return Wait(std::move(command));
+  Send(std::move(command));
+}
+
+void SessionStore::Send(Command command) {
+  ++unanswered_;
+  std::vector<std::string> words = command.words;
+  auto on_reply = [this, command = std::move(command)](const redis::Reply& reply) mutable {
+    --unanswered_;
+    if (reply.lost()) return Wait(std::move(command));
+    if (!reply.ok()) {
+      probe_.Refuse("session_write_refused");
+      log::Refusal("session_write_refused", {{"reason", reply.error()}});
+    }
+    command.on_reply(reply);
+  };
+  if (command.script != nullptr) {
+    const redis::Script& script = *command.script;
+    return redis_.Eval(script, std::move(words), std::move(on_reply));
+  }
+  std::vector<std::string_view> views(words.begin(), words.end());
+  redis_.Send(views, std::move(on_reply));
+}
+
+void SessionStore::Wait(Command command) {
+  const size_t bytes = SizeOf(command.words);
+  if (waiting_bytes_ + bytes > kWaitingBytesMax) {
+    probe_.Refuse("session_write_dropped");
+    log::Refusal("session_write_dropped",
+                 {{"reason", "too many while Redis is away"}, {"bytes", waiting_bytes_}});
+    return command.on_reply(redis::Reply());
+  }
+  waiting_bytes_ += bytes;
+  waiting_.push_back(std::move(command));
+}
+
+void SessionStore::OnConnected() {
+  std::deque<Command> commands;
+  commands.swap(waiting_);
+  waiting_bytes_ = 0;
+  for (Command& command : commands) Send(std::move(command));
+}
+
+std::string ListName(const Identity& identity, uint64_t epoch) {
+  return fmt::format("{}:{}:{}{}", epoch, identity.device.size(), identity.device, identity.client);
+}
+
+std::optional<Listed> ParseListName(std::string_view text) {
+  const auto number = [&text](auto& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const auto taken = static_cast<size_t>(end - text.data());
+    if (error != std::errc() || taken >= text.size() || text[taken] != ':') return false;
+    text.remove_prefix(taken + 1);
+    return true;
+  };
+  Listed listed;
+  size_t size = 0;
+  if (!number(listed.epoch) || !number(size) || size > text.size()) return std::nullopt;
+  listed.identity.device = std::string(text.substr(0, size));
+  listed.identity.client = std::string(text.substr(size));
+  return listed;
+}
+
+std::string JoinIds(const mqtt::InboundQos2Ids& ids) {
+  std::string text;
+  for (const uint16_t id : ids.ids()) text += fmt::format("{} ", id);
+  return text;
+}
+
+std::string PlaceField(uint32_t partition) { return fmt::format("p{}", partition); }
+
+std::string FormatPlace(const BusPlace& place) {
+  return fmt::format("{}-{}-{}", place.pos.ms, place.pos.seq, place.index);
+}
+
+std::optional<BusPlace> ParsePlace(std::string_view text) {
+  BusPlace place;
+  const auto number = [&text](auto& value, bool last) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc()) return false;
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+    if (last) return text.empty();
+    if (text.substr(0, 1) != "-") return false;
+    text.remove_prefix(1);
+    return true;
+  };
+  if (!number(place.pos.ms, false) || !number(place.pos.seq, false) || !number(place.index, true)) {
+    return std::nullopt;
+  }
+  return place;
+}
+
+}  // namespace homeport::gateway

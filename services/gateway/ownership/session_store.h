@@ -1,0 +1,155 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "libs/base/ids.h"
+#include "libs/redis/client.h"
+#include "services/gateway/ownership/ownership.h"
+#include "services/gateway/probe.h"
+#include "services/gateway/session/session.h"
+#include "services/gateway/stream/bus.h"
+
+namespace homeport::gateway {
+
+// What Redis keeps of a session that outlives its connection. The hash
+// hp:{d:<device>}:kept:<client> has the fields
+//   h    its owner, "<pod> <session> <epoch>": only that one may write
+//   x    how many seconds it outlives its connection
+//   off  Unix ms at which the connection ended; absent while it is there
+//   f    a KeptFilters
+//   sent the number of the last message of the queue that was sent to the client
+//   in   packet ids of QoS 2 publishes received and not yet released
+//   pNN  up to where partition NN of the bus is in the queue: "<ms>-<seq>-<index>"
+// and hp:{d:<device>}:queue:<client> its messages, a KeptMessage each, by number.
+//
+// Writes are carried out in the order in which they were asked for, again and again while Redis is
+// away. Shard's thread only.
+class SessionStore {
+ public:
+  struct Change {
+    enum class Where : uint8_t { kSession, kQueue };
+    enum class What : uint8_t { kSet, kRemove };
+    Where where = Where::kSession;
+    What what = What::kSet;
+    std::string field;
+    std::string value;
+  };
+  static Change Set(std::string_view field, std::string value) {
+    return {Change::Where::kSession, Change::What::kSet, std::string(field), std::move(value)};
+  }
+  static Change Queue(uint64_t number, std::string value) {
+    return {Change::Where::kQueue, Change::What::kSet, std::to_string(number), std::move(value)};
+  }
+  static Change Unqueue(uint64_t number) {
+    return {Change::Where::kQueue, Change::What::kRemove, std::to_string(number), {}};
+  }
+
+  // Who may write to a kept session.
+  struct Owner {
+    const Identity& identity;
+    SessionHandle session;
+    uint64_t epoch = 0;
+  };
+  static Owner OwnerOf(const Session& session) {
+    return {*session.identity, session.handle(), session.epoch};
+  }
+
+  // False: the session belongs to another by now, or Redis has been away for too long.
+  using OnWritten = absl::AnyInvocable<void(bool)>;
+
+  SessionStore(redis::Client& redis, ShardProbe& probe, const PodId& pod)
+      : redis_(redis), probe_(probe), pod_(pod) {}
+
+  void Write(const Session& session, std::vector<Change> changes, OnWritten on_written) {
+    Write(OwnerOf(session), std::move(changes), std::move(on_written));
+  }
+  void Write(const Owner& owner, std::vector<Change> changes, OnWritten on_written);
+  // The session's life without a connection begins, for `expiry_s`; Redis forgets it by itself some
+  // time after that. From now on `heir` stands for it.
+  void Leave(const Owner& owner, SessionHandle heir, uint32_t expiry_s);
+  // From now on the session has another epoch.
+  void Renew(const Owner& owner, uint64_t epoch);
+  // Ends the session.
+  void Drop(const Owner& owner);
+
+  // The pod's list of kept sessions, and of wills, for whoever comes after it.
+  void List(const Identity& identity, uint64_t epoch);
+  void Unlist(const Identity& identity, uint64_t epoch);
+  void ListWill(const Identity& identity, uint64_t epoch, std::string bytes);
+  void UnlistWill(const Identity& identity, uint64_t epoch);
+  // That the pod exists.
+  void ListPod();
+
+  // Which pod has the session, and up to where that pod had read the bus when asked: as far as
+  // that, what the session was to get is in its queue.
+  struct Former {
+    std::string pod;
+    std::vector<StreamPos> places;  // of each partition, {} where unknown
+  };
+  using OnFormer = absl::AnyInvocable<void(absl::StatusOr<std::optional<Former>>)>;
+  void FindFormer(const Identity& identity, OnFormer on_former);
+  void ReadPlaces(std::string pod, OnFormer on_former);
+  // REQUIRES: idle(), so that every write that belongs to what was read is in Redis.
+  void WritePlaces(const Bus& bus);
+
+  // Takes over a session of pod `dead`, which must still be its owner: NotFound otherwise.
+  struct Adopted {
+    uint64_t epoch = 0;
+    KeptRecord record;  // without the queue
+    uint32_t queued = 0;
+    uint64_t queued_bytes = 0;
+    uint64_t last_number = 0;
+  };
+  using OnAdopted = absl::AnyInvocable<void(absl::StatusOr<Adopted>)>;
+  void Adopt(const Identity& identity, std::string_view dead, SessionHandle heir,
+             OnAdopted on_adopted);
+
+  // After the connection to Redis came up.
+  void OnConnected();
+  // Nothing is unanswered.
+  [[nodiscard]] bool idle() const { return unanswered_ == 0 && waiting_.empty(); }
+
+ private:
+  struct Command {
+    const redis::Script* script = nullptr;
+    std::vector<std::string> words;
+    redis::Client::OnReply on_reply;
+  };
+  void Do(Command command);
+  void Send(Command command);
+  void Wait(Command command);
+  [[nodiscard]] std::string Name(const Owner& owner) const;
+
+  redis::Client& redis_;
+  ShardProbe& probe_;
+  const PodId& pod_;
+  std::deque<Command> waiting_;  // for Redis to come back
+  size_t waiting_bytes_ = 0;
+  size_t unanswered_ = 0;
+};
+
+// "<epoch>:<bytes of device>:<device><client>", which names a session in the lists of its pod;
+// nothing when `text` is not of that form.
+[[nodiscard]] std::string ListName(const Identity& identity, uint64_t epoch);
+struct Listed {
+  Identity identity;
+  uint64_t epoch = 0;
+};
+[[nodiscard]] std::optional<Listed> ParseListName(std::string_view text);
+// The value of field `in`.
+[[nodiscard]] std::string JoinIds(const mqtt::InboundQos2Ids& ids);
+
+// The field of a partition's place, and its value.
+[[nodiscard]] std::string PlaceField(uint32_t partition);
+[[nodiscard]] std::string FormatPlace(const BusPlace& place);
+[[nodiscard]] std::optional<BusPlace> ParsePlace(std::string_view text);
+
+}  // namespace homeport::gateway

@@ -1,0 +1,400 @@
+#include "services/gateway/pubsub/pub_sub.h"
+
+#include <algorithm>
+
+#include "libs/base/hash.h"
+#include "libs/base/log.h"
+#include "libs/base/strings.h"
+#include "libs/mqtt/topic.h"
+#include "libs/routing/keys.h"
+#include "services/gateway/inspect/lifecycle_event.h"
+#include "services/gateway/inspect/session_view.h"
+#include "services/gateway/stream/stream_pos.h"
+
+namespace homeport::gateway {
+namespace {
+
+using mqtt::Qos;
+using mqtt::ReasonCode;
+
+constexpr std::string_view kScanCount = "500";
+constexpr int64_t kAwayClaimMs = 100;
+constexpr size_t kHeldMax = 10'000;  // while a session waits for its places in the streams
+
+// The full filter, as the client said it, of one that is kept.
+bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
+  return kept.filter == filter &&
+         (kept.group == nullptr ? group.empty() : kept.group->name == group);
+}
+
+bool IsBehind(const BusFilter& filter, uint32_t partition, StreamPos pos) {
+  const uint32_t at = partition - filter.first_partition;
+  return at >= filter.since.size() || pos <= filter.since[at];
+}
+
+struct NamedFilter {
+  std::string_view group;
+  std::string_view filter;
+};
+
+NamedFilter Split(std::string_view filter) {
+  const auto shared = mqtt::ParseSharedFilter(filter);
+  return shared ? NamedFilter{shared->group, shared->filter} : NamedFilter{{}, filter};
+}
+
+}  // namespace
+
+// One subscription on its way: shared by the callbacks of Redis that it waits for.
+struct PubSub::Settling {
+  SessionHandle session;
+  std::string group;
+  std::string filter;
+  Qos qos = Qos::kAtMostOnce;
+  bool retained = false;
+  bool fresh = false;  // there was no such subscription
+  uint32_t first_partition = 0;
+  uint32_t partitions = 1;
+  uint32_t answers = 0;
+  bool failed = false;
+  std::vector<StreamPos> since;
+  OnSettled on_settled;
+};
+
+void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
+                       std::optional<uint32_t> id, OnSettled on_settled) {
+  if (!session.Cold().subscriber) session.cold->subscriber = std::make_unique<Subscriber>();
+  Subscriber& subscriber = *session.cold->subscriber;
+  const auto [group, filter] = Split(subscription.filter);
+  const auto same =
+      std::find_if(subscriber.filters.begin(), subscriber.filters.end(),
+                   [&, g = group, f = filter](const auto& kept) { return IsSame(*kept, f, g); });
+  const bool fresh = same == subscriber.filters.end();
+  if (fresh && subscriber.filters.size() >= c_.config.subscriptions_max) {
+    return on_settled(ReasonCode::kQuotaExceeded, [] {});
+  }
+  BusFilter& kept =
+      fresh ? *subscriber.filters.emplace_back(std::make_unique<BusFilter>()) : **same;
+  kept.qos = subscription.qos;
+  kept.no_local = subscription.no_local;
+  kept.retain_as_published = subscription.retain_as_published;
+  kept.id = id;
+  if (fresh) {
+    kept.filter = filter;
+    Add(session, kept, group);
+  }
+  auto settling = std::make_shared<Settling>();
+  settling->session = session.handle();
+  settling->group = group;
+  settling->filter = filter;
+  settling->qos = subscription.qos;
+  settling->on_settled = std::move(on_settled);
+  // No retained messages for shared subscriptions (section 4.8.2).
+  settling->retained =
+      group.empty() &&
+      (subscription.retain_handling == mqtt::RetainHandling::kSend ||
+       (subscription.retain_handling == mqtt::RetainHandling::kSendIfNew && fresh));
+  settling->fresh = fresh;
+  const PartitionRange range = PartitionsOf(filter);
+  settling->first_partition = range.first;
+  settling->partitions = range.count;
+  ++subscriber.unsettled;
+  if (!fresh) {
+    settling->since = kept.since;
+    return Settle(std::move(settling), static_cast<ReasonCode>(subscription.qos));
+  }
+  settling->since.resize(settling->partitions);
+  AskPlaces(std::move(settling));
+}
+
+PubSub::PartitionRange PubSub::PartitionsOf(std::string_view filter) const {
+  const bool any = filter.substr(0, 1) == "+" || filter.substr(0, 1) == "#";
+  return any ? PartitionRange{0, c_.bus.partitions()}
+             : PartitionRange{c_.bus.PartitionOf(filter), 1};
+}
+
+void PubSub::AskPlaces(std::shared_ptr<Settling> settling) {
+  for (uint32_t i = 0; i < settling->partitions; ++i) {
+    c_.bus.Follow(settling->first_partition + i,
+                  [this, settling, i](absl::StatusOr<StreamPos> tail) mutable {
+                    if (tail.ok()) settling->since[i] = *tail;
+                    settling->failed |= !tail.ok();
+                    if (++settling->answers < settling->partitions) return;
+                    const auto granted = static_cast<ReasonCode>(settling->qos);
+                    Settle(settling, settling->failed ? ReasonCode::kUnspecifiedError : granted);
+                  });
+  }
+}
+
+void PubSub::SendRetained(std::shared_ptr<Settling> settling) {
+  if (!settling->retained) return Release(*settling);
+  settling->answers = 0;
+  if (mqtt::HasWildcard(settling->filter)) {
+    for (uint32_t i = 0; i < settling->partitions; ++i) {
+      ScanRetained(settling, settling->first_partition + i, "0");
+    }
+    return;
+  }
+  const std::string key = routing::RetainedKey(settling->first_partition);
+  redis_.Send({"HGET", key, settling->filter}, [this, settling](const redis::Reply& reply) {
+    if (reply.ok() && !reply.is_nil()) OnRetained(*settling, reply.text());
+    Release(*settling);
+  });
+}
+
+void PubSub::ScanRetained(std::shared_ptr<Settling> settling, uint32_t partition,
+                          std::string cursor) {
+  const std::string key = routing::RetainedKey(partition);
+  redis_.Send({"HSCAN", key, cursor, "COUNT", kScanCount},
+              [this, settling, partition](const redis::Reply& reply) {
+                if (reply.ok() && reply.size() == 2) {
+                  const redis::Reply found = reply[1];
+                  for (size_t i = 0; i + 1 < found.size(); i += 2) {
+                    if (mqtt::Matches(settling->filter, found[i].text())) {
+                      OnRetained(*settling, found[i + 1].text());
+                    }
+                  }
+                  if (reply[0].text() != "0") {
+                    return ScanRetained(settling, partition, std::string(reply[0].text()));
+                  }
+                }
+                if (++settling->answers == settling->partitions) Release(*settling);
+              });
+}
+
+BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
+  *session = c_.io.sessions().FindKept(settling.session);
+  if (*session == nullptr || !(*session)->cold || !(*session)->cold->subscriber) return nullptr;
+  for (const auto& kept : (*session)->cold->subscriber->filters) {
+    if (IsSame(*kept, settling.filter, settling.group)) return kept.get();
+  }
+  return nullptr;
+}
+
+void PubSub::OnRetained(const Settling& settling, std::string_view bytes) {
+  Session* session = nullptr;
+  const BusFilter* filter = FilterOf(settling, &session);
+  const RetainedValue value = ParseRetained(bytes);
+  auto message = std::make_shared<BusMessage>();
+  if (filter == nullptr ||
+      !message->ParseFromArray(value.message.data(), static_cast<int>(value.message.size()))) {
+    return;
+  }
+  // Published after the subscription was made: it comes with the stream.
+  const size_t at = c_.bus.PartitionOf(message->topic()) - settling.first_partition;
+  if (settling.fresh && at < settling.since.size() && value.place > settling.since[at]) return;
+  OutMessage out;
+  out.qos = static_cast<Qos>(std::min(static_cast<uint32_t>(filter->qos), message->qos()));
+  if (filter->id) out.subscription_ids.push_back(*filter->id);
+  out.retain = true;  // [MQTT-3.3.1-8]
+  out.message = std::move(message);
+  static_cast<void>(delivery_.Send(*session, std::move(out), nullptr));
+}
+
+void PubSub::Settle(std::shared_ptr<Settling> settling, ReasonCode reason) {
+  Session* session = nullptr;
+  BusFilter* filter = FilterOf(*settling, &session);
+  if (session == nullptr) return;
+  if (filter != nullptr && mqtt::IsFailure(reason)) Remove(*session, *filter);
+  if (filter != nullptr && !mqtt::IsFailure(reason)) {
+    filter->first_partition = settling->first_partition;
+    filter->since = settling->since;
+  }
+  settling->retained = settling->retained && !mqtt::IsFailure(reason);
+  // What is told holds `settling`, which must then hold nothing of it: they would never be freed.
+  OnSettled on_settled = std::move(settling->on_settled);
+  on_settled(reason, [this, settling] { SendRetained(settling); });
+}
+
+// What was read meanwhile goes out, in order, once no subscription is unsettled.
+void PubSub::Release(const Settling& settling) {
+  Session* session = c_.io.sessions().FindKept(settling.session);
+  if (session == nullptr || !session->cold || !session->cold->subscriber) return;
+  if (--session->cold->subscriber->unsettled == 0) ReleaseHeld(*session);
+}
+
+void PubSub::ReleaseHeld(Session& session) {
+  const SessionHandle handle = session.handle();
+  for (const Subscriber::Held& item : std::exchange(session.cold->subscriber->held, {})) {
+    Session* there = c_.io.sessions().FindKept(handle);
+    if (there == nullptr) return;
+    DeliverTo(*there, {item.partition, item.place}, item.message);
+  }
+}
+
+bool PubSub::Unsubscribe(Session& session, std::string_view filter) {
+  if (!session.cold || !session.cold->subscriber) return false;
+  const NamedFilter named = Split(filter);
+  for (const auto& kept : session.cold->subscriber->filters) {
+    if (!IsSame(*kept, named.filter, named.group)) continue;
+    Remove(session, *kept);
+    return true;
+  }
+  return false;
+}
+
+void PubSub::Forget(Session& session) {
+  if (!session.cold || !session.cold->subscriber) return;
+  while (!session.cold->subscriber->filters.empty()) {
+    Remove(session, *session.cold->subscriber->filters.back());
+  }
+  session.cold->subscriber.reset();
+}
+
+void PubSub::Add(Session& session, BusFilter& filter, std::string_view group) {
+  if (MatchesEvents(filter.filter)) ++event_filters_;
+  if (group.empty()) return sessions_.Add(filter.filter, session.handle().packed());
+  std::unique_ptr<SharedGroup>& shared = groups_[fmt::format("{}/{}", group, filter.filter)];
+  if (!shared) {
+    shared = std::make_unique<SharedGroup>();
+    shared->name = group;
+    shared->filter = filter.filter;
+    shared_.Add(filter.filter, shared.get());
+  }
+  shared->members.emplace_back(session.handle(), &filter);
+  filter.group = shared.get();
+}
+
+void PubSub::Remove(Session& session, BusFilter& filter) {
+  if (MatchesEvents(filter.filter)) --event_filters_;
+  if (filter.group == nullptr) {
+    sessions_.Remove(filter.filter, session.handle().packed());
+  } else {
+    SharedGroup& group = *filter.group;
+    std::erase_if(group.members, [&](const auto& member) { return member.second == &filter; });
+    if (group.members.empty()) {
+      shared_.Remove(group.filter, &group);
+      groups_.erase(fmt::format("{}/{}", group.name, group.filter));
+    }
+  }
+  std::erase_if(session.cold->subscriber->filters,
+                [&](const auto& kept) { return kept.get() == &filter; });
+}
+
+void PubSub::OnMessage(uint32_t partition, const BusPlace& place, const SharedMessage& message) {
+  const Delivery::Origin from{partition, place};
+  const uint64_t visit = ++visit_;
+  std::vector<SessionHandle> sessions;
+  sessions_.Match(message->topic(), [&](uint64_t packed) {
+    Session* session = c_.io.sessions().FindKept(SessionHandle::FromPacked(packed));
+    if (session == nullptr || !session->cold || !session->cold->subscriber) return;
+    if (std::exchange(session->cold->subscriber->last_visit, visit) == visit) return;
+    sessions.push_back(session->handle());
+  });
+  for (const SessionHandle handle : sessions) {
+    if (Session* session = c_.io.sessions().FindKept(handle)) DeliverTo(*session, from, message);
+  }
+  std::vector<SharedGroup*> groups;
+  shared_.Match(message->topic(), [&](SharedGroup* group) { groups.push_back(group); });
+  for (SharedGroup* group : groups) OnShared(*group, from, message);
+}
+
+void PubSub::DeliverTo(Session& session, const Delivery::Origin& from,
+                       const SharedMessage& message) {
+  Subscriber& subscriber = *session.cold->subscriber;
+  if (subscriber.unsettled > 0) {
+    return Hold(session, from, message);
+  }
+  DeliverNow(session, from, message);
+}
+
+void PubSub::Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message) {
+  Subscriber& subscriber = *session.cold->subscriber;
+  if (subscriber.held.size() < kHeldMax) {
+    subscriber.held.push_back({from.partition, from.place, message});
+    return;
+  }
+  c_.probe.Refuse("held_messages");
+  log::Refusal("subscription_too_slow",
+               {{"client", session.identity->client}, {"reason", "Redis answers too slowly"}});
+  if (session.is_open()) {
+    c_.io.Close(session, {"SERVER_ERROR", ReasonCode::kServerBusy, "held_messages"});
+  }
+}
+
+bool PubSub::IsFor(const Session& session, const BusMessage& message) const {
+  return message.tenant().empty() || c_.config.anonymous ||
+         message.tenant() == TenantOf(*session.identity);
+}
+
+void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
+                        const SharedMessage& message) {
+  if (!IsFor(session, *message)) return;
+  const Subscriber& subscriber = *session.cold->subscriber;
+  for (const auto& [partition, place] : subscriber.had) {
+    if (partition == from.partition && from.place <= place) return;
+  }
+  OutMessage out;
+  bool matches = false;
+  for (const auto& filter : subscriber.filters) {
+    if (filter->group != nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
+    if (IsBehind(*filter, from.partition, from.place.pos)) continue;
+    if (filter->no_local && message->client() == session.identity->client &&
+        message->device() == session.identity->device) {
+      continue;  // [MQTT-3.8.3-3]
+    }
+    matches = true;
+    out.qos = std::max(out.qos, filter->qos);
+    out.retain |= filter->retain_as_published && message->retain();
+    if (filter->id) out.subscription_ids.push_back(*filter->id);
+  }
+  if (!matches) return;
+  out.qos = std::min(out.qos, static_cast<Qos>(message->qos()));
+  out.message = message;
+  static_cast<void>(delivery_.Send(session, std::move(out), &from));
+}
+
+// Every shard with members reads the message; the one that sets the key first delivers it. One
+// whose members are all away leaves the others some time, so that a client that is there has it.
+void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
+                      const SharedMessage& message) {
+  const bool is_for_any =
+      std::any_of(group.members.begin(), group.members.end(), [&](const auto& member) {
+        const Session* session = c_.io.sessions().FindKept(member.first);
+        return session != nullptr && IsFor(*session, *message);
+      });
+  if (!is_for_any) return;
+  std::string id = fmt::format("{}/{}", group.name, group.filter);
+  const bool all_away = std::all_of(
+      group.members.begin(), group.members.end(),
+      [&](const auto& member) { return c_.io.sessions().Find(member.first) == nullptr; });
+  if (!all_away) return ClaimFor(id, from, message);
+  c_.reactor.After(kAwayClaimMs,
+                   [this, id = std::move(id), from, message] { ClaimFor(id, from, message); });
+}
+
+void PubSub::ClaimFor(const std::string& id, const Delivery::Origin& from,
+                      const SharedMessage& message) {
+  const std::string key = routing::ShareKey(from.partition, FormatPlace(from.place), Hash64(id));
+  redis_.Send({"SET", key, c_.pod.str(), "NX", "EX", "60"},
+              [this, id, message](const redis::Reply& reply) {
+                if (!reply.ok()) return c_.probe.Refuse("shared_claim_failed");
+                const auto found = groups_.find(id);
+                if (!reply.is_nil() && found != groups_.end()) {
+                  DeliverToOne(*found->second, message);
+                }
+              });
+}
+
+// In turn, to those that are there; to one that is away only where none is.
+void PubSub::DeliverToOne(SharedGroup& group, const SharedMessage& message) {
+  Session* session = nullptr;
+  const BusFilter* filter = nullptr;
+  for (size_t i = 0; i < group.members.size(); ++i) {
+    const auto& [handle, its_filter] = group.members[group.next++ % group.members.size()];
+    Session* member = c_.io.sessions().FindKept(handle);
+    if (member == nullptr || !IsFor(*member, *message)) continue;
+    if (session != nullptr && member->is_away()) continue;
+    session = member;
+    filter = its_filter;
+    if (member->is_open()) break;
+  }
+  if (session == nullptr) return;
+  OutMessage out;
+  out.qos = std::min(filter->qos, static_cast<Qos>(message->qos()));
+  out.retain = filter->retain_as_published && message->retain();
+  if (filter->id) out.subscription_ids.push_back(*filter->id);
+  out.message = message;
+  static_cast<void>(delivery_.Send(*session, std::move(out), nullptr));
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "libs/mqtt/packets.h"
+#include "libs/mqtt/topic_tree.h"
+#include "services/gateway/flow/delivery.h"
+#include "services/gateway/session/subscriber.h"
+#include "services/gateway/shard_context.h"
+
+namespace homeport::gateway {
+
+// The sessions of this shard that share one subscription (MQTT 5 section 4.8.2).
+struct SharedGroup {
+  std::string name;
+  std::string filter;
+  std::vector<std::pair<SessionHandle, const BusFilter*>> members;
+  size_t next = 0;  // whose turn it is
+};
+
+// Subscriptions to topics that are no device's own, and what the bus brings for them. A message
+// goes to each session once, with the highest QoS of the filters that match and all their
+// subscription identifiers. Shard's thread only.
+class PubSub {
+ public:
+  // The granted QoS, or why not; and what is to be done once the client has been told.
+  using OnSettled =
+      absl::AnyInvocable<void(mqtt::ReasonCode, absl::AnyInvocable<void()> after_suback)>;
+
+  PubSub(ShardContext& context, redis::Client& redis, Delivery& delivery)
+      : c_(context), redis_(redis), delivery_(delivery) {}
+
+  // Adds or replaces a subscription. Whatever is published after `on_settled` is delivered, behind
+  // the retained messages that the subscription asks for.
+  // REQUIRES: the filter is valid and permitted.
+  void Subscribe(Session& session, const mqtt::Subscription& subscription,
+                 std::optional<uint32_t> id, OnSettled on_settled);
+  // False when there was none.
+  bool Unsubscribe(Session& session, std::string_view filter);
+  void Forget(Session& session);
+
+  // From the bus.
+  void OnMessage(uint32_t partition, const BusPlace& place, const SharedMessage& message);
+
+  // The subscriptions of `session` go over to `heir`, another slot of the same client: those that
+  // are not settled end.
+  void Move(Session& session, Session& heir);
+  // The subscriptions of a session that comes from elsewhere, as KeptFilters says them, and the
+  // messages behind `had` that they match. `on_restored`: false when Redis did not answer.
+  using OnRestored = absl::AnyInvocable<void(bool)>;
+  void Restore(Session& session, const internal::v1::KeptFilters& filters,
+               std::vector<std::pair<uint32_t, BusPlace>> had, OnRestored on_restored);
+  // Whether a session of this shard follows lifecycle events.
+  [[nodiscard]] bool follows_events() const { return event_filters_ > 0; }
+  // No session is behind what the bus has brought.
+  [[nodiscard]] bool is_level() const { return catching_up_ == 0; }
+  // Adds the session's subscriptions to what Redis is to keep of it.
+  static void Save(const Session& session, internal::v1::KeptFilters& filters);
+
+ private:
+  struct Settling;
+  void AskPlaces(std::shared_ptr<Settling> settling);
+  void SendRetained(std::shared_ptr<Settling> settling);
+  void ScanRetained(std::shared_ptr<Settling> settling, uint32_t partition, std::string cursor);
+  void OnRetained(const Settling& settling, std::string_view bytes);
+  void Settle(std::shared_ptr<Settling> settling, mqtt::ReasonCode reason);
+  void Release(const Settling& settling);
+  [[nodiscard]] BusFilter* FilterOf(const Settling& settling, Session** session);
+  // The partitions that a filter can match.
+  struct PartitionRange {
+    uint32_t first = 0;
+    uint32_t count = 1;
+  };
+  [[nodiscard]] PartitionRange PartitionsOf(std::string_view filter) const;
+  struct Restoring;
+  void StartCatchUp(Session& session, OnRestored on_restored);
+  void CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, StreamPos tail);
+  void CatchUpLater(const std::shared_ptr<Restoring>& restoring);
+  void EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition, StreamPos tail);
+  void ReleaseHeld(Session& session);
+  void Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message);
+  void DeliverNow(Session& session, const Delivery::Origin& from, const SharedMessage& message);
+  void DeliverTo(Session& session, const Delivery::Origin& from, const SharedMessage& message);
+  void OnShared(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);
+  void ClaimFor(const std::string& group, const Delivery::Origin& from,
+                const SharedMessage& message);
+  void DeliverToOne(SharedGroup& group, const SharedMessage& message);
+  void Add(Session& session, BusFilter& filter, std::string_view group);
+  void Remove(Session& session, BusFilter& filter);
+  // Whether the message may go to that client.
+  [[nodiscard]] bool IsFor(const Session& session, const BusMessage& message) const;
+
+  ShardContext& c_;
+  redis::Client& redis_;
+  Delivery& delivery_;
+  mqtt::TopicTree<uint64_t> sessions_;  // packed handles
+  mqtt::TopicTree<SharedGroup*> shared_;
+  std::map<std::string, std::unique_ptr<SharedGroup>, std::less<>>
+      groups_;  // by "<group>/<filter>"
+  uint64_t visit_ = 0;
+  int catching_up_ = 0;  // sessions
+  int event_filters_ = 0;
+};
+
+}  // namespace homeport::gateway

@@ -1,0 +1,103 @@
+#include "services/gateway/session/outbound.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace homeport::gateway {
+
+using mqtt::Awaiting;
+using mqtt::Qos;
+
+namespace {
+
+constexpr uint16_t kUpperIds = 32'768;
+
+uint16_t IdOfNumber(uint64_t number) {
+  return static_cast<uint16_t>(1 + (number - 1) % (kUpperIds - 1));
+}
+
+}  // namespace
+
+Outbound::Entry* Outbound::Find(uint16_t packet_id) {
+  for (size_t i = 0; i < sent_; ++i) {
+    if (entries_[i].packet_id == packet_id) return &entries_[i];
+  }
+  return nullptr;
+}
+
+size_t Outbound::payload_bytes() const {
+  size_t bytes = 0;
+  for (const Entry& entry : entries_) {
+    if (entry.out.message) bytes += entry.out.message->payload().size();
+  }
+  return bytes;
+}
+
+uint16_t Outbound::NextFreeId() {
+  const uint16_t first = has_kept_ ? kUpperIds : 1;
+  do {
+    last_id_ = last_id_ == 65'535 || last_id_ < first ? first : last_id_ + 1;
+  } while (Find(last_id_) != nullptr);
+  return last_id_;
+}
+
+void Outbound::Push(OutMessage out, KeptAs kept) {
+  has_kept_ |= kept.number != 0;
+  entries_.push_back({std::move(out), kept});
+}
+
+void Outbound::Restore(Entry entry) {
+  has_kept_ = true;
+  if (entry.again) last_sent_number_ = std::max(last_sent_number_, entry.kept.number);
+  if (!entry.out.message) {
+    entry.packet_id = IdOfNumber(entry.kept.number);
+    entry.awaiting = Awaiting::kPubcomp;
+    entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(sent_++), std::move(entry));
+    return;
+  }
+  entries_.push_back(std::move(entry));
+}
+
+Outbound::Entry* Outbound::Next(size_t window) {
+  if (sent_ >= window || sent_ == entries_.size()) return nullptr;
+  Entry& entry = entries_[sent_];
+  entry.packet_id = entry.kept.number != 0 ? IdOfNumber(entry.kept.number) : NextFreeId();
+  ++sent_;
+  last_sent_number_ = std::max(last_sent_number_, entry.kept.number);
+  entry.awaiting = entry.out.qos == Qos::kExactlyOnce ? Awaiting::kPubrec : Awaiting::kPuback;
+  return &entry;
+}
+
+void Outbound::DropLast() {
+  --sent_;
+  entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(sent_));
+}
+
+bool Outbound::Fits(uint16_t packet_id, Awaiting answer) {
+  const Entry* entry = Find(packet_id);
+  if (entry == nullptr || entry->awaiting == answer) return true;
+  // PUBREC may be repeated.
+  return answer == Awaiting::kPubrec && entry->awaiting == Awaiting::kPubcomp;
+}
+
+std::optional<Outbound::KeptAs> Outbound::Complete(uint16_t packet_id, Awaiting answer) {
+  for (size_t i = 0; i < sent_; ++i) {
+    if (entries_[i].packet_id != packet_id) continue;
+    if (entries_[i].awaiting != answer) return std::nullopt;
+    const KeptAs kept = entries_[i].kept;
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(i));
+    --sent_;
+    return kept;
+  }
+  return std::nullopt;
+}
+
+std::optional<Outbound::KeptAs> Outbound::Received(uint16_t packet_id) {
+  Entry* entry = Find(packet_id);
+  if (entry == nullptr || entry->awaiting == Awaiting::kPuback) return std::nullopt;
+  entry->awaiting = Awaiting::kPubcomp;  // again, when PUBREC was repeated
+  entry->out.message.reset();
+  return entry->kept;
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,391 @@
+#include "services/gateway/session/session_io.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "libs/base/check.h"
+#include "libs/base/log.h"
+#include "libs/mqtt/encode.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr size_t kReadBytes = 64 << 10;
+constexpr int kTlsReadsPerEvent = 8;
+constexpr size_t kWebSocketReadBytes = 20 << 10;
+static_assert(kWebSocketReadBytes >= net::Transport::kReadBytesMin);
+static_assert(kReadBytes >= net::Transport::kReadBytesMin);
+
+}  // namespace
+
+void Session::OnReady(uint32_t events) { io->OnReady(*this, events); }
+
+SessionIo::SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options,
+                     SessionHandler& handler)
+    : reactor_(reactor),
+      probe_(probe),
+      options_(std::move(options)),
+      handler_(handler),
+      wheel_(reactor.now().value / 1000),
+      arrivals_(probe, options_.arrivals),
+      web_sockets_(options_.ws_frame_bytes_max),
+      buffer_(options_.packet_bytes_max + kReadBytes) {}
+
+void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
+  if (!arrivals_.Admit(source, now_s())) return;
+  // The first to wait when there is too much to do: a handshake costs more than all that follows.
+  if (door.tls && reactor_.lag_us() > options_.tls_lag_us_max) {
+    probe_.Refuse("overload_tls");
+    log::Refusal("connection_refused", {{"limit", "overload_lag_ms"}});
+    return;
+  }
+  Session* session = sessions_.Allocate(options_.sessions_max);
+  if (session == nullptr) {
+    probe_.Refuse("sessions_max");
+    log::Refusal("connection_refused", {{"limit", "sessions_max"}});
+    return;
+  }
+  session->io = this;
+  session->transport = net::Transport(fd.Release());
+  session->last_active_s = now_s();
+  session->reading = true;
+  if (!reactor_.Add(session->transport.fd(), EPOLLIN, session).ok()) {
+    session->transport.Close();
+    sessions_.Free(*session);
+    probe_.Refuse("epoll");
+    return;
+  }
+  wheel_.Add(now_s() + options_.connect_deadline_s, {session->index, session->generation});
+  probe_.connections.Increment();
+  OnArrival(*session, arrivals_.Begin(*session, door, source, now_s()));
+}
+
+void SessionIo::OnReady(Session& session, uint32_t events) {
+  if (!session.is_open()) return;
+  if (session.phase < Phase::kAwaitConnect) {
+    return OnArrival(session, arrivals_.Advance(session, now_s()));
+  }
+  if ((events & EPOLLOUT) != 0) {
+    WriteQueued(session);
+    if (!session.is_open()) return;
+  }
+  if ((events & EPOLLIN) != 0 && session.reading) {
+    // A pause costs a system call only where something arrives during it.
+    if (session.paused) return Arm(session, false, session.writing);
+    return Read(session);
+  }
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+    Close(session, {"CONNECTION_LOST", {}, "reset by peer"});
+}
+
+void SessionIo::OnArrival(Session& session, Arrivals::Result result) {
+  if (session.phase == Phase::kAwaitConnect && session.websocket) web_sockets_.Open(session);
+  if (!result.send.empty()) SendWhole(session, result.send);
+  if (!session.is_open()) return;
+  switch (result.kind) {
+    case Arrivals::Result::Kind::kWait:
+      return Arm(session, true, result.wants_write);
+    case Arrivals::Result::Kind::kRefused:
+      return Close(session, {"CLIENT_ERROR", {}, "refused before CONNECT"});
+    case Arrivals::Result::Kind::kArrived:
+      break;
+  }
+  if (!result.bytes.empty()) {
+    Take(session, Unframe(session, result.bytes, 0));
+    if (!session.is_open()) return;
+  }
+  const bool has_output = session.cold && !session.cold->output.empty();
+  Arm(session, !session.paused, has_output);
+  // TLS may have read the first packet together with the end of its handshake.
+  if (session.transport.is_tls() && !session.paused) Read(session);
+}
+
+void SessionIo::Read(Session& session) {
+  for (int i = 0; i < kTlsReadsPerEvent; ++i) {
+    size_t have = 0;
+    if (session.cold && !session.cold->input.empty()) {
+      have = session.cold->input.size();
+      std::memcpy(buffer_.data(), session.cold->input.data(), have);
+    }
+    const net::IoResult result =
+        session.websocket ? ReadWebSocket(session, have)
+                          : session.transport.Read(buffer_.data() + have, buffer_.size() - have);
+    if (!session.is_open()) return;
+    if (result.status == net::IoStatus::kWouldBlock) {
+      if (result.wants_write) Arm(session, session.reading, true);
+      return;
+    }
+    if (result.status != net::IoStatus::kOk) {
+      return Close(session, {"CONNECTION_LOST", {}, "connection lost"});
+    }
+    Take(session, have + result.bytes);
+    if (!session.is_open() || session.paused || !session.transport.HasPending()) return;
+  }
+}
+
+// Takes what is whole of the first `bytes` in buffer_ and keeps the rest.
+void SessionIo::Take(Session& session, size_t bytes) {
+  Touch(session);
+  const std::string_view input(buffer_.data(), bytes);
+  const size_t taken = Consume(session, input);
+  if (!session.is_open()) return;
+  KeepInput(session, input.substr(taken));
+  EndWebSocket(session);
+}
+
+net::IoResult SessionIo::ReadWebSocket(Session& session, size_t have) {
+  std::array<char, kWebSocketReadBytes> raw;
+  net::IoResult result =
+      session.transport.Read(raw.data(), std::min(raw.size(), buffer_.size() - have));
+  if (result.status == net::IoStatus::kOk) {
+    result.bytes = Unframe(session, {raw.data(), result.bytes}, have);
+  }
+  return result;
+}
+
+size_t SessionIo::Unframe(Session& session, std::string_view bytes, size_t have) {
+  std::string replies;
+  const size_t payload = web_sockets_.Read(session, bytes, buffer_.data() + have, &replies);
+  if (!replies.empty()) SendWhole(session, replies);
+  return payload;
+}
+
+void SessionIo::EndWebSocket(Session& session) {
+  std::string_view why;
+  if (!session.websocket || session.paused || !web_sockets_.Ended(session, &why)) return;
+  if (why.empty()) return Close(session, {"CONNECTION_LOST", {}, "WebSocket closed"});
+  probe_.Refuse("websocket");
+  log::Refusal("websocket_refused", {{"why", why}, {"peer", PeerOf(session)}});
+  Close(session, {"CLIENT_ERROR", {}, why});
+}
+
+size_t SessionIo::Consume(Session& session, std::string_view bytes) {
+  size_t taken = 0;
+  while (!session.paused && taken < bytes.size()) {
+    const mqtt::FrameResult result =
+        mqtt::DecodeFrame(bytes.substr(taken), options_.packet_bytes_max);
+    if (result.kind == mqtt::FrameResult::Kind::kNeedMore) break;
+    if (result.kind == mqtt::FrameResult::Kind::kError) {
+      probe_.Refuse(mqtt::Name(result.error.reason));
+      Close(session, {"CLIENT_ERROR", result.error.reason, result.error.what});
+      return taken;
+    }
+    const FrameOutcome outcome = handler_.OnFrame(session, result.frame);
+    if (!session.is_open()) return taken;
+    if (outcome != FrameOutcome::kRetry) taken += result.frame.total_bytes;
+    if (outcome != FrameOutcome::kConsumed) session.paused = true;
+  }
+  return taken;
+}
+
+// `rest` points into buffer_, never into the session's own input.
+void SessionIo::KeepInput(Session& session, std::string_view rest) {
+  if (rest.empty()) {
+    if (session.cold && !session.cold->input.empty()) {
+      session.cold->input = std::string();
+      session.TrimCold();
+    }
+    return;
+  }
+  session.Cold().input.assign(rest);
+}
+
+void SessionIo::Resume(Session& session) {
+  if (!session.is_open() || !session.paused) return;
+  session.paused = false;
+  if (session.cold && !session.cold->input.empty()) {
+    const std::string input = std::exchange(session.cold->input, std::string());
+    const size_t taken = Consume(session, input);
+    if (!session.is_open()) return;
+    KeepInput(session, std::string_view(input).substr(taken));
+    if (session.paused) return;
+  }
+  EndWebSocket(session);
+  if (!session.is_open()) return;
+  session.last_active_s = now_s();
+  Arm(session, true, session.writing);
+  if (session.transport.HasPending()) Read(session);
+}
+
+void SessionIo::Touch(Session& session) {
+  if (session.last_active_s == now_s()) return;
+  session.last_active_s = now_s();
+  session.second_publishes = 0;
+  session.second_bytes = 0;
+}
+
+bool SessionIo::WithinRate(Session& session, size_t bytes) {
+  session.second_bytes += static_cast<uint32_t>(bytes);
+  ++session.second_publishes;
+  const bool within =
+      (options_.publishes_per_second == 0 ||
+       session.second_publishes <= options_.publishes_per_second) &&
+      (options_.bytes_per_second == 0 || session.second_bytes <= options_.bytes_per_second ||
+       session.second_publishes == 1);
+  if (!within) {
+    probe_.rate_pauses.Increment();
+    rate_paused_.push_back(session.handle());
+  }
+  return within;
+}
+
+void SessionIo::Send(Session& session, std::string_view bytes) { Send(session, bytes, {}); }
+
+void SessionIo::Send(Session& session, std::string_view head, std::string_view body) {
+  if (!session.is_open()) return;
+  if (session.websocket) return SendWhole(session, web_sockets_.Frame(head, body));
+  if (session.cold && !session.cold->output.empty()) {
+    Queue(session, head);
+    if (session.is_open() && !body.empty()) Queue(session, body);
+    return;
+  }
+  if (body.empty()) return SendWhole(session, head);
+  // One packet is one write: a packet in two segments would cost the peer two wake-ups.
+  std::string joined;
+  joined.reserve(head.size() + body.size());
+  joined.append(head).append(body);
+  SendWhole(session, joined);
+}
+
+void SessionIo::SendWhole(Session& session, std::string_view bytes) {
+  if (session.cold && !session.cold->output.empty()) return Queue(session, bytes);
+  const net::IoResult result = session.transport.Write(bytes);
+  if (result.status == net::IoStatus::kError || result.status == net::IoStatus::kClosed) {
+    return Close(session, {"CONNECTION_LOST", {}, "write failed"});
+  }
+  probe_.sent_bytes.Add(result.bytes);
+  if (result.bytes < bytes.size()) Queue(session, bytes.substr(result.bytes));
+}
+
+void SessionIo::Queue(Session& session, std::string_view bytes) {
+  ColdState& cold = session.Cold();
+  if (cold.output.size() - cold.output_sent + bytes.size() > options_.output_bytes_max) {
+    probe_.Refuse("slow_consumer");
+    return Close(session, {"SERVER_INITIATED_DISCONNECT", {}, "output_bytes_max: slow consumer"});
+  }
+  cold.output.append(bytes);
+  Arm(session, session.reading, true);
+}
+
+void SessionIo::WriteQueued(Session& session) {
+  if (!session.cold) return Arm(session, session.reading, false);
+  ColdState& cold = *session.cold;
+  while (cold.output_sent < cold.output.size()) {
+    const net::IoResult result =
+        session.transport.Write(std::string_view(cold.output).substr(cold.output_sent));
+    if (result.status == net::IoStatus::kWouldBlock) return;
+    if (result.status != net::IoStatus::kOk) {
+      return Close(session, {"CONNECTION_LOST", {}, "write failed"});
+    }
+    probe_.sent_bytes.Add(result.bytes);
+    cold.output_sent += result.bytes;
+  }
+  cold.output = std::string();
+  cold.output_sent = 0;
+  session.TrimCold();
+  Arm(session, session.reading, false);
+}
+
+void SessionIo::Arm(Session& session, bool reading, bool writing) {
+  if (session.reading == reading && session.writing == writing) return;
+  session.reading = reading;
+  session.writing = writing;
+  reactor_.Modify(session.transport.fd(),
+                  (reading ? uint32_t{EPOLLIN} : 0u) | (writing ? uint32_t{EPOLLOUT} : 0u),
+                  &session);
+}
+
+void SessionIo::Close(Session& session, const CloseCause& cause) {
+  if (!session.is_open()) return;
+  SayGoodbye(session, cause);
+  handler_.OnClosed(session, cause);
+  arrivals_.Forget(session);
+  if (session.websocket) web_sockets_.Forget(session);
+  session.phase = Phase::kClosed;
+  session.transport.Close();  // which ends the reactor's watch too
+  session.cold.reset();
+  probe_.disconnections.Increment();
+  reactor_.Defer([this, &session] { sessions_.Free(session); });
+}
+
+// The DISCONNECT with its reason string and server reference, where the client can be told; they
+// are left out where they do not fit [MQTT-3.14.2-3].
+std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) const {
+  std::string bytes;
+  const bool speaks_v5 = session.version == mqtt::Version::k5 && session.phase == Phase::kOnline;
+  if (!speaks_v5 || cause.reason == mqtt::ReasonCode::kSuccess) return bytes;
+  mqtt::Disconnect goodbye;
+  goodbye.reason = cause.reason;
+  goodbye.properties.reason_string = cause.detail;
+  if (mqtt::HasServerReference(cause.reason)) {
+    goodbye.properties.server_reference = options_.server_reference;
+  }
+  mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {
+    bytes.clear();
+    goodbye.properties = {};
+    mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
+  }
+  return bytes;
+}
+
+// Best effort: the socket closes anyway.
+void SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
+  if (session.phase < Phase::kAwaitConnect) return;
+  if (session.cold && !session.cold->output.empty()) return;
+  std::string bytes = Goodbye(session, cause);
+  std::string_view why;
+  if (session.websocket && !web_sockets_.Ended(session, &why)) {
+    if (!bytes.empty()) bytes = web_sockets_.Frame(bytes, {});
+    const bool goes_away = cause.reason == mqtt::ReasonCode::kServerShuttingDown ||
+                           mqtt::HasServerReference(cause.reason);
+    bytes +=
+        web_sockets_.CloseFrame(goes_away ? websocket::kCloseGoingAway : websocket::kCloseNormal);
+  }
+  if (!bytes.empty()) static_cast<void>(session.transport.Write(bytes));
+}
+
+void SessionIo::Tick() {
+  wheel_.Advance(now_s(), [this](net::TimerWheel::Entry entry) { OnDeadline(entry); });
+  std::vector<SessionHandle> paused;
+  paused.swap(rate_paused_);
+  for (const SessionHandle handle : paused) {
+    if (Session* session = sessions_.Find(handle)) {
+      session->second_publishes = 0;
+      session->second_bytes = 0;
+      Resume(*session);
+    }
+  }
+}
+
+// The entry of the connect deadline goes on as the one of the keep-alive, which may be due earlier.
+void SessionIo::WatchKeepAlive(const Session& session) {
+  const int64_t due = KeepAliveDue(session);
+  if (session.keep_alive_s != 0 && due < now_s() + options_.connect_deadline_s) {
+    wheel_.Add(due, {session.index, session.generation});
+  }
+}
+
+void SessionIo::OnDeadline(net::TimerWheel::Entry entry) {
+  Session* session = sessions_.Find({entry.index, entry.generation});
+  if (session == nullptr) return;
+  if (session->phase != Phase::kOnline) {
+    probe_.Refuse("connect_deadline");
+    log::Refusal("connection_refused", {{"limit", "connect_deadline_s"}});
+    return Close(*session, {"CLIENT_ERROR", {}, "no CONNECT in time"});
+  }
+  if (session->keep_alive_s == 0) return;
+  const int64_t due = KeepAliveDue(*session);  // a paused session cannot be heard
+  if (session->paused || due > now_s()) {
+    wheel_.Add(session->paused ? now_s() + session->keep_alive_s : due, entry);
+    return;
+  }
+  probe_.Refuse("keep_alive_timeout");
+  Close(*session, {"MQTT_KEEP_ALIVE_TIMEOUT", mqtt::ReasonCode::kKeepAliveTimeout,
+                   "nothing received for 1.5 keep-alives"});
+}
+
+}  // namespace homeport::gateway

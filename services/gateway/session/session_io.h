@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/mqtt/frame_decoder.h"
+#include "libs/mqtt/types.h"
+#include "libs/net/fd.h"
+#include "libs/net/reactor.h"
+#include "libs/net/timer_wheel.h"
+#include "services/gateway/probe.h"
+#include "services/gateway/session/arrivals.h"
+#include "services/gateway/session/session.h"
+#include "services/gateway/session/session_table.h"
+#include "services/gateway/session/web_sockets.h"
+
+namespace homeport::gateway {
+
+// Why a session ended: one of AWS IoT's disconnectReason words, and the code an MQTT 5 client gets.
+struct CloseCause {
+  std::string_view word;                                 // "CLIENT_ERROR", static text
+  mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess;  // kSuccess: nothing is sent
+  std::string_view detail;                               // for the log, and the client
+};
+
+// What the protocol side does with a frame.
+enum class FrameOutcome : uint8_t {
+  kConsumed,  // go on with the next frame
+  kPause,     // taken, but read nothing more until Resume
+  kRetry,     // not taken: offer the same frame again after Resume
+};
+
+// The protocol side, told of what arrives.
+class SessionHandler {
+ public:
+  // The frame is whole and within the packet limit; it borrows the read buffer.
+  virtual FrameOutcome OnFrame(Session& session, const mqtt::Frame& frame) = 0;
+  // Called once per session, before it goes: its identity and cold state are still there.
+  virtual void OnClosed(Session& session, const CloseCause& cause) = 0;
+
+ protected:
+  ~SessionHandler() = default;
+};
+
+// The bytes of a shard's sessions: accepts, reads into one shared buffer and cuts it into frames in
+// place, writes directly and queues only what the socket does not take, ends sessions that are
+// silent or slow. Shard's thread only.
+class SessionIo {
+ public:
+  struct Options {
+    uint32_t sessions_max = 1'000'000;
+    uint32_t packet_bytes_max = 256 << 10;
+    uint32_t output_bytes_max = 1 << 20;  // of one session: beyond it, it is a slow consumer
+    int64_t connect_deadline_s = 10;      // from accept to CONNECT's acceptance
+    uint32_t publishes_per_second = 100;  // of one session; 0: no limit. Above: reading waits
+    uint32_t bytes_per_second = 512 << 10;
+    uint32_t ws_frame_bytes_max = 1 << 20;
+    int64_t tls_lag_us_max = 50'000;  // of the reactor: beyond it no TLS handshake begins
+    std::string server_reference;     // for clients that are to use another server
+    Arrivals::Options arrivals;
+  };
+
+  SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options, SessionHandler& handler);
+
+  // Takes a new connection over.
+  void Accept(net::Fd fd, Door door, const peer::IpEndpoint& source);
+  [[nodiscard]] Arrivals& arrivals() { return arrivals_; }
+  // The other end, for the log.
+  [[nodiscard]] std::string PeerOf(const Session& session) const {
+    return arrivals_.PeerOf(session);
+  }
+
+  // Sends `bytes`, now where possible. Ends the session when its queue would exceed the limit.
+  void Send(Session& session, std::string_view bytes);
+  // Two pieces in one packet: a header and a payload that need not be copied together.
+  void Send(Session& session, std::string_view head, std::string_view body);
+
+  // Watches the keep-alive of a session just accepted.
+  void WatchKeepAlive(const Session& session);
+  // Reads on after FrameOutcome::kPause or kRetry.
+  void Resume(Session& session);
+  // For the per-second limits: whether the session may publish `bytes` more this second. When not,
+  // it is paused until the next one.
+  [[nodiscard]] bool WithinRate(Session& session, size_t bytes);
+  // Resumes a session next second whose frame is not taken (FrameOutcome::kRetry).
+  void RetryNextSecond(const Session& session) {
+    probe_.rate_pauses.Increment();
+    rate_paused_.push_back(session.handle());
+  }
+
+  // Tells an MQTT 5 client why, closes the socket, frees the slot at the end of the iteration.
+  void Close(Session& session, const CloseCause& cause);
+
+  // Once a second: deadlines, keep-alives, rates.
+  void Tick();
+
+  [[nodiscard]] SessionTable& sessions() { return sessions_; }
+  [[nodiscard]] uint32_t now_s() const {
+    return static_cast<uint32_t>(reactor_.now().value / 1000);
+  }
+
+ private:
+  friend class Session;
+  void OnReady(Session& session, uint32_t events);
+  void OnArrival(Session& session, Arrivals::Result result);
+  void Read(Session& session);
+  // Decodes what was read from a WebSocket to buffer_, `have` bytes from its front.
+  [[nodiscard]] size_t Unframe(Session& session, std::string_view bytes, size_t have);
+  [[nodiscard]] net::IoResult ReadWebSocket(Session& session, size_t have);
+  // Ends a session whose WebSocket has ended, once all it had sent is taken.
+  void EndWebSocket(Session& session);
+  void Take(Session& session, size_t bytes);
+  void SendWhole(Session& session, std::string_view bytes);
+  void SayGoodbye(Session& session, const CloseCause& cause);
+  [[nodiscard]] std::string Goodbye(const Session& session, const CloseCause& cause) const;
+  // Decodes frames at the front of `bytes`; returns how many bytes were taken.
+  size_t Consume(Session& session, std::string_view bytes);
+  void KeepInput(Session& session, std::string_view rest);
+  void WriteQueued(Session& session);
+  void Queue(Session& session, std::string_view bytes);
+  void Arm(Session& session, bool reading, bool writing);
+  void Touch(Session& session);
+  void OnDeadline(net::TimerWheel::Entry entry);
+  // When nothing will have come for one and a half keep-alives [MQTT-3.1.2-22].
+  [[nodiscard]] static int64_t KeepAliveDue(const Session& session) {
+    return int64_t{session.last_active_s} + session.keep_alive_s + (session.keep_alive_s + 1) / 2;
+  }
+
+  net::Reactor& reactor_;
+  ShardProbe& probe_;
+  Options options_;
+  SessionHandler& handler_;
+  SessionTable sessions_;
+  net::TimerWheel wheel_;
+  Arrivals arrivals_;
+  WebSockets web_sockets_;
+  std::vector<char> buffer_;  // shared by all reads: nothing in it outlives one
+  std::vector<SessionHandle> rate_paused_;
+};
+
+}  // namespace homeport::gateway

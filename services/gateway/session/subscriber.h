@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libs/mqtt/packets.h"
+#include "services/gateway/stream/bus.h"
+
+namespace homeport::gateway {
+
+struct SharedGroup;
+
+// A subscription to topics that are no device's own.
+struct BusFilter {
+  std::string filter;  // of a shared subscription: without "$share/<group>/"
+  mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
+  bool no_local = false;
+  bool retain_as_published = false;
+  std::optional<uint32_t> id;
+  SharedGroup* group = nullptr;  // of a shared subscription
+  // Messages up to here were there before the subscription: one place for each partition that the
+  // filter can match, from `first_partition` on.
+  uint32_t first_partition = 0;
+  std::vector<StreamPos> since;
+};
+
+// A session's part in messages between clients. Lives while it has such a subscription.
+struct Subscriber {
+  struct Held {
+    uint32_t partition = 0;
+    BusPlace place;
+    SharedMessage message;
+  };
+  std::vector<std::unique_ptr<BusFilter>> filters;  // their addresses stay
+  int unsettled = 0;         // SUBSCRIBEs whose place in the streams is being asked for
+  bool catching_up = false;  // with what was published while it moved; counts as unsettled
+  std::vector<Held> held;    // what was read meanwhile
+  // Of a session that came from elsewhere: what it has had of each partition.
+  std::vector<std::pair<uint32_t, BusPlace>> had;
+  uint64_t last_visit = 0;  // of PubSub: one message goes to a session once
+};
+
+}  // namespace homeport::gateway

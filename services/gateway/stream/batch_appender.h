@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "libs/base/ids.h"
+#include "libs/net/reactor.h"
+#include "libs/redis/client.h"
+#include "services/gateway/probe.h"
+#include "services/gateway/session/owed_ack.h"
+
+namespace homeport::gateway {
+
+// Collects messages into one open batch per partition of a family of streams, and appends the
+// batches to Redis. Shard's thread only.
+//
+// Order: a partition has at most one batch on its way, so batches are appended in order whatever
+// fails; a batch whose answer was lost is appended again under the same sequence number, by which
+// the registry recognises it. Nothing is dropped here: when `bytes_max` is reached, Full() tells
+// the callers to stop reading.
+class BatchAppender {
+ public:
+  struct Options {
+    PodId pod;
+    std::vector<std::string> streams;  // the key of each partition
+    std::vector<std::string> hashes;   // the hash beside each, for SetWithBatch; may be empty
+    int64_t keep_ms = 0;               // older entries are trimmed; 0: by whoever has read them
+    size_t bytes_max = 64 << 20;       // buffered: open and unanswered batches together
+    size_t batch_bytes_max = 64 << 10;
+    int64_t window_ms = 2;     // how long a batch may wait for company
+    int64_t patience_ms = 20;  // … when all in it can wait
+  };
+  using OnAppended = absl::AnyInvocable<void(std::span<const OwedAck>)>;
+
+  // `on_appended` is told of the acknowledgements of each appended batch.
+  BatchAppender(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, Options options,
+                OnAppended on_appended);
+
+  [[nodiscard]] bool Full() const { return buffered_bytes_ >= options_.bytes_max; }
+
+  // A message that nobody waits for may wait for others: up to `patience_ms` since the partition's
+  // last batch. In a storm of connections that makes batches of what would be an entry each.
+  enum class Haste : uint8_t { kNow, kCanWait };
+
+  // `write` appends one message to the bytes of the partition's open batch. `ack` is owed for it
+  // (packet_id 0: none).
+  template <typename Write>
+  void Append(uint32_t partition, OwedAck ack, Haste haste, Write write) {
+    Partition& to = partitions_[partition];
+    const size_t before = to.open.size();
+    write(to.open);
+    Appended(to, before, ack, haste);
+  }
+  // An acknowledgement for something that is not appended, to follow those of `partition` before
+  // it.
+  void AppendAck(uint32_t partition, OwedAck ack);
+  // Runs `then` once what `partition` has been given until now stands in its stream: at once where
+  // nothing is on its way.
+  void AfterAppended(uint32_t partition, absl::AnyInvocable<void()> then);
+  // Runs in the same transaction as the append of the open batch: HSET, or HDEL where `value` is
+  // empty, of the hash that Options::hashes names.
+  void SetWithBatch(uint32_t partition, std::string_view field, std::string value);
+
+  // The batch was read back from its stream, which is as good as the answer that may yet come: what
+  // is acknowledged so is told before what was read.
+  void Confirm(uint32_t partition, std::string_view pod, uint64_t sequence);
+
+  // After the connection to Redis came up.
+  void OnConnected();
+  [[nodiscard]] size_t buffered_bytes() const { return buffered_bytes_; }
+  // Nothing is open and nothing unanswered.
+  [[nodiscard]] bool idle() const;
+
+ private:
+  struct Partition {
+    std::string key;
+    std::string open;
+    std::vector<OwedAck> open_acks;
+    std::string sent;
+    std::vector<OwedAck> sent_acks;
+    std::vector<std::string> open_fields;  // field and value in turn, of SetWithBatch
+    std::vector<std::string> sent_fields;
+    std::vector<absl::AnyInvocable<void()>> open_waits;  // of AfterAppended
+    std::vector<absl::AnyInvocable<void()>> sent_waits;
+    uint64_t sequence = 0;
+    uint64_t open_messages = 0;
+    int64_t opened_us = 0;  // when the first message of `open` came
+    int64_t first_us = 0;   // the same, of `sent`
+    int64_t sent_us = 0;
+    uint32_t attempt = 0;     // answers to earlier attempts are ignored
+    bool on_its_way = false;  // `sent` awaits Redis's answer
+    bool can_wait = false;    // all of `open` can
+    bool dirty = false;       // listed in dirty_
+  };
+
+  void Appended(Partition& partition, size_t before, OwedAck ack, Haste haste);
+  void Touch(Partition& partition);
+  void ScheduleFlush();
+  void Flush();
+  void Close(Partition& partition);
+  void SendBatch(Partition& partition);
+  void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
+  void OnAnswer(Partition& partition, const redis::Reply& reply);
+  void Settle(Partition& partition);
+  void RetryLater(Partition& partition);
+
+  net::Reactor& reactor_;
+  redis::Client& redis_;
+  ShardProbe& probe_;
+  Options options_;
+  OnAppended on_appended_;
+  std::vector<Partition> partitions_;
+  std::vector<uint32_t> dirty_;
+  size_t buffered_bytes_ = 0;
+  MonoMs last_flush_;
+  bool flush_scheduled_ = false;
+};
+
+}  // namespace homeport::gateway

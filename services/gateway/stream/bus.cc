@@ -1,0 +1,235 @@
+#include "services/gateway/stream/bus.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/routing/envelope.h"
+#include "libs/routing/keys.h"
+#include "services/gateway/stream/stream_pos.h"
+
+namespace homeport::gateway {
+namespace {
+
+constexpr int64_t kErrorPauseMs = 100;
+constexpr std::string_view kEmpty = "0-0";
+constexpr std::string_view kReplayCount = "128";
+
+BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t partitions) {
+  for (uint32_t i = 0; i < partitions; ++i) {
+    options.streams.push_back(routing::BusKey(i));
+    options.hashes.push_back(routing::RetainedKey(i));
+  }
+  return options;
+}
+
+// In memory, which is several times what small messages take on the wire.
+size_t BytesOf(const internal::v1::BusBatch& batch) {
+  constexpr size_t kSharedPointerBytes = 64;
+  return batch.SpaceUsedLong() + kSharedPointerBytes;
+}
+
+std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.seq); }
+
+}  // namespace
+
+Bus::Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_address,
+         ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
+         OnAppended on_appended, OnMessage on_message)
+    : BatchAppender(reactor, redis, probe, WithStreams(std::move(options), partitions),
+                    std::move(on_appended)),
+      reactor_(reactor),
+      redis_(redis),
+      probe_(probe),
+      on_message_(std::move(on_message)),
+      partitions_(partitions),
+      cache_bytes_(cache_bytes / partitions),
+      streams_(partitions),
+      reader_(reactor, {redis_address, "bus"}, [this](bool connected) { OnReader(connected); }) {
+  for (uint32_t i = 0; i < partitions; ++i) partition_of_key_[routing::BusKey(i)] = i;
+}
+
+uint32_t Bus::PartitionOf(std::string_view topic) const {
+  return routing::BusPartitionOf(topic, partitions_);
+}
+
+std::vector<StreamPos> Bus::positions() const {
+  std::vector<StreamPos> all;
+  for (const Stream& stream : streams_) all.push_back(stream.followed ? stream.last : StreamPos());
+  return all;
+}
+
+void Bus::Publish(const BusMessage& message, OwedAck ack) {
+  const uint32_t partition = PartitionOf(message.topic());
+  if (message.retain()) {
+    SetWithBatch(partition, message.topic(),
+                 message.payload().empty() ? std::string() : message.SerializeAsString());
+  }
+  Append(partition, ack, Haste::kNow, [&](std::string& batch) {
+    routing::AppendBatchMessage(batch, message.ByteSizeLong());
+    message.AppendToString(&batch);
+  });
+}
+
+void Bus::Follow(uint32_t partition, OnFollowed on_followed) {
+  AfterAppended(partition, [this, partition, on_followed = std::move(on_followed)]() mutable {
+    const std::string key = routing::BusKey(partition);
+    redis_.Send(
+        {"XREVRANGE", key, "+", "-", "COUNT", "1"},
+        [this, partition, on_followed = std::move(on_followed)](const redis::Reply& reply) mutable {
+          OnTail(partition, reply, std::move(on_followed));
+        });
+  });
+}
+
+void Bus::OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed) {
+  if (!reply.ok()) return on_followed(absl::UnavailableError(std::string(reply.error())));
+  const std::string_view tail = reply.size() > 0 ? reply[0][0].text() : kEmpty;
+  Stream& stream = streams_[partition];
+  if (!std::exchange(stream.followed, true)) {
+    stream.last = ParseStreamPos(tail);
+    stream.recent_from = stream.last;
+    Wake();
+  }
+  on_followed(ParseStreamPos(tail));
+}
+
+void Bus::OnReader(bool connected) {
+  reading_ = false;
+  reader_id_ = 0;
+  if (!connected) return;
+  reader_.Send({"CLIENT", "ID"}, [this](const redis::Reply& reply) {
+    if (!reply.ok()) return;
+    reader_id_ = reply.integer();
+    Read();
+  });
+}
+
+// The blocked reader does not know of a stream that is followed from now on.
+void Bus::Wake() {
+  if (!reading_) return Read();
+  const std::string id = std::to_string(reader_id_);
+  redis_.Send({"CLIENT", "UNBLOCK", id}, [](const redis::Reply&) {});
+}
+
+void Bus::Read() {
+  if (reading_ || reader_id_ == 0) return;
+  std::vector<std::string> keys, ids;
+  for (uint32_t i = 0; i < partitions_; ++i) {
+    if (!streams_[i].followed) continue;
+    keys.push_back(routing::BusKey(i));
+    ids.push_back(FormatPos(streams_[i].last));
+  }
+  if (keys.empty()) return;
+  std::vector<std::string_view> arguments = {"XREAD", "COUNT", "128", "BLOCK", "1000", "STREAMS"};
+  arguments.insert(arguments.end(), keys.begin(), keys.end());
+  arguments.insert(arguments.end(), ids.begin(), ids.end());
+  reading_ = true;
+  reader_.Send(arguments, [this](const redis::Reply& reply) {
+    if (reply.lost()) return;  // the next connection reads on
+    reading_ = false;
+    if (!reply.ok()) {
+      log::Refusal("bus_read_failed", {{"reason", reply.error()}});
+      reactor_.After(kErrorPauseMs, [this] { Read(); });
+      return;
+    }
+    OnEntries(reply);
+    Read();
+  });
+}
+
+// [[stream, [[id, [field, value]], …]], …], or nil when the wait was in vain.
+void Bus::OnEntries(const redis::Reply& reply) {
+  for (size_t i = 0; i < reply.size(); ++i) {
+    const auto partition = partition_of_key_.find(reply[i][0].text());
+    if (partition == partition_of_key_.end()) continue;
+    const redis::Reply entries = reply[i][1];
+    for (size_t k = 0; k < entries.size(); ++k) OnEntry(partition->second, entries[k]);
+  }
+}
+
+void Bus::OnEntry(uint32_t partition, const redis::Reply& entry) {
+  Stream& stream = streams_[partition];
+  stream.last = ParseStreamPos(entry[0].text());
+  const SharedBatch batch = Parse(partition, entry);
+  if (!batch) return;
+  Confirm(partition, batch->pod(), batch->sequence());
+  // Appended again because an answer was lost.
+  if (!stream.seen.IsNew(batch->pod(), batch->sequence(), stream.last.ms)) return;
+  Remember(stream, stream.last, batch);
+  Tell(partition, stream.last, batch, on_message_);
+}
+
+Bus::SharedBatch Bus::Parse(uint32_t partition, const redis::Reply& entry) {
+  auto batch = std::make_shared<internal::v1::BusBatch>();
+  const std::string_view bytes = entry[1].size() == 2 ? entry[1][1].text() : std::string_view();
+  if (batch->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+      batch->version() == 1) {
+    return batch;
+  }
+  probe_.Refuse("bus_entry_malformed");
+  log::Refusal("bus_entry_malformed",
+               {{"partition", partition}, {"id", entry[0].text()}, {"next", "skipped"}});
+  return nullptr;
+}
+
+void Bus::Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each) {
+  uint32_t index = 0;
+  for (const BusMessage& message : batch->messages()) {
+    each(partition, {pos, index++}, SharedMessage(batch, &message));
+  }
+}
+
+void Bus::Remember(Stream& stream, StreamPos pos, SharedBatch batch) {
+  stream.recent_bytes += BytesOf(*batch);
+  stream.recent.emplace_back(pos, std::move(batch));
+  while (stream.recent_bytes > cache_bytes_ && !stream.recent.empty()) {
+    stream.recent_bytes -= BytesOf(*stream.recent.front().second);
+    stream.recent_from = stream.recent.front().first;
+    stream.recent.pop_front();
+  }
+}
+
+struct Bus::Replaying {
+  uint32_t partition = 0;
+  StreamPos from;
+  StreamPos to;
+  OnMessage each;
+  OnEnd on_end;
+};
+
+void Bus::Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage each, OnEnd on_end) {
+  const Stream& stream = streams_[partition];
+  if (stream.followed && from >= stream.recent_from) {
+    const auto behind = std::upper_bound(
+        stream.recent.begin(), stream.recent.end(), from,
+        [](StreamPos pos, const auto& remembered) { return pos < remembered.first; });
+    const std::vector<std::pair<StreamPos, SharedBatch>> entries(behind, stream.recent.end());
+    from = std::max(from, stream.last);
+    for (const auto& [pos, batch] : entries) {
+      if (pos <= to) Tell(partition, pos, batch, each);
+    }
+  }
+  if (from >= to) return on_end(true);
+  ReplayPage(std::make_shared<Replaying>(
+      Replaying{partition, from, to, std::move(each), std::move(on_end)}));
+}
+
+void Bus::ReplayPage(std::shared_ptr<Replaying> replaying) {
+  const std::string key = routing::BusKey(replaying->partition);
+  const std::string from = "(" + FormatPos(replaying->from);
+  const std::string to = FormatPos(replaying->to);
+  redis_.Send({"XRANGE", key, from, to, "COUNT", kReplayCount},
+              [this, replaying](const redis::Reply& reply) {
+                if (!reply.ok()) return replaying->on_end(false);
+                if (reply.size() == 0) return replaying->on_end(true);
+                for (size_t i = 0; i < reply.size(); ++i) {
+                  replaying->from = ParseStreamPos(reply[i][0].text());
+                  const SharedBatch batch = Parse(replaying->partition, reply[i]);
+                  if (batch) Tell(replaying->partition, replaying->from, batch, replaying->each);
+                }
+                ReplayPage(replaying);
+              });
+}
+
+}  // namespace homeport::gateway

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/base/strings.h"
+#include "services/gateway/stream/batch_appender.h"
+#include "services/gateway/stream/seen_batches.h"
+
+namespace homeport::gateway {
+
+using BusMessage = internal::v1::BusMessage;
+using SharedMessage = std::shared_ptr<const BusMessage>;  // shared by the sessions it goes to
+
+// An entry's place in a stream of Redis: "<ms>-<seq>".
+struct StreamPos {
+  uint64_t ms = 0;
+  uint64_t seq = 0;
+  friend auto operator<=>(const StreamPos&, const StreamPos&) = default;
+};
+
+// A message's place: its entry, and which of the entry's messages it is.
+struct BusPlace {
+  StreamPos pos;
+  uint32_t index = 0;
+  friend auto operator<=>(const BusPlace&, const BusPlace&) = default;
+};
+
+// Messages between clients, across pods: partitioned streams that every pod reads as far as its
+// subscriptions need. A pod appends what its clients publish and delivers what it reads, its own
+// messages included, so all see the messages of a topic in one order. Shard's thread only.
+class Bus : public BatchAppender {
+ public:
+  using OnMessage =
+      absl::AnyInvocable<void(uint32_t partition, const BusPlace&, const SharedMessage&)>;
+  using OnFollowed = absl::AnyInvocable<void(absl::StatusOr<StreamPos>)>;
+
+  // Reading has its own connection, which it blocks.
+  Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_address,
+      ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
+      OnAppended on_appended, OnMessage on_message);
+
+  void Start() { reader_.Start(); }
+  void Stop() { reader_.Stop(); }
+
+  // A retained message becomes, or with an empty payload ends, the topic's retained message
+  // [MQTT-3.3.1-5, -6].
+  void Publish(const BusMessage& message, OwedAck ack);
+
+  // Yields the end of the partition at a moment after the call, behind what this pod was to publish
+  // before it: a client's own messages are earlier than its later subscription. What is appended
+  // behind that end will be read. Error: Unavailable.
+  void Follow(uint32_t partition, OnFollowed on_followed);
+
+  // Tells `each` of the partition's messages behind `from` and up to `to`, in order, then calls
+  // `on_end`: true when none was missed but what the stream no longer has.
+  using OnEnd = absl::AnyInvocable<void(bool complete)>;
+  void Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage each, OnEnd on_end);
+
+  [[nodiscard]] uint32_t partitions() const { return partitions_; }
+  [[nodiscard]] bool IsFollowed(uint32_t partition) const { return streams_[partition].followed; }
+  [[nodiscard]] std::vector<StreamPos> positions() const;
+  // Up to where a followed partition has been read.
+  [[nodiscard]] StreamPos position(uint32_t partition) const { return streams_[partition].last; }
+  [[nodiscard]] uint32_t PartitionOf(std::string_view topic) const;
+
+ private:
+  using SharedBatch = std::shared_ptr<const internal::v1::BusBatch>;
+  struct Stream {
+    bool followed = false;
+    std::deque<std::pair<StreamPos, SharedBatch>> recent;  // every entry read behind recent_from
+    StreamPos recent_from;
+    size_t recent_bytes = 0;
+    StreamPos last;
+    SeenBatches seen;
+  };
+  void OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed);
+  void OnReader(bool connected);
+  void Wake();
+  void Read();
+  void OnEntries(const redis::Reply& reply);
+  void OnEntry(uint32_t partition, const redis::Reply& entry);
+  [[nodiscard]] SharedBatch Parse(uint32_t partition, const redis::Reply& entry);
+  static void Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each);
+  void Remember(Stream& stream, StreamPos pos, SharedBatch batch);
+  struct Replaying;
+  void ReplayPage(std::shared_ptr<Replaying> replaying);
+
+  net::Reactor& reactor_;
+  redis::Client& redis_;
+  ShardProbe& probe_;
+  OnMessage on_message_;
+  const uint32_t partitions_;
+  const uint64_t cache_bytes_;  // of one partition
+  std::vector<Stream> streams_;
+  absl::flat_hash_map<std::string, uint32_t, StringHash, StringEqual> partition_of_key_;
+  redis::Client reader_;
+  int64_t reader_id_ = 0;  // Redis's number of the reading connection
+  bool reading_ = false;
+};
+
+}  // namespace homeport::gateway

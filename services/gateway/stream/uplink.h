@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+#include "libs/routing/envelope.h"
+#include "libs/routing/keys.h"
+#include "services/gateway/stream/batch_appender.h"
+
+namespace homeport::gateway {
+
+// Everything going up to the registry, in the partition of its device. Shard's thread only.
+class Uplink : public BatchAppender {
+ public:
+  Uplink(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, uint32_t partitions,
+         Options options, OnAppended on_appended)
+      : BatchAppender(reactor, redis, probe, WithStreams(std::move(options), partitions),
+                      std::move(on_appended)),
+        partitions_(partitions) {}
+
+  // The message, and the acknowledgement owed for it (packet_id 0: none).
+  void Append(const routing::Uplink& message, OwedAck ack) {
+    // Presence is for watchers, not for a client that waits.
+    const Haste haste = message.kind == routing::UplinkKind::kConnected ||
+                                message.kind == routing::UplinkKind::kDisconnected
+                            ? Haste::kCanWait
+                            : Haste::kNow;
+    BatchAppender::Append(routing::PartitionOf(message.device, partitions_), ack, haste,
+                          [&](std::string& batch) { routing::AppendUplink(batch, message); });
+  }
+  // An acknowledgement for something that is not appended, to follow those of `device` before it.
+  void AppendAck(std::string_view device, OwedAck ack) {
+    BatchAppender::AppendAck(routing::PartitionOf(device, partitions_), ack);
+  }
+
+ private:
+  static Options WithStreams(Options options, uint32_t partitions) {
+    for (uint32_t i = 0; i < partitions; ++i) options.streams.push_back(routing::UplinkKey(i));
+    return options;
+  }
+  const uint32_t partitions_;
+};
+
+}  // namespace homeport::gateway
