@@ -208,6 +208,8 @@ def away(stack):
     user, password = harness.credentials(stack, "sleeper")
     client.connect("sleeper", user, password, clean=False)
     client.subscribe("device/sleeper/down/#")
+    eventually(lambda: stack.database.number("SELECT count(*) FROM device WHERE id = 'sleeper'"),
+               "the device is registered")
     client.disconnect()
     found = eventually(lambda: (s := get(stack, "sleeper")).state == pb.Session.STATE_AWAY and s,
                        "the session that waits")
