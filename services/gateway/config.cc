@@ -34,7 +34,8 @@ void DeclareAddresses(config::Table& table, GatewayConfig& c) {
   table.Text("proxy-from", &c.proxy_from,
              {.unit = "addresses and ranges, joined by commas",
               .doc = "load balancers whose connections begin with a PROXY header, version 1 or 2"});
-  table.Text("grpc-listen", &c.grpc_listen, {.unit = "host:port", .doc = "ControlService, SessionService"});
+  table.Text("grpc-listen", &c.grpc_listen,
+             {.unit = "host:port", .doc = "ControlService, SessionService"});
   table.Text("metrics-listen", &c.metrics_listen,
              {.unit = "host:port", .doc = "/metrics, /livez, /readyz over HTTP"});
   table.Text("redis", &c.redis, {.unit = "host:port or socket path", .doc = "Redis"});
@@ -82,11 +83,13 @@ void DeclareIdentity(config::Table& table, GatewayConfig& c) {
              {.doc = "let any MQTT client in, for protocol test suites; loopback only"});
 }
 
-void DeclareLimits(config::Table& table, GatewayConfig& c) {
-  table.Int("sessions-max", &c.sessions_max,
-            {.min = 1, .max = 4'000'000'000, .doc = "sessions of one reactor"});
+void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
   table.Int("packet-bytes-max", &c.packet_bytes_max,
             {.min = 1024, .max = 16 << 20, .unit = "bytes", .doc = "one MQTT packet"});
+  table.Int("topic-bytes-max", &c.topic_bytes_max,
+            {.min = 64, .max = 65'535, .unit = "bytes", .doc = "one topic or filter"});
+  table.Int("topic-levels-max", &c.topic_levels_max,
+            {.min = 8, .max = 256, .doc = "levels of one topic or filter"});
   table.Int("output-bytes-max", &c.output_bytes_max,
             {.min = 4096,
              .max = 64 << 20,
@@ -126,6 +129,11 @@ void DeclareLimits(config::Table& table, GatewayConfig& c) {
              .max = 256 << 20,
              .unit = "bytes",
              .doc = "kept for a session whose client is away"});
+}
+
+void DeclareReactorLimits(config::Table& table, GatewayConfig& c) {
+  table.Int("sessions-max", &c.sessions_max,
+            {.min = 1, .max = 4'000'000'000, .doc = "sessions of one reactor"});
   table.Int("connect-deadline-s", &c.connect_deadline_s,
             {.min = 1, .max = 600, .unit = "s", .doc = "from accept to CONNACK, TLS included"});
   table.Int("tls-handshakes-max", &c.tls_handshakes_max,
@@ -292,7 +300,8 @@ void DeclareDepartures(config::Table& table, GatewayConfig& c) {
 void Declare(config::Table& table, GatewayConfig& c) {
   DeclareAddresses(table, c);
   DeclareIdentity(table, c);
-  DeclareLimits(table, c);
+  DeclareSessionLimits(table, c);
+  DeclareReactorLimits(table, c);
   DeclareClientLimits(table, c);
   DeclareTuning(table, c);
   DeclareDepartures(table, c);

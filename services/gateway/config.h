@@ -40,6 +40,8 @@ struct GatewayConfig {
   uint64_t uplink_buffer_bytes = 64 << 20;
   uint32_t sessions_max = 1'000'000;
   uint32_t packet_bytes_max = 256 << 10;
+  uint32_t topic_bytes_max = 256;
+  uint32_t topic_levels_max = 16;
   uint32_t output_bytes_max = 1 << 20;
   uint32_t publishes_per_second = 100;
   uint32_t bytes_per_second = 512 << 10;

@@ -7,6 +7,7 @@
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/base/log.h"
 #include "libs/mqtt/decode.h"
+#include "services/gateway/flow/decode_options.h"
 
 namespace homeport::gateway {
 namespace {
@@ -55,8 +56,7 @@ FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
 }
 
 FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame) {
-  mqtt::DecodeOptions options;
-  options.version = session.version;
+  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::Packet packet;
   if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
     c_.probe.Refuse(mqtt::Name(error.reason));

@@ -10,6 +10,7 @@
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
+#include "services/gateway/flow/decode_options.h"
 #include "services/gateway/flow/permissions.h"
 #include "services/gateway/flow/publish_flow.h"
 #include "services/gateway/session/departures.h"
@@ -79,8 +80,7 @@ ConnectFlow::ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle
       pace_(PaceOptions(context.config)) {}
 
 FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) {
-  mqtt::DecodeOptions options;
-  options.limits.packet_bytes_max = c_.config.packet_bytes_max;
+  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, mqtt::Version::k311);
   mqtt::Packet packet;
   if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
     const auto version = mqtt::ConnackVersion(frame.body);

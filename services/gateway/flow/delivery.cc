@@ -5,6 +5,7 @@
 #include "libs/base/log.h"
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
+#include "services/gateway/flow/decode_options.h"
 #include "services/gateway/flow/subscribe_flow.h"
 
 namespace homeport::gateway {
@@ -234,8 +235,7 @@ bool Delivery::CheckAnswer(Session& session, uint16_t packet_id, Awaiting answer
 }
 
 bool Delivery::DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Packet* packet) {
-  mqtt::DecodeOptions options;
-  options.version = session.version;
+  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   const mqtt::DecodeError error = mqtt::Decode(frame, options, packet);
   if (error.ok()) return true;
   c_.probe.Refuse(mqtt::Name(error.reason));

@@ -8,6 +8,7 @@
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "services/gateway/control/command_table.h"
+#include "services/gateway/flow/decode_options.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
 
@@ -57,8 +58,7 @@ std::string WrapProvision(const Identity& identity, bool anonymous, std::string_
 }  // namespace
 
 FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) {
-  mqtt::DecodeOptions options;
-  options.version = session.version;
+  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::PublishView publish;
   if (const mqtt::DecodeError error = mqtt::DecodePublishView(frame, options, &publish)) {
     c_.probe.Refuse(mqtt::Name(error.reason));
@@ -276,8 +276,7 @@ void PublishFlow::Acknowledge(Session& session, const mqtt::PublishView& publish
 }
 
 FrameOutcome PublishFlow::OnPubrel(Session& session, const mqtt::Frame& frame) {
-  mqtt::DecodeOptions options;
-  options.version = session.version;
+  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::Packet packet;
   if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
     c_.probe.Refuse(mqtt::Name(error.reason));

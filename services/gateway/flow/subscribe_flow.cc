@@ -10,6 +10,7 @@
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
+#include "services/gateway/flow/decode_options.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
 #include "services/gateway/inspect/lifecycle.h"
@@ -73,8 +74,7 @@ struct SubscribeFlow::Answer {
 };
 
 FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& frame) {
-  mqtt::DecodeOptions options;
-  options.version = session.version;
+  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::Packet packet;
   if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
     c_.probe.Refuse(mqtt::Name(error.reason));
@@ -235,8 +235,7 @@ ReasonCode SubscribeFlow::Check(const Session& session,
   if (shared && !mqtt::ParseSharedFilter(subscription.filter)) {
     return ReasonCode::kTopicFilterInvalid;
   }
-  if (subscription.filter.size() > mqtt::Limits().topic_bytes_max ||
-      mqtt::LevelCount(subscription.filter) > mqtt::Limits().topic_levels_max) {
+  if (!mqtt::IsWithinLimits(subscription.filter, LimitsOf(c_.config))) {
     return ReasonCode::kTopicFilterInvalid;
   }
   const Identity& identity = *session.identity;
@@ -278,8 +277,7 @@ ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& sub
 }
 
 FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& frame) {
-  mqtt::DecodeOptions options;
-  options.version = session.version;
+  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::Packet packet;
   if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
     c_.probe.Refuse(mqtt::Name(error.reason));

@@ -18,7 +18,9 @@ def run(context):
     only = os.environ.get("HOMEPORT_CONFORMANCE_ONLY", "")
     turns = [(case, version) for case in script.load() for version in case.versions
              if only in f"{case.file}: {case.name}"]
-    with harness.stack(context.bin, profile="conformance") as running:
+    # The profile lifts these limits, which some scripts are to meet.
+    limits = {"topic-bytes-max": 256, "topic-levels-max": 16}
+    with harness.stack(context.bin, profile="conformance", gateway_settings=limits) as running:
         addresses = [gateway.listen["mqtt"] for gateway in running.gateways]
         numbered = list(enumerate(turns))
         # First, while there are no retained messages of others.
