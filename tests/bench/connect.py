@@ -5,7 +5,7 @@ import support
 
 SECONDS = 6
 TURNS = 3
-CONCURRENCY = 64
+CONCURRENCY = 512
 
 
 def run(bench):

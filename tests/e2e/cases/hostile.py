@@ -22,7 +22,9 @@ PING, PONG = b"\xc0\0", b"\xd0\0"
 
 
 def run(context):
-    with harness.stack(context.bin, profile="conformance", gateways=1) as running:
+    limits = {"topic-bytes-max": 256, "topic-levels-max": 16}  # the profile has others
+    with harness.stack(context.bin, profile="conformance", gateways=1,
+                       gateway_settings=limits) as running:
         battery = Battery(running)
         battery.warm_up()
         before = battery.resident()

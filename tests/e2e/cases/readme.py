@@ -13,7 +13,8 @@ def run(arguments):
     blocks = re.findall(r"```sh\n(.*?)```", walk, re.S)
     check(len(blocks) >= 5, f"the README's walk has {len(blocks)} blocks")
     with harness.stack(arguments.bin) as stack:
-        script = "set -e\n" + "\n".join(blocks) + "\nkill $(jobs -p)\n"
+        # What a block leaves in the background ends with the walk, however that ends.
+        script = "set -e\ntrap 'kill $(jobs -p)' EXIT\n" + "\n".join(blocks)
         script = script.replace(".homeport/env", str(stack.state.path("env")))
         result = subprocess.run(["bash", "-c", script], cwd=harness.REPOSITORY, capture_output=True,
                                 text=True, timeout=150)
