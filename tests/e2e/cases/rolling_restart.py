@@ -127,6 +127,7 @@ def shed(context):
         roamers = [Roamer(addresses, f"mover-{number}", wanted=1) for number in range(40)]
         for roamer in roamers:
             roamer.start()
+        eventually(lambda: online(stack, 0) == 40, "the first gateway has all of them")
         addresses.append(stack.add_gateway().listen["mqtt"])
         meters = [Meter(gateway, per_second, at_once=1) for gateway in stack.gateways]
         eventually(lambda: abs(online(stack, 0) - 20) <= 7 and abs(online(stack, 1) - 20) <= 7,
