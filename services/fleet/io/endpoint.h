@@ -16,6 +16,8 @@ struct Endpoint {
   std::string host;  // what its certificate must name
   sockaddr_storage address{};
   socklen_t address_bytes = 0;
+  sockaddr_storage source{};   // connects from this address, of the same family
+  socklen_t source_bytes = 0;  // 0: from any
 };
 
 // "host:port", or "[ipv6]:port". Blocks on name resolution; takes the first address.

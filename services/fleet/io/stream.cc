@@ -22,6 +22,11 @@ void Stream::Open(const Endpoint& endpoint, const TlsClient* tls, std::string fi
   }
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (endpoint.source_bytes > 0) {
+    // The port is chosen with the destination known, so that many sockets may share it.
+    setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    (void)bind(fd_, reinterpret_cast<const sockaddr*>(&endpoint.source), endpoint.source_bytes);
+  }
   unsent_ = std::move(first_bytes);
   if (tls != nullptr) ssl_ = tls->NewConnection(fd_, endpoint.host);
   state_ = State::kConnecting;

@@ -18,6 +18,9 @@ void DeclareCommon(LoadOptions* o, config::Table* t) {
            .required = true});
   t->Flag("tls", &o->tls, {.doc = "Connect over TLS 1.3"});
   t->Text("ca", &o->ca, {.unit = "PEM file", .doc = "CA of the servers' certificates, for --tls"});
+  t->Text(
+      "source", &o->source,
+      {.doc = "Address to connect from: each has ports of its own. Empty: the system's choice"});
   t->Text("fleet-key", &o->fleet_key,
           {.doc = "Compute each session's password from this key", .secret = true});
   t->Text("product", &o->product, {.doc = "Product of the user names, for --fleet-key"});
@@ -179,6 +182,14 @@ absl::StatusOr<Load> Prepare(const LoadOptions& options) {
   Load load;
   load.options = options;
   HP_ASSIGN_OR_RETURN(load.targets, fleet::ResolveEndpoints(options.target));
+  if (!options.source.empty()) {
+    HP_ASSIGN_OR_RETURN(const fleet::Endpoint source,
+                        fleet::ResolveEndpoint(options.source + ":0"));
+    for (fleet::Endpoint& target : load.targets) {
+      target.source = source.address;
+      target.source_bytes = source.address_bytes;
+    }
+  }
   HP_ASSIGN_OR_RETURN(load.server_pids, ParsePids(options.server_pids));
   if (options.tls) {
     HP_ASSIGN_OR_RETURN(load.tls, fleet::TlsClient::Create(options.ca));

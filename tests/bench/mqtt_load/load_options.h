@@ -19,6 +19,7 @@ struct LoadOptions {
   std::string target = "127.0.0.1:1883";
   bool tls = false;
   std::string ca;
+  std::string source;
   std::string fleet_key;
   std::string product;
   std::string user;
