@@ -1,6 +1,6 @@
 // ThreadSanitizer does not see into Debian's Abseil, so that what absl::Mutex guards would look
-// unguarded to it. This file, part of the `tsan` preset alone, stands before the library's functions
-// and tells ThreadSanitizer what they do.
+// unguarded to it. This file, part of the `tsan` preset alone, stands before the library's
+// functions and tells ThreadSanitizer what they do.
 #include <absl/synchronization/mutex.h>
 #include <absl/synchronization/notification.h>
 #include <absl/time/time.h>
@@ -93,8 +93,7 @@ void Mutex::ReaderUnlock() {
 }
 
 void Mutex::Await(const Condition& condition) {
-  HP_LIBRARY(void (*)(Mutex*, const Condition&),
-             "_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
+  HP_LIBRARY(void (*)(Mutex*, const Condition&), "_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
   const Released released(this);
   real(this, condition);
 }
