@@ -168,14 +168,31 @@ template <typename T, typename Request, typename Response, typename Convert>
 void Directory::Fetch(DirectoryCache<T>& cache, std::string name, Request request, Convert convert,
                       typename DirectoryCache<T>::Done done) {
   if (!cache.Join(name, std::move(done))) return;
-  Ask<Request, Response>(std::move(request), [&cache, name = std::move(name),
-                                              convert](absl::StatusOr<Response> answer) {
+  AskFor<T, Request, Response>(cache, std::move(name), std::move(request), std::move(convert));
+}
+
+template <typename T, typename Request, typename Response, typename Convert>
+void Directory::AskFor(DirectoryCache<T>& cache, std::string name, Request request,
+                       Convert convert) {
+  Request asked = request;
+  Ask<Request, Response>(std::move(asked), [this, &cache, name = std::move(name),
+                                            request = std::move(request),
+                                            convert](absl::StatusOr<Response> answer) {
+    using Stored = typename DirectoryCache<T>::Stored;
     const absl::Status status = answer.status();
-    const bool stale =
+    const Stored stored =
         cache.Store(name, answer.ok() ? convert(*std::move(answer)) : absl::StatusOr<T>(status));
-    if (!stale) return;
-    log::Refusal("directory_stale",
-                 {{"name", name}, {"reason", status}, {"next", "the cached answer is used"}});
+    if (stored == Stored::kAskAgain) {
+      return AskFor<T, Request, Response>(cache, name, request, convert);
+    }
+    if (stored == Stored::kStale) {
+      log::Refusal("directory_stale",
+                   {{"name", name}, {"reason", status}, {"next", "the cached answer is used"}});
+    } else if (!status.ok() && !absl::IsNotFound(status)) {
+      log::Refusal(
+          "directory_failed",
+          {{"name", name}, {"reason", status}, {"next", "whoever waits for it is refused"}});
+    }
   });
 }
 

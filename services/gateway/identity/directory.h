@@ -96,6 +96,9 @@ class Directory {
   template <typename T, typename Request, typename Response, typename Convert>
   void Fetch(DirectoryCache<T>& cache, std::string name, Request request, Convert convert,
              typename DirectoryCache<T>::Done done);
+  // Until the cache has an answer that no change has overtaken.
+  template <typename T, typename Request, typename Response, typename Convert>
+  void AskFor(DirectoryCache<T>& cache, std::string name, Request request, Convert convert);
   template <typename Request, typename Response, typename Done>
   void Ask(Request request, Done done);
   void CallBegins(Begin begin) ABSL_LOCKS_EXCLUDED(mutex_);

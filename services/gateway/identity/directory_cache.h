@@ -61,32 +61,41 @@ class DirectoryCache {
     entry.waiting.push_back(std::move(done));
     if (entry.waiting.size() > 1) return false;
     entry.forgotten = false;
+    entry.asks = 1;
     return true;
   }
 
-  // The end of a fetch; true when an old answer takes the place of a failure.
-  bool Store(const std::string& name, Answer fetched) ABSL_LOCKS_EXCLUDED(mutex_) {
+  enum class Stored : uint8_t {
+    kAsFetched,
+    kStale,     // an old answer takes the place of a failure
+    kAskAgain,  // a change overtook the answer: those that wait get that of a further fetch
+  };
+
+  // The end of a fetch.
+  Stored Store(const std::string& name, Answer fetched) ABSL_LOCKS_EXCLUDED(mutex_) {
     std::vector<Done> waiting;
-    bool stale = false;
+    Stored stored = Stored::kAsFetched;
     {
       absl::MutexLock lock(&mutex_);
       Entry& entry = entries_[name];
+      const bool overtaken = std::exchange(entry.forgotten, false);
+      if (overtaken && entry.asks++ < kAsksMax) return Stored::kAskAgain;
       waiting.swap(entry.waiting);
       const bool negative = options_.is_negative(fetched);
-      if (std::exchange(entry.forgotten, false)) {
+      if (overtaken) {
         fetched = absl::UnavailableError("changed while it was fetched");
       } else if (fetched.ok() || negative) {
         entry.answer = fetched;
         entry.expires =
             clock_.Now() + Jittered(negative ? options_.negative_ttl_ms : options_.ttl_ms);
       } else if (entry.answer.ok()) {
-        stale = true;
+        stored = Stored::kStale;
         fetched = entry.answer;
         entry.expires = clock_.Now() + Jittered(kRetryMs);
       }
     }
     for (Done& done : waiting) done(fetched);
-    return stale;
+    return stored;
   }
 
   // The answer is wrong from now on, that of a fetch under way too.
@@ -112,12 +121,14 @@ class DirectoryCache {
     return options;
   }
   static constexpr int64_t kRetryMs = 2'000;
+  static constexpr uint8_t kAsksMax = 4;  // of one fetch
 
   struct Entry {
     Answer answer = absl::UnavailableError("not fetched");
     MonoMs expires;
     std::vector<Done> waiting;
     bool forgotten = false;  // since the fetch under way began
+    uint8_t asks = 0;        // of the fetch under way
 
     void Forget() {
       answer = absl::UnavailableError("not fetched");

@@ -24,11 +24,15 @@ if ARGV[4] == '0' and redis.call('HLEN', KEYS[1]) == 1 then
   redis.call('HSET', KEYS[1], ARGV[1] .. ARGV[2], epoch)
   return {epoch}
 end
+local function refuse(why)  -- as if it had never been
+  redis.call('HINCRBY', KEYS[1], 'e', -1)
+  return {why}
+end
 local record = redis.call('HGETALL', KEYS[1])
 local former, former_field, clients = false, nil, 0
 for i = 1, #record, 2 do
   local field = record[i]
-  if field == 'x' then return {-1} end
+  if field == 'x' then return refuse(-1) end
   local place, suffix = string.match(field, '^(%S+ %S+)(.*)$')
   if place then
     clients = clients + 1
@@ -37,7 +41,7 @@ for i = 1, #record, 2 do
     end
   end
 end
-if not former and clients >= 8 then return {-2} end
+if not former and clients >= 8 then return refuse(-2) end
 if former then redis.call('HDEL', KEYS[1], former_field) end
 redis.call('HSET', KEYS[1], ARGV[1] .. ARGV[2], epoch)
 if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'k', '1') end

@@ -6,6 +6,8 @@
 namespace homeport::gateway {
 namespace {
 
+using Stored = DirectoryCache<int>::Stored;
+
 class TestClock final : public Clock {
  public:
   [[nodiscard]] MonoMs Now() const override { return {now_ms}; }
@@ -73,7 +75,7 @@ TEST_CASE("a failure is not remembered, and an old answer takes its place") {
   world.Fetch("a", 5);
   world.clock.now_ms += 100'000;
   CHECK(world.Join("a"));
-  CHECK(world.cache.Store("a", absl::UnavailableError("")));
+  CHECK(world.cache.Store("a", absl::UnavailableError("")) == Stored::kStale);
   CHECK(world.answers.back() == absl::StatusOr<int>(5));
   CHECK(world.Has("a"));
 }
@@ -84,15 +86,31 @@ TEST_CASE("what is forgotten is not used again, not even as an old answer") {
   world.cache.Forget("a");
   CHECK_FALSE(world.Has("a"));
   CHECK(world.Join("a"));
-  CHECK_FALSE(world.cache.Store("a", absl::UnavailableError("")));
+  CHECK(world.cache.Store("a", absl::UnavailableError("")) == Stored::kAsFetched);
   CHECK(absl::IsUnavailable(world.answers.back().status()));
 }
 
-TEST_CASE("an answer that was overtaken by a change is nobody's") {
+TEST_CASE("an answer that was overtaken by a change is nobody's: it is asked for again") {
   World world;
   CHECK(world.Join("a"));
   world.cache.Forget("a");
-  world.cache.Store("a", 5);
+  CHECK(world.cache.Store("a", 5) == Stored::kAskAgain);
+  CHECK(world.answers.empty());
+  CHECK_FALSE(world.Has("a"));
+  CHECK_FALSE(world.Join("a"));  // which waits for the second answer too
+  CHECK(world.cache.Store("a", 7) == Stored::kAsFetched);
+  CHECK(world.answers == std::vector<absl::StatusOr<int>>{7, 7});
+}
+
+TEST_CASE("a name that changes all the time is given up") {
+  World world;
+  CHECK(world.Join("a"));
+  int asks = 0;
+  do {
+    world.cache.Forget("a");
+    ++asks;
+  } while (world.cache.Store("a", asks) == Stored::kAskAgain);
+  CHECK(asks == 4);
   CHECK(absl::IsUnavailable(world.answers.back().status()));
   CHECK_FALSE(world.Has("a"));
   world.Fetch("a", 6);
