@@ -95,9 +95,8 @@ DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* fr
 }
 
 Delivery::DirectResult Delivery::SendDirect(Session& session, OutMessage out, uint16_t* packet_id) {
-  const bool has_output = session.cold && !session.cold->output.empty();
   const bool is_acknowledged = out.qos != Qos::kAtMostOnce;
-  if (has_output || (is_acknowledged && session.Cold().outbound.size() >= Window(session))) {
+  if (session.writing || (is_acknowledged && session.Cold().outbound.size() >= Window(session))) {
     return DirectResult::kWindowFull;
   }
   bool is_written = false;

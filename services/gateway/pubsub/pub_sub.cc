@@ -281,6 +281,7 @@ void PubSub::OnMessage(uint32_t partition, const BusPlace& place, const SharedMe
     sessions.push_back(session->handle());
   });
   for (const SessionHandle handle : sessions) {
+    c_.io.Cork();
     if (Session* session = c_.io.sessions().FindKept(handle)) DeliverTo(*session, from, message);
   }
   std::vector<SharedGroup*> groups;

@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kTlsReadsPerEvent = 8;
 constexpr size_t kWebSocketReadBytes = 20 << 10;
+constexpr size_t kCorkedBytesMax = 256 << 10;  // of all sessions
 static_assert(kWebSocketReadBytes >= net::Transport::kReadBytesMin);
 static_assert(kReadBytes >= net::Transport::kReadBytesMin);
 
@@ -97,8 +98,7 @@ void SessionIo::OnArrival(Session& session, Arrivals::Result result) {
     Take(session, Unframe(session, result.bytes, 0));
     if (!session.is_open()) return;
   }
-  const bool has_output = session.cold && !session.cold->output.empty();
-  Arm(session, !session.paused, has_output);
+  Arm(session, !session.paused, HasOutput(session));
   // TLS may have read the first packet together with the end of its handshake.
   if (session.transport.is_tls() && !session.paused) Read(session);
 }
@@ -237,7 +237,7 @@ void SessionIo::Send(Session& session, std::string_view bytes) { Send(session, b
 void SessionIo::Send(Session& session, std::string_view head, std::string_view body) {
   if (!session.is_open()) return;
   if (session.websocket) return SendWhole(session, web_sockets_.Frame(head, body));
-  if (session.cold && !session.cold->output.empty()) {
+  if (corked_ || HasOutput(session)) {
     Queue(session, head);
     if (session.is_open() && !body.empty()) Queue(session, body);
     return;
@@ -251,7 +251,7 @@ void SessionIo::Send(Session& session, std::string_view head, std::string_view b
 }
 
 void SessionIo::SendWhole(Session& session, std::string_view bytes) {
-  if (session.cold && !session.cold->output.empty()) return Queue(session, bytes);
+  if (corked_ || HasOutput(session)) return Queue(session, bytes);
   const net::IoResult result = session.transport.Write(bytes);
   if (result.status == net::IoStatus::kError || result.status == net::IoStatus::kClosed) {
     return Close(session, {"CONNECTION_LOST", {}, "write failed"});
@@ -266,8 +266,30 @@ void SessionIo::Queue(Session& session, std::string_view bytes) {
     probe_.Refuse("slow_consumer");
     return Close(session, {"SERVER_INITIATED_DISCONNECT", {}, "output_bytes_max: slow consumer"});
   }
+  const bool is_first = cold.output.empty();
   cold.output.append(bytes);
-  Arm(session, session.reading, true);
+  if (!corked_) return Arm(session, session.reading, true);
+  if (is_first) gathered_.push_back(session.handle());
+  corked_bytes_ += bytes.size();
+}
+
+void SessionIo::Cork() {
+  if (corked_bytes_ >= kCorkedBytesMax) Uncork();
+  if (corked_) return;
+  corked_ = true;
+  reactor_.Defer([this] { Uncork(); });
+}
+
+void SessionIo::Uncork() {
+  corked_ = false;
+  corked_bytes_ = 0;
+  std::vector<SessionHandle> gathered;
+  gathered.swap(gathered_);
+  for (const SessionHandle handle : gathered) {
+    if (Session* session = sessions_.Find(handle)) WriteQueued(*session);
+  }
+  gathered.clear();
+  if (gathered_.empty()) gathered_.swap(gathered);  // keeps the capacity
 }
 
 void SessionIo::WriteQueued(Session& session) {
@@ -276,7 +298,7 @@ void SessionIo::WriteQueued(Session& session) {
   while (cold.output_sent < cold.output.size()) {
     const net::IoResult result =
         session.transport.Write(std::string_view(cold.output).substr(cold.output_sent));
-    if (result.status == net::IoStatus::kWouldBlock) return;
+    if (result.status == net::IoStatus::kWouldBlock) return Arm(session, session.reading, true);
     if (result.status != net::IoStatus::kOk) {
       return Close(session, {"CONNECTION_LOST", {}, "write failed"});
     }
@@ -332,10 +354,17 @@ std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) 
   return bytes;
 }
 
+// Whether all that was gathered for the session is sent.
+bool SessionIo::SendGathered(Session& session) {
+  if (!HasOutput(session)) return true;
+  if (session.writing) return false;
+  const auto rest = std::string_view(session.cold->output).substr(session.cold->output_sent);
+  return session.transport.Write(rest).bytes == rest.size();
+}
+
 // Best effort: the socket closes anyway.
 void SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
-  if (session.phase < Phase::kAwaitConnect) return;
-  if (session.cold && !session.cold->output.empty()) return;
+  if (session.phase < Phase::kAwaitConnect || !SendGathered(session)) return;
   std::string bytes = Goodbye(session, cause);
   std::string_view why;
   if (session.websocket && !web_sockets_.Ended(session, &why)) {

@@ -78,6 +78,10 @@ class SessionIo {
   // Two pieces in one packet: a header and a payload that need not be copied together.
   void Send(Session& session, std::string_view head, std::string_view body);
 
+  // From now to the end of the loop iteration what is sent is gathered, so that a session gets all
+  // its messages in one write. Call it before each send of a burst: it bounds what is gathered.
+  void Cork();
+
   // Watches the keep-alive of a session just accepted.
   void WatchKeepAlive(const Session& session);
   // Reads on after FrameOutcome::kPause or kRetry.
@@ -121,6 +125,12 @@ class SessionIo {
   void KeepInput(Session& session, std::string_view rest);
   void WriteQueued(Session& session);
   void Queue(Session& session, std::string_view bytes);
+  // Whether bytes wait that come before any others.
+  [[nodiscard]] static bool HasOutput(const Session& session) {
+    return session.cold && !session.cold->output.empty();
+  }
+  void Uncork();
+  [[nodiscard]] bool SendGathered(Session& session);
   void Arm(Session& session, bool reading, bool writing);
   void Touch(Session& session);
   void OnDeadline(net::TimerWheel::Entry entry);
@@ -139,6 +149,9 @@ class SessionIo {
   WebSockets web_sockets_;
   std::vector<char> buffer_;  // shared by all reads: nothing in it outlives one
   std::vector<SessionHandle> rate_paused_;
+  bool corked_ = false;
+  size_t corked_bytes_ = 0;              // of the output of:
+  std::vector<SessionHandle> gathered_;  // whose sockets may take it, once uncorked
 };
 
 }  // namespace homeport::gateway

@@ -23,10 +23,12 @@ BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t part
   return options;
 }
 
-// In memory, which is several times what small messages take on the wire.
-size_t BytesOf(const internal::v1::BusBatch& batch) {
-  constexpr size_t kSharedPointerBytes = 64;
-  return batch.SpaceUsedLong() + kSharedPointerBytes;
+// In memory, which is several times what small messages take on the wire: a message with its
+// strings and what the allocator adds. Asking Protobuf for it costs more than delivering does.
+size_t BytesOf(const internal::v1::BusBatch& batch, size_t wire_bytes) {
+  constexpr size_t kBatchBytes = 256;
+  constexpr size_t kMessageBytes = sizeof(BusMessage) + 7 * (sizeof(std::string) + 16);
+  return kBatchBytes + wire_bytes + static_cast<size_t>(batch.messages_size()) * kMessageBytes;
 }
 
 std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.seq); }
@@ -156,7 +158,7 @@ void Bus::OnEntry(uint32_t partition, const redis::Reply& entry) {
   Confirm(partition, batch->pod(), batch->sequence());
   // Appended again because an answer was lost.
   if (!stream.seen.IsNew(batch->pod(), batch->sequence(), stream.last.ms)) return;
-  Remember(stream, stream.last, batch);
+  Remember(stream, {stream.last, batch, BytesOf(*batch, entry[1][1].text().size())});
   Tell(partition, stream.last, batch, on_message_);
 }
 
@@ -180,12 +182,12 @@ void Bus::Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMe
   }
 }
 
-void Bus::Remember(Stream& stream, StreamPos pos, SharedBatch batch) {
-  stream.recent_bytes += BytesOf(*batch);
-  stream.recent.emplace_back(pos, std::move(batch));
+void Bus::Remember(Stream& stream, Remembered entry) {
+  stream.recent_bytes += entry.bytes;
+  stream.recent.push_back(std::move(entry));
   while (stream.recent_bytes > cache_bytes_ && !stream.recent.empty()) {
-    stream.recent_bytes -= BytesOf(*stream.recent.front().second);
-    stream.recent_from = stream.recent.front().first;
+    stream.recent_bytes -= stream.recent.front().bytes;
+    stream.recent_from = stream.recent.front().pos;
     stream.recent.pop_front();
   }
 }
@@ -203,11 +205,11 @@ void Bus::Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage eac
   if (stream.followed && from >= stream.recent_from) {
     const auto behind = std::upper_bound(
         stream.recent.begin(), stream.recent.end(), from,
-        [](StreamPos pos, const auto& remembered) { return pos < remembered.first; });
-    const std::vector<std::pair<StreamPos, SharedBatch>> entries(behind, stream.recent.end());
+        [](StreamPos pos, const Remembered& remembered) { return pos < remembered.pos; });
+    const std::vector<Remembered> entries(behind, stream.recent.end());
     from = std::max(from, stream.last);
-    for (const auto& [pos, batch] : entries) {
-      if (pos <= to) Tell(partition, pos, batch, each);
+    for (const Remembered& entry : entries) {
+      if (entry.pos <= to) Tell(partition, entry.pos, entry.batch, each);
     }
   }
   if (from >= to) return on_end(true);

@@ -75,9 +75,14 @@ class Bus : public BatchAppender {
 
  private:
   using SharedBatch = std::shared_ptr<const internal::v1::BusBatch>;
+  struct Remembered {
+    StreamPos pos;
+    SharedBatch batch;
+    size_t bytes = 0;
+  };
   struct Stream {
     bool followed = false;
-    std::deque<std::pair<StreamPos, SharedBatch>> recent;  // every entry read behind recent_from
+    std::deque<Remembered> recent;  // every entry read behind recent_from
     StreamPos recent_from;
     size_t recent_bytes = 0;
     StreamPos last;
@@ -91,7 +96,7 @@ class Bus : public BatchAppender {
   void OnEntry(uint32_t partition, const redis::Reply& entry);
   [[nodiscard]] SharedBatch Parse(uint32_t partition, const redis::Reply& entry);
   static void Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each);
-  void Remember(Stream& stream, StreamPos pos, SharedBatch batch);
+  void Remember(Stream& stream, Remembered entry);
   struct Replaying;
   void ReplayPage(std::shared_ptr<Replaying> replaying);
 
