@@ -96,7 +96,7 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
              .unit = "bytes",
              .doc = "waiting for one slow client, which is disconnected beyond it"});
   table.Int("publishes-per-second", &c.publishes_per_second,
-            {.min = 0, .max = 1'000'000, .doc = "of one session, read no faster; 0: no limit"});
+            {.min = 0, .max = 60'000, .doc = "of one session, read no faster; 0: no limit"});
   table.Int("bytes-per-second", &c.bytes_per_second,
             {.min = 0,
              .max = 1 << 30,
@@ -167,6 +167,10 @@ void DeclareReactorLimits(config::Table& table, GatewayConfig& c) {
             {.min = 1, .max = 1'000'000, .doc = "commands of one reactor awaiting their device"});
   table.Int("watches-max", &c.watches_max,
             {.min = 1, .max = 10'000'000, .doc = "watched devices of one reactor"});
+  table.Int("watch-calls-max", &c.watch_calls_max,
+            {.min = 1,
+             .max = 1'000'000,
+             .doc = "Watch calls of this pod; each may keep 256 events for a slow reader"});
   table.Int("session-calls-max", &c.session_calls_max,
             {.min = 1,
              .max = 100'000,
@@ -265,6 +269,11 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
              .max = 3000,
              .unit = "ms",
              .doc = "how often the registry is asked for what was revoked or changed"});
+  table.Int("directory-entries-max", &c.directory_entries_max,
+            {.min = 1000,
+             .max = 100'000'000,
+             .doc = "products, devices, certificates that are cached, of each kind; a sixteenth of "
+                    "them may be of names that do not exist"});
 }
 
 void DeclareDepartures(config::Table& table, GatewayConfig& c) {

@@ -72,6 +72,7 @@ struct GatewayConfig {
   uint32_t overload_lag_ms = 100;
   uint32_t commands_max = 10'000;
   uint32_t watches_max = 100'000;
+  uint32_t watch_calls_max = 20'000;
   uint32_t session_calls_max = 1000;
   uint32_t talkers_max = 256;
   uint32_t traffic_window_s = 30;
@@ -79,6 +80,7 @@ struct GatewayConfig {
   uint32_t directory_ttl_s = 60;
   uint32_t directory_negative_ttl_s = 30;
   uint32_t directory_poll_ms = 1000;
+  uint32_t directory_entries_max = 1'000'000;
   uint32_t clock_skew_s = 300;
   uint32_t token_life_s_max = 86'400;
   std::string token_audience;

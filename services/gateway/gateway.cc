@@ -81,6 +81,7 @@ absl::Status Gateway::StartDirectory() {
   Directory::Options options;
   options.ttl_ms = int64_t{config_.directory_ttl_s} * 1000;
   options.negative_ttl_ms = int64_t{config_.directory_negative_ttl_s} * 1000;
+  options.entries_max = config_.directory_entries_max;
   directory_ = std::make_unique<Directory>(std::move(channel), token_, SystemClock(), options);
   return absl::OkStatus();
 }
@@ -149,7 +150,8 @@ void Gateway::OnChanges(const std::vector<DirectoryChange>& changes) {
 }
 
 absl::Status Gateway::StartControl() {
-  control_ = std::make_unique<ControlService>(shards_, *directory_, *auth_, control_probe_);
+  control_ =
+      std::make_unique<ControlService>(shards_, config_, *directory_, *auth_, control_probe_);
   sessions_ =
       std::make_unique<SessionService>(shards_, config_, *directory_, *auth_, control_probe_);
   HP_ASSIGN_OR_RETURN(server_,
@@ -159,7 +161,8 @@ absl::Status Gateway::StartControl() {
   return absl::OkStatus();
 }
 
-// A call ends by its handler only, so those that wait for a device or a pod are answered first.
+// A call ends by its handler only, so those that wait for a device or a pod are answered first, and
+// those that wait for the registry get a little time.
 void Gateway::StopControl() {
   for (const auto& shard : shards_) {
     shard->Post([&shard] {
@@ -167,6 +170,8 @@ void Gateway::StopControl() {
       shard->session_calls().EndAll();
     });
   }
+  Shard& first = *shards_.front();
+  first.Post([this, &first] { first.After(kControlStopMs, [this] { directory_->Abandon(); }); });
   server_->Shutdown(kControlStopMs);
 }
 

@@ -50,6 +50,7 @@ void CommandTable::Start(CommandRequest request, OnEnd on_end) {
   if (stopping_) return on_end({CommandEnd::kUnavailable, {}});
   if (pending_.size() >= c_.config.commands_max) {
     c_.probe.Refuse("commands_max");
+    log::Refusal("command_refused", {{"device", request.device}, {"limit", "commands_max"}});
     return on_end({CommandEnd::kTooMany, {}});
   }
   const uint64_t correlation = ++last_correlation_;

@@ -74,6 +74,13 @@ std::string_view OutcomeWord(const CommandResult& result) {
   }
 }
 
+// A failure to reach the registry gets its reason; what the registry itself said has one.
+absl::Status Named(absl::Status status) {
+  const bool is_away = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  if (!is_away) return status;
+  return WithReason(absl::UnavailableError(status.message()), "REGISTRY_UNAVAILABLE");
+}
+
 grpc::Status NoModel(const std::string& device) {
   return rpc::MakeError(
       grpc::StatusCode::FAILED_PRECONDITION, "PRODUCT_WITHOUT_MODEL",
@@ -113,7 +120,7 @@ void ControlService::FindTarget(const grpc::CallbackServerContext& context, cons
         (device.ok() && (*device)->tenant() != target.tenant)) {
       return done(rpc::PermissionDenied(name));
     }
-    if (!device.ok()) return done(device.status());
+    if (!device.ok()) return done(Named(device.status()));
     target.hub = (*device)->hub();
     FindProduct((*device)->product(), std::move(target), std::move(done));
   };
@@ -126,7 +133,7 @@ void ControlService::FindTarget(const grpc::CallbackServerContext& context, cons
 void ControlService::FindProduct(const std::string& product, Target target, OnTarget done) {
   auto on_product = [target = std::move(target),
                      done = std::move(done)](absl::StatusOr<Directory::Product> found) mutable {
-    if (!found.ok()) return done(found.status());
+    if (!found.ok()) return done(Named(found.status()));
     target.product = *std::move(found);
     done(std::move(target));
   };
@@ -152,12 +159,11 @@ grpc::ServerUnaryReactor* ControlService::SetProperties(
     grpc::CallbackServerContext* context, const control::v1::SetPropertiesRequest* request,
     control::v1::SetPropertiesResponse* response) {
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
-  if (request->properties().empty() || request->properties_size() > kPropertiesMax) {
-    Refuse(call, "SetProperties", rpc::FieldError("properties", "1 to 100 properties"));
-    return call;
-  }
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
     if (!target.ok()) return Refuse(call, "SetProperties", rpc::ToGrpc(target.status()));
+    if (request->properties().empty() || request->properties_size() > kPropertiesMax) {
+      return Refuse(call, "SetProperties", rpc::FieldError("properties", "1 to 100 properties"));
+    }
     if (!target->product->model) return Refuse(call, "SetProperties", NoModel(target->device));
     const CommandPayload payload = SetPayload(*target->product->model, *request);
     if (!payload.violations.empty()) return Refuse(call, "SetProperties", Violations(payload));
@@ -211,12 +217,11 @@ grpc::ServerUnaryReactor* ControlService::GetProperties(
     grpc::CallbackServerContext* context, const control::v1::GetPropertiesRequest* request,
     control::v1::GetPropertiesResponse* response) {
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
-  if (request->properties_size() > kPropertiesMax) {
-    Refuse(call, "GetProperties", rpc::FieldError("properties", "at most 100 properties"));
-    return call;
-  }
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
     if (!target.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(target.status()));
+    if (request->properties_size() > kPropertiesMax) {
+      return Refuse(call, "GetProperties", rpc::FieldError("properties", "at most 100 properties"));
+    }
     if (request->source() == control::v1::GetPropertiesRequest::SOURCE_DEVICE) {
       return GetFromDevice(call, *context, request, response, *std::move(target));
     }
@@ -230,10 +235,7 @@ void ControlService::GetFromShadow(grpc::ServerUnaryReactor* call,
                                    control::v1::GetPropertiesResponse* response, Target target) {
   directory_.FetchState(
       target.device, [=, this, target = target](absl::StatusOr<internal::v1::DeviceState> state) {
-        if (!state.ok()) {
-          return Refuse(call, "GetProperties",
-                        rpc::ToGrpc(WithReason(state.status(), "REGISTRY_UNAVAILABLE")));
-        }
+        if (!state.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(Named(state.status())));
         const model::Model* model = target.product->model ? &*target.product->model : nullptr;
         response->set_online(state->online());
         response->set_stale(state->stale());
@@ -328,10 +330,18 @@ grpc::ServerWriteReactor<WatchEvent>* ControlService::Watch(
 
 void ControlService::StartWatch(WatchStream* stream, std::vector<std::string> devices) {
   const std::shared_ptr<WatchQueue> queue = stream->queue();
+  bool is_full = false;
   {
     absl::MutexLock lock(&mutex_);
     std::erase_if(watches_, [](const std::weak_ptr<WatchQueue>& watch) { return watch.expired(); });
-    watches_.push_back(queue);
+    is_full = watches_.size() >= config_.watch_calls_max;
+    if (!is_full) watches_.push_back(queue);
+  }
+  if (is_full) {
+    shards_.front()->probe().Refuse("watch_calls_max");
+    return Refuse(stream, rpc::MakeError(grpc::StatusCode::RESOURCE_EXHAUSTED, "TOO_MANY_WATCHES",
+                                         "this gateway serves as many Watch calls as it may; try "
+                                         "another"));
   }
   for (const std::string& device : devices) {
     Shard& shard = ShardOf(device);

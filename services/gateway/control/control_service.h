@@ -20,9 +20,10 @@ namespace homeport::gateway {
 class ControlService final : public control::v1::ControlService::CallbackService {
  public:
   // All are borrowed and must outlive the service.
-  ControlService(std::vector<std::unique_ptr<Shard>>& shards, Directory& directory,
-                 const rpc::CallAuth& auth, ControlProbe& probe)
+  ControlService(std::vector<std::unique_ptr<Shard>>& shards, const GatewayConfig& config,
+                 Directory& directory, const rpc::CallAuth& auth, ControlProbe& probe)
       : shards_(shards),
+        config_(config),
         directory_(directory),
         newcomers_(shards, directory),
         auth_(auth),
@@ -70,6 +71,7 @@ class ControlService final : public control::v1::ControlService::CallbackService
                      control::v1::GetPropertiesResponse* response, Target target);
 
   std::vector<std::unique_ptr<Shard>>& shards_;
+  const GatewayConfig& config_;
   Directory& directory_;
   Newcomers newcomers_;
   const rpc::CallAuth& auth_;

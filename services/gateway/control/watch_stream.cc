@@ -1,5 +1,6 @@
 #include "services/gateway/control/watch_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/rpc/status_convert.h"
@@ -13,19 +14,25 @@ using control::v1::WatchEvent;
 
 constexpr size_t kEventsMax = 256;
 
-// The later change's values over the earlier one's.
+// The later state over the earlier one. What has properties stays what it is when only presence
+// comes after it.
 void Merge(WatchEvent& earlier, WatchEvent later) {
-  for (PropertyValue& value : *later.mutable_properties()) {
-    PropertyValue* same = nullptr;
-    for (PropertyValue& known : *earlier.mutable_properties()) {
-      if (known.property().name() == value.property().name()) same = &known;
+  if (later.kind() == WatchEvent::KIND_SNAPSHOT) {
+    earlier = std::move(later);
+  } else {
+    for (PropertyValue& value : *later.mutable_properties()) {
+      PropertyValue* same = nullptr;
+      for (PropertyValue& known : *earlier.mutable_properties()) {
+        if (known.property().name() == value.property().name()) same = &known;
+      }
+      if (same == nullptr) same = earlier.add_properties();
+      *same = std::move(value);
     }
-    if (same == nullptr) same = earlier.add_properties();
-    *same = std::move(value);
+    if (earlier.kind() == WatchEvent::KIND_PRESENCE) earlier.set_kind(later.kind());
+    earlier.set_shadow_version(later.shadow_version());
+    earlier.set_online(later.online());
+    *earlier.mutable_event_time() = later.event_time();
   }
-  earlier.set_shadow_version(later.shadow_version());
-  earlier.set_online(later.online());
-  *earlier.mutable_event_time() = later.event_time();
   earlier.set_coalesced(true);
 }
 
@@ -54,9 +61,13 @@ WatchSink::Taken WatchQueue::Push(WatchEvent event) {
   {
     absl::MutexLock lock(&mutex_);
     if (events_.size() >= kEventsMax) {
-      for (WatchEvent& waiting : events_) {
-        if (waiting.name() != event.name() || !IsState(waiting) || !IsState(event)) continue;
-        Merge(waiting, std::move(event));
+      // Into the last one, or the device's versions would go back.
+      const auto last =
+          std::find_if(events_.rbegin(), events_.rend(), [&](const WatchEvent& waiting) {
+            return waiting.name() == event.name() && IsState(waiting);
+          });
+      if (IsState(event) && last != events_.rend()) {
+        Merge(*last, std::move(event));
         return Taken::kMerged;
       }
       if (!IsState(event)) return Taken::kDropped;
@@ -114,10 +125,13 @@ void WatchStream::WriteNext() {
 }
 
 void WatchStream::OnWriteDone(bool ok) {
+  std::optional<grpc::Status> end;
   {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
+    end = std::move(end_);
   }
+  if (end) return Finish(*std::move(end));
   if (!ok) return End(grpc::Status::CANCELLED);
   WriteNext();
 }
@@ -132,6 +146,11 @@ void WatchStream::End(grpc::Status status) {
       return;
     }
     if (std::exchange(finished_, true)) return;
+    if (writing_) {
+      // The write may not even have started; gRPC may free the call once it is finished.
+      end_ = std::move(status);
+      return;
+    }
   }
   Finish(std::move(status));
 }

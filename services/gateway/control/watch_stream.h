@@ -78,6 +78,7 @@ class WatchStream final : public grpc::ServerWriteReactor<control::v1::WatchEven
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<grpc::Status> early_end_ ABSL_GUARDED_BY(mutex_);  // came before Ready
+  std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);        // came during a write
 };
 
 }  // namespace homeport::gateway

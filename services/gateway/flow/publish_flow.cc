@@ -72,8 +72,9 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     }
     if (!session.is_open()) return FrameOutcome::kConsumed;
   }
-  if (const auto outcome = CheckLoad(session, publish)) {
-    return *outcome == FrameOutcome::kConsumed ? Paced(session, frame) : *outcome;
+  if (publish.qos == Qos::kAtMostOnce && IsOverloaded()) {
+    RefuseQos0(session, publish, "overload_qos0");
+    return Paced(session, frame);
   }
   const std::string_view thing = things_.OfTopic(session, publish.topic);
   const std::string_view device = thing.empty() ? session.identity->device : thing;
@@ -89,11 +90,13 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     commands_.OnReply({session.identity->device, child}, topic.detail, publish.payload);
     Acknowledge(session, publish, ReasonCode::kSuccess);
   } else if (Full() && publish.qos == Qos::kAtMostOnce) {
-    c_.probe.Refuse("uplink_full_qos0");
+    RefuseQos0(session, publish, "uplink_full_qos0");
   } else if (Full()) {
     c_.probe.backpressure_pauses.Increment();
     blocked_.push_back(session.handle());
     return FrameOutcome::kRetry;
+  } else if (!WithinTenantRate(session)) {
+    if (!RefuseRate(session, publish)) return FrameOutcome::kRetry;
   } else if (broadcast) {
     Broadcast(session, publish);
   } else {
@@ -114,31 +117,40 @@ FrameOutcome PublishFlow::CheckWindow(Session& session) {
   return FrameOutcome::kRetry;
 }
 
-// What may not come in now: QoS 0 while the reactor can hardly keep up, and what is beyond the
-// tenant's rate. Version 5 is told; before it a publish that is not taken cannot be answered, so
-// the client waits.
-std::optional<FrameOutcome> PublishFlow::CheckLoad(Session& session,
-                                                   const mqtt::PublishView& publish) {
-  const bool is_qos0 = publish.qos == Qos::kAtMostOnce;
-  if (is_qos0 && c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 2000) {
-    c_.probe.Refuse("overload_qos0");
-    return FrameOutcome::kConsumed;
-  }
+// QoS 0 is shed while the reactor can hardly keep up.
+bool PublishFlow::IsOverloaded() const {
+  return c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 2000;
+}
+
+void PublishFlow::RefuseQos0(const Session& session, const mqtt::PublishView& publish,
+                             std::string_view reason) {
+  c_.probe.Refuse(reason);
+  log::Refusal("publish_dropped", {{"device", session.identity->device},
+                                   {"topic", publish.topic},
+                                   {"reason", reason},
+                                   {"next", "QoS 0 is not kept"}});
+}
+
+bool PublishFlow::WithinTenantRate(const Session& session) {
   const auto& product = session.identity->product;
-  if (!product ||
-      product->usage->TakeMessage(c_.io.now_s(), c_.config.tenant_messages_per_second)) {
-    return std::nullopt;
-  }
+  return !product ||
+         product->usage->TakeMessage(c_.io.now_s(), c_.config.tenant_messages_per_second);
+}
+
+// Version 5 is told; before it a publish that is not taken cannot be answered, so the client waits:
+// false, the frame is to be offered again.
+bool PublishFlow::RefuseRate(Session& session, const mqtt::PublishView& publish) {
   c_.probe.Refuse("tenant_messages_per_second");
-  log::Refusal("publish_refused",
-               {{"tenant", product->tenant}, {"limit", "tenant_messages_per_second"}});
-  if (is_qos0) return FrameOutcome::kConsumed;
+  log::Refusal("publish_refused", {{"tenant", session.identity->product->tenant},
+                                   {"device", session.identity->device},
+                                   {"limit", "tenant_messages_per_second"}});
+  if (publish.qos == Qos::kAtMostOnce) return true;
   if (session.version == mqtt::Version::k5) {
     Acknowledge(session, publish, ReasonCode::kQuotaExceeded);
-    return FrameOutcome::kConsumed;
+    return true;
   }
   c_.io.RetryNextSecond(session);
-  return FrameOutcome::kRetry;
+  return false;
 }
 
 void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,

@@ -62,9 +62,11 @@ class PublishFlow {
   [[nodiscard]] size_t Qos2Max(const Session& session) const;
   [[nodiscard]] bool Full() const;
   [[nodiscard]] FrameOutcome CheckWindow(Session& session);
-  // What becomes of a publish that may not come in now; nothing where it may.
-  [[nodiscard]] std::optional<FrameOutcome> CheckLoad(Session& session,
-                                                      const mqtt::PublishView& publish);
+  [[nodiscard]] bool IsOverloaded() const;
+  [[nodiscard]] bool WithinTenantRate(const Session& session);
+  [[nodiscard]] bool RefuseRate(Session& session, const mqtt::PublishView& publish);
+  void RefuseQos0(const Session& session, const mqtt::PublishView& publish,
+                  std::string_view reason);
   // What follows a publish that is done with, by the session's own rate.
   [[nodiscard]] FrameOutcome Paced(Session& session, const mqtt::Frame& frame) const {
     c_.traffic.FromClient(session.handle(), frame.total_bytes);

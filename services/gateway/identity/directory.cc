@@ -1,5 +1,6 @@
 #include "services/gateway/identity/directory.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/log.h"
@@ -77,6 +78,7 @@ typename DirectoryCache<T>::Options CacheOptions(const Directory::Options& optio
   cache.ttl_ms = options.ttl_ms;
   cache.negative_ttl_ms = options.negative_ttl_ms;
   cache.entries_max = options.entries_max;
+  cache.negatives_max = std::max<size_t>(options.entries_max / 16, 1);
   return cache;
 }
 
@@ -95,43 +97,67 @@ Directory::Directory(std::shared_ptr<grpc::Channel> channel, rpc::TokenFile& tok
                      const Clock& clock, const Options& options)
     : stub_(DirectoryService::NewStub(std::move(channel))),
       token_(token),
+      clock_(clock),
       options_(options),
       products_(clock, CacheOptions<Product>(options)),
       devices_(clock, CacheOptions<Device>(options)),
       certificates_(clock, CertificateOptions(options)) {}
 
 void Directory::CallBegins(Begin begin) {
+  absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
-    ++calls_;
-    if (begun_ >= options_.calls_max) {
-      waiting_.push_back(std::move(begin));
+    if (abandoned_) {
+      status = absl::UnavailableError("this gateway is stopping");
+    } else if (begun_ < options_.calls_max) {
+      ++begun_;
+    } else if (waiting_.size() < options_.calls_waiting_max) {
+      waiting_.push_back({std::move(begin), clock_.Now() + options_.timeout_ms});
       return;
+    } else {
+      status = absl::UnavailableError("too many questions wait for the registry");
     }
-    ++begun_;
   }
-  begin();
+  begin(status);
 }
 
+// Those that have waited too long are not worth a call: who asked has gone, or goes now.
 void Directory::CallEnds() {
-  Begin next;
+  for (;;) {
+    std::vector<Begin> late;
+    Begin next;
+    {
+      absl::MutexLock lock(&mutex_);
+      while (!next && !waiting_.empty()) {
+        Waiting& first = waiting_.front();
+        const bool is_late = abandoned_ || first.until <= clock_.Now();
+        (is_late ? late.emplace_back() : next) = std::move(first.begin);
+        waiting_.pop_front();
+      }
+      if (!next && late.empty()) {
+        --begun_;
+        return;
+      }
+    }
+    for (Begin& begin : late) begin(absl::UnavailableError("the registry answers too slowly"));
+    if (next) return next(absl::OkStatus());
+  }
+}
+
+void Directory::Abandon() {
+  absl::flat_hash_set<std::shared_ptr<grpc::ClientContext>> contexts;
   {
     absl::MutexLock lock(&mutex_);
-    --calls_;
-    if (waiting_.empty()) {
-      --begun_;
-      return;
-    }
-    next = std::move(waiting_.front());
-    waiting_.pop_front();
+    abandoned_ = true;
+    contexts = contexts_;
   }
-  next();
+  for (const auto& context : contexts) context->TryCancel();
 }
 
 void Directory::Finish() {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(
-      +[](int* calls) { return *calls == 0; }, &calls_));
+      +[](int* begun) { return *begun == 0; }, &begun_));
 }
 
 // `done` gets an absl::StatusOr<Response>.
@@ -139,27 +165,40 @@ template <typename Request, typename Response, typename Done>
 void Directory::Ask(Request request, Done done) {
   // Everything one asynchronous call needs until its callback, which deletes it.
   struct Call {
-    grpc::ClientContext context;
+    std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
     Request request;
     Response response;
     Done done;
   };
-  auto* call = new Call{{}, std::move(request), {}, std::move(done)};
-  CallBegins([this, call] {
-    const auto finish = [this, call](absl::StatusOr<Response> answer) {
-      call->done(std::move(answer));
-      delete call;
-      CallEnds();
-    };
-    if (absl::Status ready = rpc::PrepareCall(call->context, token_, options_.timeout_ms);
-        !ready.ok()) {
-      return finish(absl::UnavailableError(Message(ready)));
+  auto* call = new Call{.request = std::move(request), .response = {}, .done = std::move(done)};
+  const auto finish = [this, call](absl::StatusOr<Response> answer) {
+    call->done(std::move(answer));
+    delete call;
+  };
+  if (absl::Status ready = rpc::PrepareCall(*call->context, token_, options_.timeout_ms);
+      !ready.ok()) {
+    return finish(absl::UnavailableError(Message(ready)));
+  }
+  CallBegins([this, call, finish](absl::Status status) {
+    if (!status.ok()) return finish(std::move(status));
+    {
+      absl::MutexLock lock(&mutex_);
+      contexts_.insert(call->context);
+      if (abandoned_) call->context->TryCancel();
     }
-    Method<Request>::Call(*stub_->async(), &call->context,
+    Method<Request>::Call(*stub_->async(), call->context.get(),
                           static_cast<const Request*>(&call->request), &call->response,
-                          [call, finish](const grpc::Status& status) {
-                            if (status.ok()) return finish(std::move(call->response));
-                            finish(rpc::FromGrpc(status));
+                          [this, call, finish](const grpc::Status& answer) {
+                            {
+                              absl::MutexLock lock(&mutex_);
+                              contexts_.erase(call->context);
+                            }
+                            if (answer.ok()) {
+                              finish(std::move(call->response));
+                            } else {
+                              finish(rpc::FromGrpc(answer));
+                            }
+                            CallEnds();
                           });
   });
 }

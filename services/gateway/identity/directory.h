@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -40,7 +41,8 @@ struct ProductInfo {
 
 // What the registry knows of products, devices and certificates, cached (directory_cache.h): while
 // the registry is away, what is cached goes on being used, however old: known devices still
-// connect. At most `calls_max` calls are under way at a time, the others wait. Thread-safe.
+// connect. At most `calls_max` calls are under way at a time, the others wait, but not for ever.
+// Thread-safe.
 class Directory {
  public:
   // Shared by sessions of all shards; never changed.
@@ -58,6 +60,7 @@ class Directory {
     size_t entries_max = 1'000'000;
     int64_t timeout_ms = 5'000;
     int calls_max = 256;
+    size_t calls_waiting_max = 50'000;  // beyond it, Unavailable at once
   };
 
   // `token` and `clock` must outlive the directory.
@@ -88,11 +91,18 @@ class Directory {
   void Forget(const DirectoryChange& change);
   void ForgetAll();
 
+  // Whoever waits, now or later, gets Unavailable: the process ends.
+  void Abandon() ABSL_LOCKS_EXCLUDED(mutex_);
   // Waits until every call begun has come back. REQUIRES: none is begun any more.
   void Finish() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  using Begin = absl::AnyInvocable<void()>;
+  // With OK, or with why the call is not to be made.
+  using Begin = absl::AnyInvocable<void(absl::Status)>;
+  struct Waiting {
+    Begin begin;
+    MonoMs until;
+  };
   template <typename T, typename Request, typename Response, typename Convert>
   void Fetch(DirectoryCache<T>& cache, std::string name, Request request, Convert convert,
              typename DirectoryCache<T>::Done done);
@@ -107,14 +117,17 @@ class Directory {
   TenantUsages usages_;
   std::unique_ptr<internal::v1::DirectoryService::Stub> stub_;
   rpc::TokenFile& token_;
+  const Clock& clock_;
   const Options options_;
   DirectoryCache<Product> products_;
   DirectoryCache<Device> devices_;
   DirectoryCache<Certificate> certificates_;
   absl::Mutex mutex_;
-  int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // under way and waiting
   int begun_ ABSL_GUARDED_BY(mutex_) = 0;  // under way
-  std::deque<Begin> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of the calls under way; shared with them, as one may end while it is cancelled.
+  absl::flat_hash_set<std::shared_ptr<grpc::ClientContext>> contexts_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace homeport::gateway

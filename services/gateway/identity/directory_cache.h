@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <random>
@@ -21,8 +22,10 @@
 namespace homeport::gateway {
 
 // Answers of the registry by name. Each is kept for a time with jitter, so that those fetched
-// together do not expire together; negative ones for a shorter time. An answer that expired goes on
-// being used while no newer one can be had. One fetch of a name is under way at a time.
+// together do not expire together; negative ones for a shorter time, and few of them, so that
+// names that do not exist do not push out those that do. An answer that expired goes on being used
+// while no newer one can be had: once a fetch has failed, one in kRetryMs tries again and the
+// others do not wait for it. One fetch of a name is under way at a time.
 // Thread-safe; callbacks run outside the lock, on the thread that stores.
 template <typename T>
 class DirectoryCache {
@@ -34,6 +37,7 @@ class DirectoryCache {
     int64_t ttl_ms = 60'000;
     int64_t negative_ttl_ms = 30'000;
     size_t entries_max = 1'000'000;
+    size_t negatives_max = 65'536;
     // Answers that are known for certain and say no; where it is empty, those with NotFound.
     std::function<bool(const Answer&)> is_negative = nullptr;
   };
@@ -48,8 +52,13 @@ class DirectoryCache {
   [[nodiscard]] std::optional<Answer> Find(std::string_view name) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     const auto found = entries_.find(name);
-    if (found == entries_.end() || found->second.expires <= clock_.Now()) return std::nullopt;
-    return found->second.answer;
+    if (found == entries_.end()) return std::nullopt;
+    const MonoMs now = clock_.Now();
+    if (found->second.expires > now) return found->second.answer;
+    if (!is_away_ || !found->second.answer.ok()) return std::nullopt;
+    if (now < next_try_) return found->second.answer;
+    next_try_ = now + kRetryMs;
+    return std::nullopt;
   }
 
   // `done` gets the answer of the fetch under way. True: there is none, the caller begins it, and
@@ -81,6 +90,7 @@ class DirectoryCache {
       const bool overtaken = std::exchange(entry.forgotten, false);
       if (overtaken && entry.asks++ < kAsksMax) return Stored::kAskAgain;
       waiting.swap(entry.waiting);
+      is_away_ = IsAway(fetched.status());
       const bool negative = options_.is_negative(fetched);
       if (overtaken) {
         fetched = absl::UnavailableError("changed while it was fetched");
@@ -88,11 +98,15 @@ class DirectoryCache {
         entry.answer = fetched;
         entry.expires =
             clock_.Now() + Jittered(negative ? options_.negative_ttl_ms : options_.ttl_ms);
+        if (negative) RememberNegative(name);
       } else if (entry.answer.ok()) {
         stored = Stored::kStale;
         fetched = entry.answer;
         entry.expires = clock_.Now() + Jittered(kRetryMs);
+      } else {
+        entries_.erase(name);
       }
+      next_try_ = clock_.Now() + kRetryMs;
     }
     for (Done& done : waiting) done(fetched);
     return stored;
@@ -137,6 +151,23 @@ class DirectoryCache {
     }
   };
 
+  // Nobody answers, whatever the name.
+  static bool IsAway(const absl::Status& status) {
+    return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  }
+
+  // The oldest give way.
+  void RememberNegative(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    negatives_.push_back(name);
+    if (negatives_.size() <= options_.negatives_max) return;
+    const auto oldest = entries_.find(negatives_.front());
+    negatives_.pop_front();
+    if (oldest != entries_.end() && oldest->second.waiting.empty() &&
+        options_.is_negative(oldest->second.answer)) {
+      entries_.erase(oldest);
+    }
+  }
+
   // Any idle entry will do: an exact order would cost memory for each.
   void DropOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
@@ -155,6 +186,9 @@ class DirectoryCache {
   const Options options_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, Entry, StringHash, StringEqual> entries_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> negatives_ ABSL_GUARDED_BY(mutex_);  // names, oldest first
+  bool is_away_ ABSL_GUARDED_BY(mutex_) = false;               // the last fetch found nobody
+  MonoMs next_try_ ABSL_GUARDED_BY(mutex_);
   std::minstd_rand random_ ABSL_GUARDED_BY(mutex_);
 };
 

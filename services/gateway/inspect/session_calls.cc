@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "libs/base/log.h"
 #include "libs/base/reason.h"
 #include "libs/base/strings.h"
 
@@ -25,6 +26,7 @@ void SessionCalls::Call(const std::string& pod, SessionCall call, int64_t timeou
   if (stopping_) return on_answer(Draining());
   if (pending_.size() >= c_.config.session_calls_max) {
     c_.probe.Refuse("session_calls_max");
+    log::Refusal("session_call_refused", {{"pod", pod}, {"limit", "session_calls_max"}});
     return on_answer(ErrorWithReason(StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
                                      "too many calls about sessions are under way"));
   }

@@ -20,6 +20,24 @@ constexpr size_t kCorkedBytesMax = 256 << 10;  // of all sessions
 static_assert(kWebSocketReadBytes >= net::Transport::kReadBytesMin);
 static_assert(kReadBytes >= net::Transport::kReadBytesMin);
 
+// What a session that is not online yet waits for.
+std::string_view WaitOf(Phase phase) {
+  switch (phase) {
+    case Phase::kProxyHeader:
+      return "waiting for the PROXY header";
+    case Phase::kHandshake:
+      return "waiting for the client's TLS handshake";
+    case Phase::kUpgrade:
+      return "waiting for the WebSocket upgrade";
+    case Phase::kAwaitConnect:
+      return "waiting for CONNECT";
+    case Phase::kAuthenticating:
+      return "waiting for the registry";
+    default:
+      return "waiting for Redis";
+  }
+}
+
 }  // namespace
 
 void Session::OnReady(uint32_t events) { io->OnReady(*this, events); }
@@ -40,13 +58,14 @@ void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
   // The first to wait when there is too much to do: a handshake costs more than all that follows.
   if (door.tls && reactor_.lag_us() > options_.tls_lag_us_max) {
     probe_.Refuse("overload_tls");
-    log::Refusal("connection_refused", {{"limit", "overload_lag_ms"}});
+    log::Refusal("connection_refused",
+                 {{"peer", source.ToString()}, {"limit", "overload_lag_ms"}, {"for", "TLS"}});
     return;
   }
   Session* session = sessions_.Allocate(options_.sessions_max);
   if (session == nullptr) {
     probe_.Refuse("sessions_max");
-    log::Refusal("connection_refused", {{"limit", "sessions_max"}});
+    log::Refusal("connection_refused", {{"peer", source.ToString()}, {"limit", "sessions_max"}});
     return;
   }
   session->io = this;
@@ -121,6 +140,7 @@ void SessionIo::Read(Session& session) {
     if (result.status != net::IoStatus::kOk) {
       return Close(session, {"CONNECTION_LOST", {}, "connection lost"});
     }
+    probe_.received_bytes.Add(result.bytes);
     Take(session, have + result.bytes);
     if (!session.is_open() || session.paused || !session.transport.HasPending()) return;
   }
@@ -403,8 +423,10 @@ void SessionIo::OnDeadline(net::TimerWheel::Entry entry) {
   if (session == nullptr) return;
   if (session->phase != Phase::kOnline) {
     probe_.Refuse("connect_deadline");
-    log::Refusal("connection_refused", {{"limit", "connect_deadline_s"}});
-    return Close(*session, {"CLIENT_ERROR", {}, "no CONNECT in time"});
+    log::Refusal("connection_refused", {{"peer", PeerOf(*session)},
+                                        {"limit", "connect_deadline_s"},
+                                        {"while", WaitOf(session->phase)}});
+    return Close(*session, {"CLIENT_ERROR", {}, "connect_deadline_s"});
   }
   if (session->keep_alive_s == 0) return;
   const int64_t due = KeepAliveDue(*session);  // a paused session cannot be heard

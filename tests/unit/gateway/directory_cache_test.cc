@@ -80,6 +80,51 @@ TEST_CASE("a failure is not remembered, and an old answer takes its place") {
   CHECK(world.Has("a"));
 }
 
+TEST_CASE("while nobody answers, old answers are used at once and one asker in 2 s tries again") {
+  World world;
+  world.Fetch("a", 5);
+  world.Fetch("b", 6);
+  world.clock.now_ms += 100'000;
+  CHECK_FALSE(world.Has("a"));
+  CHECK_FALSE(world.Has("b"));
+  CHECK(world.Join("a"));
+  CHECK(world.cache.Store("a", absl::DeadlineExceededError("")) == Stored::kStale);
+  CHECK(world.cache.Find("b") == absl::StatusOr<int>(6));
+  world.clock.now_ms += 2'000;
+  CHECK_FALSE(world.Has("b"));
+  CHECK(world.Has("b"));
+  world.Fetch("b", 7);
+  world.clock.now_ms += 3'000;
+  CHECK_FALSE(world.Has("a"));
+}
+
+TEST_CASE("an error of one name says nothing of the others") {
+  World world;
+  world.Fetch("a", 5);
+  world.Fetch("b", 6);
+  world.clock.now_ms += 100'000;
+  world.Fetch("a", absl::InternalError("its model is broken"));
+  CHECK_FALSE(world.Has("b"));
+}
+
+TEST_CASE("names that do not exist push out each other, not those that do") {
+  TestClock clock;
+  DirectoryCache<int> cache(clock, {.entries_max = 100, .negatives_max = 10});
+  const auto store = [&](const std::string& name, absl::StatusOr<int> answer) {
+    REQUIRE(cache.Join(name, [](const absl::StatusOr<int>&) {}));
+    cache.Store(name, std::move(answer));
+  };
+  for (int i = 0; i < 50; ++i) store("known-" + std::to_string(i), i);
+  for (int i = 0; i < 500; ++i) store("guess-" + std::to_string(i), absl::NotFoundError(""));
+  for (int i = 0; i < 500; ++i) store("lost-" + std::to_string(i), absl::UnavailableError(""));
+  int known = 0;
+  int guesses = 0;
+  for (int i = 0; i < 50; ++i) known += cache.Find("known-" + std::to_string(i)) ? 1 : 0;
+  for (int i = 0; i < 500; ++i) guesses += cache.Find("guess-" + std::to_string(i)) ? 1 : 0;
+  CHECK(known == 50);
+  CHECK(guesses == 10);
+}
+
 TEST_CASE("what is forgotten is not used again, not even as an old answer") {
   World world;
   world.Fetch("a", 5);
