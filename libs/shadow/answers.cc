@@ -17,9 +17,9 @@ void AppendNumber(std::string_view key, int64_t value, std::string& out) {
 // The end of every answer: time and token.
 void AppendEnd(const AnswerContext& context, std::string& out) {
   AppendNumber(",\"timestamp\":", context.now_seconds, out);
-  if (!context.client_token.empty()) {
+  if (context.client_token) {
     out.append(",\"clientToken\":");
-    json::PrintString(context.client_token, out);
+    json::PrintString(*context.client_token, out);
   }
   out.push_back('}');
 }
@@ -88,9 +88,9 @@ std::string UpdateDelta(const Document& document, const AnswerContext& context) 
   json::Print(delta, out);
   out.append(",\"metadata\":");
   AppendMetadata(delta, document.desired.times, out);
-  if (!context.client_token.empty()) {
+  if (context.client_token) {
     out.append(",\"clientToken\":");
-    json::PrintString(context.client_token, out);
+    json::PrintString(*context.client_token, out);
   }
   out.push_back('}');
   return out;

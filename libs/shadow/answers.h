@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,11 +13,11 @@
 namespace homeport::shadow {
 
 // The JSON payloads of the shadow topics (aws-iot.md 3.2), each built only when called. All times
-// are epoch seconds. An empty client token is left out. Pure: any thread.
+// are epoch seconds. Pure: any thread.
 
 struct AnswerContext {
   int64_t now_seconds = 0;
-  std::string_view client_token;
+  std::optional<std::string_view> client_token;  // of the request, echoed
 };
 
 // `.../update/accepted`: the state as requested with the times of the touched fields. A field set

@@ -109,7 +109,7 @@ std::string LoopDetector::Note(const LoopUpdate& update, const LoopLimits& limit
     Leaf& known = Watch(hash, update.now_ms, limits);
     const bool wished =
         std::find(known.wished.begin(), known.wished.end(), HashOf(value)) != known.wished.end();
-    if (wished || !known.wished_again) return;
+    if (wished || !known.wished_again || known.writer == update.writer) return;
     known.wished_again = false;
     round(leaf, known);
   });

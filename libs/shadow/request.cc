@@ -43,7 +43,7 @@ bool IsUsableToken(const Value& token) {
 }
 
 // Fills `token` when it is usable; the refusal when there is one that is not.
-std::optional<Rejected> TakeClientToken(const Value& root, std::string& token) {
+std::optional<Rejected> TakeClientToken(const Value& root, std::optional<std::string>& token) {
   const Value* given = root.Find("clientToken");
   if (given == nullptr) return std::nullopt;
   if (!IsUsableToken(*given)) return InvalidClientToken();
@@ -60,16 +60,17 @@ std::optional<Rejected> TakeVersion(const Value& root, std::optional<int64_t>& v
   return std::nullopt;
 }
 
-// Whether an array somewhere in `value` has a null element.
-bool HasNullElement(const Value& value) {
+// Whether an array somewhere in `value` holds a null, at any depth: there it could remove nothing.
+bool HasNullInArray(const Value& value, bool in_array = false) {
   if (const json::Array* array = value.IfArray()) {
     return std::any_of(array->begin(), array->end(), [](const Value& element) {
-      return element.is_null() || HasNullElement(element);
+      return element.is_null() || HasNullInArray(element, true);
     });
   }
   const Object* object = value.IfObject();
-  return object != nullptr && std::any_of(object->begin(), object->end(), [](const Member& member) {
-           return HasNullElement(member.value);
+  return object != nullptr &&
+         std::any_of(object->begin(), object->end(), [&](const Member& member) {
+           return (in_array && member.value.is_null()) || HasNullInArray(member.value, in_array);
          });
 }
 
@@ -105,7 +106,7 @@ std::optional<Rejected> CheckShape(const Value& state) {
   for (const Member& section : *sections) {
     if (auto rejected = CheckSection(section)) return rejected;
   }
-  if (HasNullElement(state)) return invalid_node;
+  if (HasNullInArray(state)) return invalid_node;
   return std::nullopt;
 }
 
@@ -143,7 +144,7 @@ std::optional<Rejected> CheckState(const Value& state, const Limits& limits) {
   return CheckDepth(state, limits);
 }
 
-UpdateRequest MakeUpdate(Value state, std::string client_token) {
+UpdateRequest MakeUpdate(Value state, std::optional<std::string> client_token) {
   UpdateRequest request;
   request.state_bytes = json::Print(state).size();
   request.state = std::move(state);

@@ -14,7 +14,7 @@ namespace homeport::shadow {
 //   {"state":{"desired":{..}|null,"reported":{..}|null}|null,"clientToken":"..","version":n}
 struct UpdateRequest {
   json::Value state;  // null, or an object with at most desired and reported (object or null)
-  std::string client_token;        // "" when none was given
+  std::optional<std::string> client_token;
   std::optional<int64_t> version;  // process only if the stored version is this one
   size_t state_bytes = 0;          // no less than the compact JSON size of `state`
 
@@ -41,14 +41,15 @@ struct ParsedUpdate {
 [[nodiscard]] std::optional<Rejected> CheckState(const json::Value& state, const Limits& limits);
 
 // A request made in the server. REQUIRES: CheckState accepts `state`. Computes `state_bytes`.
-[[nodiscard]] UpdateRequest MakeUpdate(json::Value state, std::string client_token = {});
+[[nodiscard]] UpdateRequest MakeUpdate(json::Value state,
+                                       std::optional<std::string> client_token = {});
 
 // The payload of `.../get` and `.../delete`: empty, or an object whose clientToken is echoed.
 // Other keys are ignored. For `delete`, whose content AWS ignores, callers may do the same and act
 // in spite of `rejected`.
 struct ParsedSimple {
   std::optional<Rejected> rejected;  // Invalid JSON, not UTF-8, Invalid clientToken, 413
-  std::string client_token;
+  std::optional<std::string> client_token;
   std::optional<int64_t> version;  // as far as there is one; devices' are to be ignored
 };
 [[nodiscard]] ParsedSimple ParseSimple(std::string_view payload, const Limits& limits);

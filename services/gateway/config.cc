@@ -111,6 +111,11 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
                     "clients are told of inflight-max"});
   table.Int("subscriptions-max", &c.subscriptions_max,
             {.min = 1, .max = 10'000, .doc = "filters of one session"});
+  table.Int("things-of-session-max", &c.things_of_session_max,
+            {.min = 1,
+             .max = 10'000,
+             .doc = "things whose shadows one session uses beside its own device's, where every "
+                    "topic is open"});
   table.Int(
       "session-expiry-s-max", &c.session_expiry_s_max,
       {.min = 0,

@@ -48,6 +48,7 @@ struct GatewayConfig {
   uint32_t inflight_max = 100;
   uint32_t qos2_untold_max = 5'000;
   uint32_t subscriptions_max = 50;
+  uint32_t things_of_session_max = 50;
   uint32_t session_expiry_s_max = 604'800;
   uint32_t waiting_messages_max = 1000;
   uint32_t queue_messages_max = 1000;

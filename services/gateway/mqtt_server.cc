@@ -109,10 +109,11 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   lifecycle_.Disconnected(session, cause.word);
   keeper_.End(session, cause);
   pub_sub_.Forget(session);
+  // The newer session may be of other things: it is told by its epoch which of them it has joined.
+  things_.SayDisconnected(session, cause.word);
   // After a take-over the newer session speaks for the device: its presence does not flicker.
   if (session.taken_over) return;
   AppendDisconnected(session, cause.word);
-  things_.SayDisconnected(session, cause.word);
   c_.ownership.Release(*session.identity, session.handle());
 }
 

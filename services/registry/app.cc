@@ -203,6 +203,7 @@ WorkerOptions App::OptionsOf(uint32_t worker) {
   options.consumer.presence_grace_ms = config_.presence_grace_ms;
   options.consumer.children_max = config_.hub_children_max;
   options.consumer.partitions = config_.partitions;
+  options.consumer.sessions_max = config_.device_clients_max;
   options.consumer.shadow.bytes_max = config_.shadow_bytes_max;
   options.consumer.shadow.depth_max = static_cast<int>(config_.shadow_depth_max);
   options.consumer.loops.rounds_max = config_.shadow_loop_rounds;

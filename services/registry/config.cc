@@ -128,6 +128,10 @@ void DeclarePresence(RegistryConfig& c, config::Table& table) {
 }
 
 void DeclareShadows(RegistryConfig& c, config::Table& table) {
+  table.Int("device-clients-max", &c.device_clients_max,
+            {.min = 1,
+             .max = 10'000,
+             .doc = "MQTT clients of one device, or of one thing, that are told of its shadows"});
   table.Int("shadow-bytes-max", &c.shadow_bytes_max,
             {.min = 1024,
              .max = 256 * 1024,

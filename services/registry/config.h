@@ -37,6 +37,7 @@ struct RegistryConfig {
   int64_t presence_grace_ms = 2'000;
   int64_t presence_stale_ms = 10'000;
   uint32_t hub_children_max = 1'000;
+  uint32_t device_clients_max = 64;
   uint32_t shadow_bytes_max = 64 * 1024;
   uint32_t shadow_depth_max = 8;
   uint32_t shadow_loop_rounds = 30;

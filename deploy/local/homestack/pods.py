@@ -36,8 +36,9 @@ class Pod(Part):
 class Registry(Pod):
     stage = 1
 
-    def __init__(self, context, name="registry"):
+    def __init__(self, context, profile, name="registry"):
         super().__init__(context, name, "homeport-registry")
+        self._profile = profile
         self.grpc = context.state.address(f"{name}.grpc")
 
     def settings(self):
@@ -45,19 +46,21 @@ class Registry(Pod):
         return {"pod-name": self.name, "grpc-listen": self.grpc, "redis": context.redis.socket,
                 "postgres": context.postgres.address(), "tls-cert": context.pki.server_cert,
                 "tls-key": context.pki.server_key, "jwks-file": context.tokens.jwks,
-                "token-issuer": ISSUER, "ca-key-file": context.pki.sealing_key}
+                "token-issuer": ISSUER, "ca-key-file": context.pki.sealing_key,
+                **REGISTRY_SETTINGS.get(self._profile, {})}
 
 
 # Protocol suites publish and subscribe faster than a device may, are slow to read what comes of it,
 # and ask for a server keep alive.
 CONFORMANCE = {"anonymous": "true", "keep-alive-s-max": 60, "publishes-per-second": 2000,
-               "bytes-per-second": 16 << 20, "subscriptions-max": 500,
+               "bytes-per-second": 16 << 20, "subscriptions-max": 500, "things-of-session-max": 1000,
                "topic-bytes-max": 65_535, "topic-levels-max": 256,
                "waiting-messages-max": 50_000, "queue-messages-max": 20_000,
                "queue-bytes-max": 64 << 20, "output-bytes-max": 16 << 20}
 # Suites and benches connect one client id many times a second.
 RESTLESS = {"client-connects-per-second": 0, "flapping-connects": 0,
             "tenant-messages-per-second": 0}
+REGISTRY_SETTINGS = {"conformance": {"device-clients-max": 2000}}
 PROFILE_SETTINGS = {"demo": {}, "bench": RESTLESS, "conformance": {**CONFORMANCE, **RESTLESS}}
 
 

@@ -81,7 +81,7 @@ class Stack:
 
     def _start_pods(self):
         self._say("starting the registry")
-        self.registry = Registry(self)
+        self.registry = Registry(self, self.options.profile)
         self._supervisor.start(self.registry)
         try:
             self._bench_fleet_key = bench_product.ensure(self.api, self.registry.grpc)

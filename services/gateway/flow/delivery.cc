@@ -63,12 +63,13 @@ DeliveryResult Delivery::Deliver(SessionHandle handle, uint64_t epoch, const Mes
     c_.probe.stale_epochs.Increment();
     return DeliveryResult::kStale;
   }
-  const int granted = GrantedQos(*session, message.topic);
-  if (granted < 0) return DeliveryResult::kNotSubscribed;
+  OwnGrant grant = GrantOf(*session, message.topic);
+  if (grant.qos < 0) return DeliveryResult::kNotSubscribed;
   auto stored = std::make_shared<BusMessage>();
   stored->set_topic(std::string(message.topic));
   stored->set_payload(std::string(message.payload));
-  OutMessage out{std::move(stored), {}, static_cast<Qos>(std::min(granted, message.qos))};
+  OutMessage out{std::move(stored), std::move(grant.ids),
+                 static_cast<Qos>(std::min(grant.qos, message.qos))};
   return Send(*session, std::move(out), nullptr);
 }
 

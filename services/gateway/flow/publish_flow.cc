@@ -40,6 +40,12 @@ routing::UplinkKind KindOf(auth::TopicClass topic_class) {
   }
 }
 
+bool IsShadowRequest(auth::TopicClass topic_class) {
+  return topic_class == auth::TopicClass::kShadowGet ||
+         topic_class == auth::TopicClass::kShadowUpdate ||
+         topic_class == auth::TopicClass::kShadowDelete;
+}
+
 // The request with who makes it: an anonymous client is nobody.
 std::string WrapProvision(const Identity& identity, bool anonymous, std::string_view payload) {
   internal::v1::ProvisionRequest request;
@@ -81,6 +87,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   auth::Topic topic = auth::Classify(publish.topic, device);
   const std::string_view child = ChildOf(session, publish.topic, topic);
   const bool broadcast =
+      !Things::NamesNone(publish.topic) &&
       MayBroadcast(c_.config, *session.identity, topic.topic_class, publish.topic, publish.retain);
   const bool own = session.identity->claim ? topic.topic_class == auth::TopicClass::kProvisioning
                                            : auth::MayPublish(topic.topic_class);
@@ -182,6 +189,11 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   }
   c_.uplink.Append(message, *ack);
   c_.probe.publishes.Increment();
+  if (c_.config.anonymous && IsShadowRequest(topic.topic_class)) {
+    BusMessage echo = MessageOf(session, publish);
+    echo.set_retain(false);
+    c_.bus.Publish(echo, {});
+  }
 }
 
 std::optional<OwedAck> PublishFlow::Owe(Session& session, const mqtt::PublishView& publish) {
@@ -237,10 +249,7 @@ bool PublishFlow::ResolveAlias(Session& session, mqtt::PublishView& publish) {
   return true;
 }
 
-void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) {
-  const std::optional<OwedAck> ack = Owe(session, publish);
-  if (!ack) return;
-  if (ack->packet_id != 0) KeepOrder(session, *ack, false);
+BusMessage PublishFlow::MessageOf(const Session& session, const mqtt::PublishView& publish) const {
   BusMessage message;
   message.set_topic(std::string(publish.topic));
   message.set_payload(std::string(publish.payload));
@@ -251,7 +260,14 @@ void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) 
   message.set_received_ms(c_.reactor.wall().value);
   message.set_device(session.identity->device);
   message.set_client(session.identity->client);
-  c_.bus.Publish(message, *ack);
+  return message;
+}
+
+void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) {
+  const std::optional<OwedAck> ack = Owe(session, publish);
+  if (!ack) return;
+  if (ack->packet_id != 0) KeepOrder(session, *ack, false);
+  c_.bus.Publish(MessageOf(session, publish), *ack);
   c_.probe.publishes.Increment();
 }
 

@@ -63,6 +63,8 @@ class PublishFlow {
   [[nodiscard]] bool Full() const;
   [[nodiscard]] FrameOutcome CheckWindow(Session& session);
   [[nodiscard]] bool IsOverloaded() const;
+  [[nodiscard]] BusMessage MessageOf(const Session& session,
+                                     const mqtt::PublishView& publish) const;
   [[nodiscard]] bool WithinTenantRate(const Session& session);
   [[nodiscard]] bool RefuseRate(Session& session, const mqtt::PublishView& publish);
   void RefuseQos0(const Session& session, const mqtt::PublishView& publish,

@@ -48,6 +48,11 @@ std::string_view Inner(std::string_view filter) {
   return shared ? shared->filter : filter;
 }
 
+bool EraseFilter(std::vector<StoredFilter>& filters, std::string_view filter) {
+  return std::erase_if(filters,
+                       [&](const StoredFilter& stored) { return stored.filter == filter; }) > 0;
+}
+
 }  // namespace
 
 // The shadows, by device, whose deltas a client listens for from now on.
@@ -105,9 +110,13 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
       Granted(answer, i, reason);
     } else if (const std::string_view device = OwnerOf(session, subscription.filter);
                !device.empty()) {
-      const ReasonCode granted = AddOwn(session, subscription, device);
-      if (!mqtt::IsFailure(granted)) answer->deltas.Add(subscription.filter, device);
-      Granted(answer, i, granted);
+      answer->suback.reasons[i] = AddOwn(session, subscription, device, id.value_or(0));
+      if (!mqtt::IsFailure(answer->suback.reasons[i])) {
+        answer->deltas.Add(subscription.filter, device);
+        SettleOwn(session, subscription, device, id, {answer, i});
+      } else {
+        Granted(answer, i, answer->suback.reasons[i]);
+      }
     } else {
       if (MatchesEvents(Inner(subscription.filter))) lifecycle_.OnFollower();
       pub_sub_.Subscribe(session, subscription, id,
@@ -119,6 +128,31 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
   }
   answer->waited = !answer->finished;
   return answer->waited ? FrameOutcome::kPause : FrameOutcome::kConsumed;
+}
+
+// Nobody but the device hears of what is sent to it on its typed topics. Of its shadows others
+// hear, and what others write is answered from the stream: the session is known there before the
+// client is told that it has subscribed. Where every topic is open, a shadow's requests are
+// messages too.
+void SubscribeFlow::SettleOwn(Session& session, const mqtt::Subscription& subscription,
+                              std::string_view device, std::optional<uint32_t> id, Place place) {
+  const ReasonCode granted = place.answer->suback.reasons[place.index];
+  if (!Things::IsShadowFilter(subscription.filter)) {
+    return Granted(place.answer, place.index, granted);
+  }
+  auto settled = [this, place, granted] { Granted(place.answer, place.index, granted); };
+  if (!c_.config.anonymous || !Things::MayMatchRequests(subscription.filter)) {
+    return c_.uplink.AfterAppended(device, std::move(settled));
+  }
+  pub_sub_.Subscribe(session, subscription, id,
+                     [this, place, device = std::string(device), settled = std::move(settled)](
+                         ReasonCode reason, auto after_suback) mutable {
+                       place.answer->after.push_back(std::move(after_suback));
+                       if (mqtt::IsFailure(reason)) {
+                         return Granted(place.answer, place.index, reason);
+                       }
+                       c_.uplink.AfterAppended(device, std::move(settled));
+                     });
 }
 
 void SubscribeFlow::Granted(const std::shared_ptr<Answer>& answer, size_t index,
@@ -177,6 +211,7 @@ void SubscribeFlow::Save(const Session& session, SessionStore::OnWritten on_save
     internal::v1::KeptFilter& filter = *filters.add_filters();
     filter.set_filter(stored.filter);
     filter.set_qos(static_cast<uint32_t>(stored.qos));
+    if (stored.id != 0) filter.set_id(stored.id);
   }
   PubSub::Save(session, filters);
   c_.store.Write(session, {SessionStore::Set("f", filters.SerializeAsString())},
@@ -188,8 +223,9 @@ internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
   internal::v1::KeptFilters others;
   Deltas deltas;
   for (const internal::v1::KeptFilter& stored : filters.filters()) {
+    const bool is_of_bus = stored.since_size() > 0;
     const std::string_view device = OwnerOf(session, stored.filter());
-    if (device.empty()) {
+    if (device.empty() || is_of_bus) {
       // The policy may be another by now; a session without its client waits for it to be asked.
       if (session.is_open() && !MayFollow(c_.config, *session.identity, Inner(stored.filter()))) {
         c_.probe.Refuse("resumed_subscription_not_authorized");
@@ -201,7 +237,7 @@ internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
     mqtt::Subscription subscription;
     subscription.filter = stored.filter();
     subscription.qos = static_cast<Qos>(std::min(stored.qos(), 1u));
-    static_cast<void>(AddOwn(session, subscription, device));
+    static_cast<void>(AddOwn(session, subscription, device, stored.id()));
     deltas.Add(stored.filter(), device);
   }
   if (session.is_open()) TellDeltaFilters(session, deltas);
@@ -244,16 +280,20 @@ ReasonCode SubscribeFlow::Check(const Session& session,
                                                            : ReasonCode::kNotAuthorized;
   }
   if (IsOwnFilter(session, subscription.filter)) return ReasonCode::kSuccess;
-  return MayFollow(c_.config, identity, Inner(subscription.filter)) ? ReasonCode::kSuccess
-                                                                    : ReasonCode::kNotAuthorized;
+  const std::string_view inner = Inner(subscription.filter);
+  const bool is_heard = !Things::IsShadowFilter(inner) || (!shared && !Things::NamesNone(inner));
+  return is_heard && MayFollow(c_.config, identity, inner) ? ReasonCode::kSuccess
+                                                           : ReasonCode::kNotAuthorized;
 }
 
 ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription,
-                                 std::string_view device) {
+                                 std::string_view device, uint32_t id) {
   if (!things_.Join(session, device)) return ReasonCode::kQuotaExceeded;
   const Qos qos = Grant(subscription.qos);
-  if (const auto row = RowOfFilter(subscription.filter, session.identity->device)) {
+  const auto row = RowOfFilter(subscription.filter, session.identity->device);
+  if (row && id == 0) {
     const uint32_t bit = 1u << *row;
+    if (session.cold) EraseFilter(session.cold->filters, subscription.filter);
     session.own_filters |= bit;
     session.own_filters_qos1 =
         qos == Qos::kAtLeastOnce ? session.own_filters_qos1 | bit : session.own_filters_qos1 & ~bit;
@@ -265,6 +305,7 @@ ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& sub
   });
   if (same != filters.end()) {
     same->qos = qos;
+    same->id = id;
     return static_cast<ReasonCode>(qos);
   }
   if (filters.size() + static_cast<size_t>(std::popcount(session.own_filters)) >=
@@ -272,7 +313,11 @@ ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& sub
     session.TrimCold();
     return ReasonCode::kQuotaExceeded;
   }
-  filters.push_back({std::string(subscription.filter), qos});
+  filters.push_back({std::string(subscription.filter), qos, id});
+  if (row) {  // with an identifier now
+    session.own_filters &= ~(1u << *row);
+    session.own_filters_qos1 &= ~(1u << *row);
+  }
   return static_cast<ReasonCode>(qos);
 }
 
@@ -293,6 +338,7 @@ FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& f
     const bool is_ended = unsuback.reasons.back() == ReasonCode::kSuccess;
     if (lifecycle_.wanted() && is_ended) ended.emplace_back(filter);
   }
+  things_.LeaveUnfollowed(session);
   lifecycle_.Unsubscribed(session, ended);
   if (session.kept() != nullptr) Save(session, {});
   session.TrimCold();
@@ -303,36 +349,37 @@ FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& f
 }
 
 ReasonCode SubscribeFlow::Remove(Session& session, std::string_view filter) {
+  bool had = false;
   if (const auto row = RowOfFilter(filter, session.identity->device)) {
     const uint32_t bit = 1u << *row;
-    const bool had = (session.own_filters & bit) != 0;
+    had = (session.own_filters & bit) != 0;
     session.own_filters &= ~bit;
     session.own_filters_qos1 &= ~bit;
-    return had ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
   }
-  if (!session.cold) return ReasonCode::kNoSubscriptionExisted;
-  if (pub_sub_.Unsubscribe(session, filter)) return ReasonCode::kSuccess;
-  const size_t removed = std::erase_if(
-      session.cold->filters, [&](const StoredFilter& stored) { return stored.filter == filter; });
-  return removed > 0 ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
+  if (session.cold) {
+    had |= pub_sub_.Unsubscribe(session, filter);
+    had |= EraseFilter(session.cold->filters, filter);
+  }
+  return had ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
 }
 
-int GrantedQos(const Session& session, std::string_view topic) {
-  int granted = -1;
+OwnGrant GrantOf(const Session& session, std::string_view topic) {
+  OwnGrant grant;
   const FilterRows rows = RowsMatching(topic, session.identity->device) & session.own_filters;
-  if (rows != 0) granted = (rows & session.own_filters_qos1) != 0 ? 1 : 0;
-  if (session.cold == nullptr || granted == 1) return granted;
+  if (rows != 0) grant.qos = (rows & session.own_filters_qos1) != 0 ? 1 : 0;
+  if (session.cold == nullptr) return grant;
   if (session.cold->subscriber) {
     for (const auto& filter : session.cold->subscriber->filters) {
       if (filter->group != nullptr || !mqtt::Matches(filter->filter, topic)) continue;
-      granted = std::max(granted, std::min(1, static_cast<int>(filter->qos)));
+      grant.qos = std::max(grant.qos, std::min(1, static_cast<int>(filter->qos)));
     }
   }
   for (const StoredFilter& stored : session.cold->filters) {
-    if (mqtt::Matches(stored.filter, topic))
-      granted = std::max(granted, static_cast<int>(stored.qos));
+    if (!mqtt::Matches(stored.filter, topic)) continue;
+    grant.qos = std::max(grant.qos, static_cast<int>(stored.qos));
+    if (stored.id != 0) grant.ids.push_back(stored.id);
   }
-  return granted;
+  return grant;
 }
 
 }  // namespace homeport::gateway

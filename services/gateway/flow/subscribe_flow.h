@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -29,14 +30,21 @@ class SubscribeFlow {
  private:
   struct Answer;
   struct Deltas;
+  struct Place {  // of a reason in a SUBACK
+    std::shared_ptr<Answer> answer;
+    size_t index = 0;
+  };
   // Whose topics a filter is about, where they come to this session alone; empty: nobody's.
   [[nodiscard]] std::string_view OwnerOf(const Session& session, std::string_view filter) const;
   // What is wrong with the filter; kSuccess when nothing is.
   [[nodiscard]] mqtt::ReasonCode Check(const Session& session,
                                        const mqtt::Subscription& subscription) const;
-  // `device`: the session's own, or a thing that it may use.
+  // `device`: the session's own, or a thing that it may use. `id`: 0 is none.
   [[nodiscard]] mqtt::ReasonCode AddOwn(Session& session, const mqtt::Subscription& subscription,
-                                        std::string_view device);
+                                        std::string_view device, uint32_t id);
+  // A granted filter of own topics, in the order in which its messages can come.
+  void SettleOwn(Session& session, const mqtt::Subscription& subscription, std::string_view device,
+                 std::optional<uint32_t> id, Place place);
   [[nodiscard]] mqtt::ReasonCode Remove(Session& session, std::string_view filter);
   void Granted(const std::shared_ptr<Answer>& answer, size_t index, mqtt::ReasonCode reason);
   void Store(const std::shared_ptr<Answer>& answer);
@@ -53,7 +61,11 @@ class SubscribeFlow {
   Lifecycle& lifecycle_;
 };
 
-// The QoS at which `session` gets messages on one of its own topics; -1: it has not subscribed.
-[[nodiscard]] int GrantedQos(const Session& session, std::string_view topic);
+// How `session` gets messages on one of its own topics.
+struct OwnGrant {
+  int qos = -1;               // -1: it has not subscribed
+  std::vector<uint32_t> ids;  // of the subscriptions that match
+};
+[[nodiscard]] OwnGrant GrantOf(const Session& session, std::string_view topic);
 
 }  // namespace homeport::gateway

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "$aws/things/";
 constexpr size_t kNameBytesMax = 128;
-constexpr size_t kThingsMax = 50;
 
 bool IsNameByte(char byte) {
   return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
@@ -26,6 +25,12 @@ std::string_view NameIn(std::string_view topic) {
   const bool is_name = !name.empty() && name.size() <= kNameBytesMax &&
                        std::all_of(name.begin(), name.end(), IsNameByte);
   return is_name ? name : std::string_view();
+}
+
+bool IsFollowed(const Session& session, std::string_view thing) {
+  const auto& filters = session.cold->filters;
+  return std::any_of(filters.begin(), filters.end(),
+                     [&](const StoredFilter& stored) { return NameIn(stored.filter) == thing; });
 }
 
 routing::Uplink MessageOf(const Session& session, routing::UplinkKind kind, std::string_view thing,
@@ -57,13 +62,33 @@ std::string_view Things::OfTopic(const Session& session, std::string_view topic)
   return auth::MayPublish(auth::Classify(topic, thing).topic_class) ? thing : std::string_view();
 }
 
+bool Things::IsShadowFilter(std::string_view filter) {
+  constexpr std::string_view kWildcards[] = {"$aws/#", "$aws/+"};
+  return filter.substr(0, kPrefix.size()) == kPrefix ||
+         std::find(std::begin(kWildcards), std::end(kWildcards), filter.substr(0, 6)) !=
+             std::end(kWildcards);
+}
+
+bool Things::MayMatchRequests(std::string_view filter) {
+  constexpr std::string_view kAnswers[] = {"accepted", "rejected", "delta", "documents"};
+  const std::string_view last = filter.substr(filter.rfind('/') + 1);
+  return std::find(std::begin(kAnswers), std::end(kAnswers), last) == std::end(kAnswers);
+}
+
+bool Things::NamesNone(std::string_view topic_or_filter) {
+  return IsShadowFilter(topic_or_filter) && NameIn(topic_or_filter).empty();
+}
+
 bool Things::Join(Session& session, std::string_view thing) {
   if (thing == session.identity->device) return true;
   std::vector<std::string>& things = session.Cold().things;
   if (std::find(things.begin(), things.end(), thing) != things.end()) return true;
-  if (things.size() >= kThingsMax) {
-    c_.probe.Refuse("things_of_session");
-    log::Refusal("thing_refused", {{"client", session.identity->client}, {"thing", thing}});
+  if (things.size() >= c_.config.things_of_session_max) LeaveUnfollowed(session);
+  if (things.size() >= c_.config.things_of_session_max) {
+    c_.probe.Refuse("things_of_session_max");
+    log::Refusal("thing_refused", {{"client", session.identity->client},
+                                   {"thing", thing},
+                                   {"limit", "things_of_session_max"}});
     return false;
   }
   things.emplace_back(thing);
@@ -89,16 +114,28 @@ void Things::SayConnected(const Session& session, std::string_view thing) {
 
 void Things::SayDisconnected(const Session& session, std::string_view reason) {
   if (!session.cold) return;
+  for (const std::string& thing : session.cold->things) SayDisconnected(session, thing, reason);
+}
+
+void Things::SayDisconnected(const Session& session, std::string_view thing,
+                             std::string_view reason) {
   internal::v1::Disconnected disconnected;
   disconnected.set_client(session.identity->client);
   disconnected.set_reason(std::string(reason));
   const std::string payload = disconnected.SerializeAsString();
-  for (const std::string& thing : session.cold->things) {
-    routing::Uplink message =
-        MessageOf(session, routing::UplinkKind::kDisconnected, thing, c_.reactor.wall().value);
-    message.payload = payload;
-    c_.uplink.Append(message, {});
-  }
+  routing::Uplink message =
+      MessageOf(session, routing::UplinkKind::kDisconnected, thing, c_.reactor.wall().value);
+  message.payload = payload;
+  c_.uplink.Append(message, {});
+}
+
+void Things::LeaveUnfollowed(Session& session) {
+  if (!session.cold) return;
+  std::erase_if(session.cold->things, [&](const std::string& thing) {
+    if (IsFollowed(session, thing)) return false;
+    SayDisconnected(session, thing, "UNFOLLOWED");
+    return true;
+  });
 }
 
 }  // namespace homeport::gateway

@@ -20,14 +20,24 @@ class Things {
   // use beside its own device.
   [[nodiscard]] std::string_view OfTopic(const Session& session, std::string_view topic) const;
 
-  // The session is to get what the thing gets, from now on. False when it has joined too many.
+  // Whether a filter matches topics below "$aws/things/", and whether requests may be among them.
+  [[nodiscard]] static bool IsShadowFilter(std::string_view filter);
+  [[nodiscard]] static bool MayMatchRequests(std::string_view filter);
+  // Whether a topic, or filter, of that kind names no one thing: nobody would answer.
+  [[nodiscard]] static bool NamesNone(std::string_view topic_or_filter);
+
+  // The session is to get what the thing gets, from now on. False when it has joined too many;
+  // those of which it follows nothing give way before.
   [[nodiscard]] bool Join(Session& session, std::string_view thing);
+  // It may have unsubscribed from all that it followed of a thing.
+  void LeaveUnfollowed(Session& session);
   // Tells the registry of all its things that the session is there, or gone.
   void SayConnected(const Session& session);
   void SayDisconnected(const Session& session, std::string_view reason);
 
  private:
   void SayConnected(const Session& session, std::string_view thing);
+  void SayDisconnected(const Session& session, std::string_view thing, std::string_view reason);
 
   ShardContext& c_;
 };

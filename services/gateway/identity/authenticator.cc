@@ -77,6 +77,9 @@ Verdict Authenticator::Identify(Session& session, const mqtt::Connect& connect) 
        (connect.is_31 || !connect.clean_start))) {
     return {ReasonCode::kClientIdentifierNotValid, "client_id"};  // [MQTT-3.1.3-8]
   }
+  if (connect.client_id.substr(0, 1) == "$") {  // reserved (aws-iot.md 3.4)
+    return {ReasonCode::kClientIdentifierNotValid, "client_id_reserved"};
+  }
   auto identity = std::make_unique<Identity>();
   const std::string_view user_name = connect.user_name.value_or("");
   const size_t mark = user_name.rfind('?');

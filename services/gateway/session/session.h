@@ -57,6 +57,7 @@ struct Identity {
 struct StoredFilter {
   std::string filter;
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
+  uint32_t id = 0;  // subscription identifier; 0: none
 };
 
 // Topics that the client knows by a number (MQTT 5 section 3.3.2.3.4); alias n is element n - 1.

@@ -28,6 +28,10 @@ class Uplink : public BatchAppender {
     BatchAppender::Append(routing::PartitionOf(message.device, partitions_), ack, haste,
                           [&](std::string& batch) { routing::AppendUplink(batch, message); });
   }
+  // Runs `then` once all that was appended of `device` so far is in its stream.
+  void AfterAppended(std::string_view device, absl::AnyInvocable<void()> then) {
+    BatchAppender::AfterAppended(routing::PartitionOf(device, partitions_), std::move(then));
+  }
   // An acknowledgement for something that is not appended, to follow those of `device` before it.
   void AppendAck(std::string_view device, OwedAck ack) {
     BatchAppender::AppendAck(routing::PartitionOf(device, partitions_), ack);

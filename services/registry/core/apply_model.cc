@@ -104,7 +104,7 @@ class ShadowMigration {
         document_, request, seconds, limits, {.want_previous = has_sessions, .want_changes = true});
     context_.device.classic.dirty = true;
     ++context_.effects.tally.versions;
-    if (has_sessions) Publish(result, {seconds, ""});
+    if (has_sessions) Publish(result, {seconds, std::nullopt});
     if (result.changed_reported.empty()) return;
     internal::v1::DeviceChange change;
     change.set_kind(internal::v1::DeviceChange::KIND_CHANGE);

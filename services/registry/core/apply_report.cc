@@ -44,7 +44,7 @@ void PublishReport(const ApplyContext& context, const shadow::UpdateResult& resu
   const shadow::Document& document = context.device.classic.document;
   if (result.has_delta && HasSessions(context.device)) {
     PublishToDevice(context, ShadowTopic(context.device.id, "", "update/delta"),
-                    shadow::UpdateDelta(document, {context.message.received_ms() / 1000, ""}));
+                    shadow::UpdateDelta(document, {context.message.received_ms() / 1000, std::nullopt}));
   }
   if (result.changed_reported.empty()) return;
   internal::v1::DeviceChange change;

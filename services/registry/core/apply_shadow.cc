@@ -38,7 +38,7 @@ Refusal RefusalOf(const shadow::Rejected& rejected) {
 bool FromApi(const ApplyContext& context) { return context.message.correlation() != 0; }
 
 void Reject(const ApplyContext& context, std::string_view verb, const shadow::Rejected& rejected,
-            std::string_view client_token) {
+            std::optional<std::string_view> client_token) {
   Refuse(context, RefusalOf(rejected), rejected.message);
   if (FromApi(context)) {
     internal::v1::ApiAnswer answer;
@@ -133,13 +133,15 @@ void TellDelta(const ApplyContext& context, std::string_view name,
                const shadow::Document& document) {
   if (!document.exists() || !shadow::HasDelta(document)) return;
   PublishToSender(context, ShadowTopic(context.device.id, name, "update/delta"),
-                  shadow::UpdateDelta(document, {Seconds(context), ""}));
+                  shadow::UpdateDelta(document, {Seconds(context), std::nullopt}));
 }
 
 }  // namespace
 
 void RejectShadowName(const ApplyContext& context) {
-  Reject(context, VerbOf(context.message.kind()), shadow::InvalidShadowName(), "");
+  const shadow::ParsedSimple parsed =
+      shadow::ParseSimple(context.message.payload(), context.limits.shadow);
+  Reject(context, VerbOf(context.message.kind()), shadow::InvalidShadowName(), parsed.client_token);
 }
 
 void ApplyShadowListen(const ApplyContext& context) {

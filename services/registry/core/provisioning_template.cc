@@ -219,10 +219,8 @@ absl::StatusOr<Blueprint> ProvisioningTemplate::Evaluate(const Parameters& param
   }
   for (const auto& [name, value] : parameters) {
     const bool built_in = std::string_view(name).substr(0, kBuiltIn.size()) == kBuiltIn;
-    if (!built_in && !parameters_.Has(name)) {
-      return absl::InvalidArgumentError(fmt::format("parameter {} is unknown", name));
-    }
-    known[name] = value;
+    // Others are none of the template's: AWS hands them to its hook, and devices send them.
+    if (built_in || parameters_.Has(name)) known[name] = value;
   }
   for (const json::Member& member : parameters_) {
     const bool built_in = std::string_view(member.key).substr(0, kBuiltIn.size()) == kBuiltIn;

@@ -147,6 +147,8 @@ absl::Status Committer::Load(postgres::Connection& connection, Batch& batch, Run
   }
   HP_RETURN_IF_ERROR(
       LoadAllNamedShadows(connection, run.every_shadow, parts_.limits.pushes_max + 1));
+  for (DeviceState* state : run.missing) fights_.GiveTo(*state, "");
+  for (const auto& [state, name] : run.missing_shadows) fights_.GiveTo(*state, name);
   parts_.probe.StatesLoaded(run.missing.size());
   const std::vector<std::string> arriving = ProductsOfNewcomers(batch);
   std::vector<std::string_view> ids(arriving.begin(), arriving.end());
@@ -271,7 +273,12 @@ void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Dow
   for (const DeviceState* state : run.missing) {
     if (!state->registered) unsure.push_back(state->id);
   }
-  for (const std::string& device : unsure) cache_.Drop(device);
+  for (const std::string& device : unsure) {
+    DeviceState* state = cache_.Find(device);
+    if (state == nullptr) continue;
+    fights_.TakeFrom(*state, run.now_ms, parts_.limits.loops);
+    cache_.Drop(device);
+  }
   cache_.Trim();
   parts_.probe.Committed(run.effects.tally,
                          {.messages = batch.messages(),

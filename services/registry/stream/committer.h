@@ -16,6 +16,7 @@
 #include "services/registry/store/catalog.h"
 #include "services/registry/store/partition_table.h"
 #include "services/registry/stream/batch.h"
+#include "services/registry/stream/fights.h"
 #include "services/registry/stream/state_cache.h"
 
 namespace homeport::registry {
@@ -80,6 +81,7 @@ class Committer {
 
   const Parts parts_;
   StateCache cache_;
+  Fights fights_;
 };
 
 }  // namespace homeport::registry

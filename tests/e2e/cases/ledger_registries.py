@@ -32,7 +32,7 @@ class CutRegistry(Registry):
     """A second registry, whose ways to Redis and PostgreSQL go through proxies."""
 
     def __init__(self, context):
-        super().__init__(context, POD)
+        super().__init__(context, context.options.profile, POD)
         self.redis = tcp_proxy.Proxy(context.redis.socket)
         postgres = context.postgres.address().split()
         folder = next(word[len("host="):] for word in postgres if word.startswith("host="))

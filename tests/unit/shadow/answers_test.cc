@@ -37,7 +37,7 @@ TEST_CASE("update/documents shows both states without a delta") {
   Harness shadow;
   shadow.options.want_previous = true;
   UpdateResult result = shadow.Update(R"({"state":{"desired":{"a":1}}})");
-  CHECK(UpdateDocuments(shadow.document, result.previous, {1000, ""}) ==
+  CHECK(UpdateDocuments(shadow.document, result.previous, {1000, std::nullopt}) ==
         R"({"previous":{"state":{},"metadata":{},"version":0},)"
         R"("current":{"state":{"desired":{"a":1}},"metadata":{"desired":{"a":{"timestamp":1000}}},)"
         R"("version":1},"timestamp":1000})");
@@ -58,7 +58,7 @@ TEST_CASE("get/accepted has delta only when there is one") {
 
 TEST_CASE("small answers") {
   CHECK(DeleteAccepted(4, {9, "t"}) == R"({"version":4,"timestamp":9,"clientToken":"t"})");
-  CHECK(RejectedAnswer(NoShadow("lamp"), {9, ""}) ==
+  CHECK(RejectedAnswer(NoShadow("lamp"), {9, std::nullopt}) ==
         R"({"code":404,"message":"No shadow exists with name: 'lamp'","timestamp":9})");
   CHECK(RejectedAnswer(VersionConflict(), {9, "t"}) ==
         R"({"code":409,"message":"Version conflict","timestamp":9,"clientToken":"t"})");

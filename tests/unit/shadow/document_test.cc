@@ -24,7 +24,7 @@ TEST_CASE("a document survives storing") {
 
   const auto decoded = DecodeDocument({state, metadata, 2, false});
   REQUIRE(decoded.ok());
-  CHECK(GetAccepted(*decoded, {1, ""}) == GetAccepted(shadow.document, {1, ""}));
+  CHECK(GetAccepted(*decoded, {1, std::nullopt}) == GetAccepted(shadow.document, {1, std::nullopt}));
   CHECK(decoded->bytes_bound >= state.size());
 }
 

@@ -82,7 +82,7 @@ TEST_CASE("vector 2: accepted holds only what was asked") {
   REQUIRE(shadow.Update(R"({"state":{"desired":{"led":"on"}}})").has_delta);
   const UpdateResult result = shadow.Update(R"({"state":{"reported":{"led":"on"}}})");
   CHECK_FALSE(result.has_delta);
-  CHECK(UpdateAccepted(shadow.last_request, result.version, {1000, ""}) ==
+  CHECK(UpdateAccepted(shadow.last_request, result.version, {1000, std::nullopt}) ==
         R"({"state":{"reported":{"led":"on"}},)"
         R"("metadata":{"reported":{"led":{"timestamp":1000}}},"version":2,"timestamp":1000})");
 }
@@ -113,7 +113,7 @@ TEST_CASE("after state null a get returns empty objects") {
   Harness shadow;
   REQUIRE(shadow.Update(R"({"state":{"desired":{"a":1}}})").accepted());
   const UpdateResult result = shadow.Update(R"({"state":null})");
-  CHECK(UpdateAccepted(shadow.last_request, result.version, {7, ""}) ==
+  CHECK(UpdateAccepted(shadow.last_request, result.version, {7, std::nullopt}) ==
         R"({"state":null,"metadata":{"timestamp":7},"version":2,"timestamp":7})");
   CHECK(shadow.GetState() == "{}");
   CHECK(shadow.GetMetadata() == "{}");
