@@ -22,7 +22,7 @@ struct Statement {
 struct ConnectOptions {
   std::string conninfo;               // libpq connection string
   std::string application;            // shown in pg_stat_activity; [A-Za-z0-9._-]
-  int64_t statement_ms_max = 30'000;  // the server ends a statement, or a wait for a lock, by then
+  int64_t statement_ms_max = 30'000;  // the server ends a statement, or a wait for a lock; 0: never
   // A server that does not answer a statement in so long is taken for lost: the connection breaks.
   // Needs `watchdog`, borrowed; without one only dead servers are noticed, not frozen ones.
   int64_t answer_ms_max = 35'000;

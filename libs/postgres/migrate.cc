@@ -1,5 +1,6 @@
 #include "libs/postgres/migrate.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 
@@ -45,11 +46,19 @@ absl::StatusOr<std::set<int64_t>> Applied(Connection& connection) {
 absl::Status ApplyMissing(Connection& connection, std::span<const Migration> migrations) {
   HP_RETURN_IF_ERROR(connection.ExecuteScript(kTable));
   HP_ASSIGN_OR_RETURN(const std::set<int64_t> applied, Applied(connection));
-  std::set<int64_t> unknown = applied;
-  for (const Migration& migration : migrations) unknown.erase(migration.version);
-  if (!unknown.empty()) {
-    return absl::FailedPreconditionError(fmt::format(
-        "the schema has migration {}, which this program does not know", *unknown.begin()));
+  const int64_t newest = migrations.empty() ? 0 : migrations.back().version;
+  for (const int64_t version : applied) {
+    if (version > newest) {
+      log::Info("schema_is_newer",
+                {{"version", version}, {"next", "this program works on it: schemas only add"}});
+      continue;
+    }
+    const bool is_known = std::any_of(migrations.begin(), migrations.end(),
+                                      [&](const auto& known) { return known.version == version; });
+    if (!is_known) {
+      return absl::FailedPreconditionError(fmt::format(
+          "the schema has migration {}, which this program should know and does not", version));
+    }
   }
   for (const Migration& migration : migrations) {
     if (!applied.contains(migration.version)) HP_RETURN_IF_ERROR(Apply(connection, migration));

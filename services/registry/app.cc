@@ -73,12 +73,19 @@ Freshness FreshnessOf(const RegistryConfig& config) {
   return {.partitions = config.partitions, .stale_ms = config.presence_stale_ms};
 }
 
+// A migration takes as long as it takes, and so may another pod's that is awaited.
+postgres::ConnectOptions MigrationOptionsOf(const RegistryConfig& config) {
+  postgres::ConnectOptions options = ConnectOptionsOf(config);
+  options.statement_ms_max = 0;
+  return options;
+}
+
 absl::StatusOr<std::unique_ptr<postgres::Connection>> WaitForDatabase(
     const RegistryConfig& config) {
   const MonoMs deadline = SystemClock().Now() + kDatabaseWaitMs;
   Backoff backoff;
   for (;;) {
-    auto connection = postgres::Connection::Open(ConnectOptionsOf(config));
+    auto connection = postgres::Connection::Open(MigrationOptionsOf(config));
     if (!absl::IsUnavailable(connection.status()) || SystemClock().Now() > deadline) {
       return connection;
     }
@@ -184,6 +191,8 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
                                                                   .provisions = &provisions_}));
   }
   metrics::AddProcessMetrics(metrics_);
+  metrics_.AddGaugeFunction("homeport_registry_partitions", "Uplink partitions of the deployment",
+                            {}, [count = config.partitions] { return static_cast<double>(count); });
   health_.Expect("start");
   AddBackground();
   AddServers();

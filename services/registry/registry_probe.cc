@@ -1,7 +1,9 @@
 #include "services/registry/registry_probe.h"
 
+#include <algorithm>
 #include <string>
 
+#include "libs/base/clock.h"
 #include "libs/base/strings.h"
 #include "services/registry/catalog_probe.h"
 
@@ -101,9 +103,9 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
       states_loaded_(r.AddCounter(Name("states_loaded_total"), "Device states read")),
       states_cached_(r.AddGauge(Name("states_cached"), "Device states in memory")) {
   r.AddGaugeFunction(Name("stream_lag_seconds"),
-                     "Age of the oldest entry of the last transaction; 0 when nothing waits",
-                     {{"worker", std::to_string(worker)}},
-                     [this] { return static_cast<double>(lag_ms_.load()) / 1000; });
+                     "Age of the oldest entry of the last transaction; 0 when nothing waits. While "
+                     "Redis or PostgreSQL fails, at least for how long",
+                     {{"worker", std::to_string(worker)}}, [this] { return LagSeconds(); });
 }
 
 void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
@@ -130,15 +132,38 @@ void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
   batch_bytes_.Observe(static_cast<int64_t>(report.bytes));
   commit_seconds_.Observe(report.micros);
   lag_ms_.store(report.lag_ms, std::memory_order_relaxed);
+  fails_since_us_.store(0, std::memory_order_relaxed);
 }
 
-void WorkerProbe::Idle() { lag_ms_.store(0, std::memory_order_relaxed); }
+void WorkerProbe::Idle() {
+  lag_ms_.store(0, std::memory_order_relaxed);
+  fails_since_us_.store(0, std::memory_order_relaxed);
+}
+
+double WorkerProbe::LagSeconds() const {
+  const int64_t since_us = fails_since_us_.load(std::memory_order_relaxed);
+  const int64_t failing_us = since_us == 0 ? 0 : MonotonicMicros() - since_us;
+  return std::max(static_cast<double>(lag_ms_.load(std::memory_order_relaxed)) / 1e3,
+                  static_cast<double>(failing_us) / 1e6);
+}
+
+void WorkerProbe::Fails() {
+  int64_t never = 0;
+  fails_since_us_.compare_exchange_strong(never, MonotonicMicros());
+}
+
 void WorkerProbe::Backlog(int64_t entries) { backlog_.Set(entries); }
 void WorkerProbe::Rehearsed() { rehearsals_.Increment(); }
 void WorkerProbe::Owns(size_t partitions) { partitions_.Set(static_cast<int64_t>(partitions)); }
 void WorkerProbe::Fenced(size_t partitions) { fenced_.Add(partitions); }
-void WorkerProbe::RedisFailed() { redis_failures_.Increment(); }
-void WorkerProbe::PostgresFailed() { postgres_failures_.Increment(); }
+void WorkerProbe::RedisFailed() {
+  redis_failures_.Increment();
+  Fails();
+}
+void WorkerProbe::PostgresFailed() {
+  postgres_failures_.Increment();
+  Fails();
+}
 void WorkerProbe::InboxAppended(size_t entries) { inbox_appended_.Add(entries); }
 void WorkerProbe::InboxSkipped(size_t entries) { inbox_skipped_.Add(entries); }
 void WorkerProbe::SessionsSwept(size_t sessions) { sessions_swept_.Add(sessions); }

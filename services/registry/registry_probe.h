@@ -46,6 +46,9 @@ class WorkerProbe {
   void StatesCached(size_t devices);
 
  private:
+  void Fails();
+  [[nodiscard]] double LagSeconds() const;
+
   std::array<metrics::Counter*, kMessageKinds> messages_;
   std::array<metrics::Counter*, kRefusals> refusals_;
   metrics::Counter& versions_;
@@ -68,6 +71,7 @@ class WorkerProbe {
   metrics::Histogram& batch_bytes_;
   metrics::Histogram& commit_seconds_;
   std::atomic<int64_t> lag_ms_{0};
+  std::atomic<int64_t> fails_since_us_{0};  // monotonic; 0: it does not fail
   metrics::Gauge& backlog_;
   metrics::Gauge& partitions_;
   metrics::Counter& fenced_;
