@@ -136,6 +136,15 @@ void MqttServer::AppendDisconnected(const Session& session, std::string_view rea
 }
 
 void MqttServer::OnDeliver(const internal::v1::Deliver& item) {
+  if (item.first() && c_.config.anonymous) {
+    BusMessage message;
+    message.set_topic(item.topic());
+    message.set_payload(item.payload());
+    message.set_qos(item.qos());
+    message.set_received_ms(c_.reactor.wall().value);
+    message.set_answer(true);
+    c_.bus.Publish(message, {});
+  }
   const DeliveryResult result =
       delivery_.Deliver(SessionHandle::FromPacked(item.session()), item.epoch(),
                         {item.topic(), item.payload(), static_cast<int>(item.qos())});

@@ -137,7 +137,7 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
 void SubscribeFlow::SettleOwn(Session& session, const mqtt::Subscription& subscription,
                               std::string_view device, std::optional<uint32_t> id, Place place) {
   const ReasonCode granted = place.answer->suback.reasons[place.index];
-  if (!Things::IsShadowFilter(subscription.filter)) {
+  if (!Things::NamesOne(subscription.filter)) {
     return Granted(place.answer, place.index, granted);
   }
   auto settled = [this, place, granted] { Granted(place.answer, place.index, granted); };
@@ -281,9 +281,8 @@ ReasonCode SubscribeFlow::Check(const Session& session,
   }
   if (IsOwnFilter(session, subscription.filter)) return ReasonCode::kSuccess;
   const std::string_view inner = Inner(subscription.filter);
-  const bool is_heard = !Things::IsShadowFilter(inner) || (!shared && !Things::NamesNone(inner));
-  return is_heard && MayFollow(c_.config, identity, inner) ? ReasonCode::kSuccess
-                                                           : ReasonCode::kNotAuthorized;
+  const bool may = !Things::NamesNone(inner) && MayFollow(c_.config, identity, inner);
+  return may ? ReasonCode::kSuccess : ReasonCode::kNotAuthorized;
 }
 
 ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription,

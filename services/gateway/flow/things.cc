@@ -62,21 +62,21 @@ std::string_view Things::OfTopic(const Session& session, std::string_view topic)
   return auth::MayPublish(auth::Classify(topic, thing).topic_class) ? thing : std::string_view();
 }
 
-bool Things::IsShadowFilter(std::string_view filter) {
-  constexpr std::string_view kWildcards[] = {"$aws/#", "$aws/+"};
-  return filter.substr(0, kPrefix.size()) == kPrefix ||
-         std::find(std::begin(kWildcards), std::end(kWildcards), filter.substr(0, 6)) !=
-             std::end(kWildcards);
+bool Things::NamesOne(std::string_view topic_or_filter) { return !NameIn(topic_or_filter).empty(); }
+
+bool Things::NamesNone(std::string_view topic_or_filter) {
+  if (topic_or_filter.substr(0, kPrefix.size()) != kPrefix || NamesOne(topic_or_filter)) {
+    return false;
+  }
+  const std::string_view rest = topic_or_filter.substr(kPrefix.size());
+  const std::string_view name = rest.substr(0, rest.find('/'));
+  return name != "+" && name != "#";
 }
 
 bool Things::MayMatchRequests(std::string_view filter) {
   constexpr std::string_view kAnswers[] = {"accepted", "rejected", "delta", "documents"};
   const std::string_view last = filter.substr(filter.rfind('/') + 1);
   return std::find(std::begin(kAnswers), std::end(kAnswers), last) == std::end(kAnswers);
-}
-
-bool Things::NamesNone(std::string_view topic_or_filter) {
-  return IsShadowFilter(topic_or_filter) && NameIn(topic_or_filter).empty();
 }
 
 bool Things::Join(Session& session, std::string_view thing) {

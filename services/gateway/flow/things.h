@@ -20,11 +20,12 @@ class Things {
   // use beside its own device.
   [[nodiscard]] std::string_view OfTopic(const Session& session, std::string_view topic) const;
 
-  // Whether a filter matches topics below "$aws/things/", and whether requests may be among them.
-  [[nodiscard]] static bool IsShadowFilter(std::string_view filter);
-  [[nodiscard]] static bool MayMatchRequests(std::string_view filter);
-  // Whether a topic, or filter, of that kind names no one thing: nobody would answer.
+  // Whether a topic or filter is of one thing, by its name; and whether what stands in a name's
+  // place is no name and no wildcard: nobody would answer.
+  [[nodiscard]] static bool NamesOne(std::string_view topic_or_filter);
   [[nodiscard]] static bool NamesNone(std::string_view topic_or_filter);
+  // Whether requests may be among what a filter of one thing matches.
+  [[nodiscard]] static bool MayMatchRequests(std::string_view filter);
 
   // The session is to get what the thing gets, from now on. False when it has joined too many;
   // those of which it follows nothing give way before.

@@ -7,6 +7,7 @@
 #include "libs/base/strings.h"
 #include "libs/mqtt/topic.h"
 #include "libs/routing/keys.h"
+#include "services/gateway/flow/things.h"
 #include "services/gateway/inspect/lifecycle_event.h"
 #include "services/gateway/inspect/session_view.h"
 #include "services/gateway/stream/stream_pos.h"
@@ -329,6 +330,7 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
   for (const auto& filter : subscriber.filters) {
     if (filter->group != nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
     if (IsBehind(*filter, from.partition, from.place.pos)) continue;
+    if (message->answer() && Things::NamesOne(filter->filter)) continue;  // it comes by itself
     if (filter->no_local && message->client() == session.identity->client &&
         message->device() == session.identity->device) {
       continue;  // [MQTT-3.8.3-3]

@@ -37,8 +37,11 @@ internal::v1::InboxItem MakeChange(const ApplyContext& context, internal::v1::De
 
 void PublishToDevice(const ApplyContext& context, std::string_view topic,
                      std::string_view payload) {
+  bool is_first = true;
   for (const SessionRow& row : context.device.sessions) {
-    context.downlinks.Add(row.pod, MakeDeliver(row.session, row.epoch, topic, payload));
+    internal::v1::InboxItem item = MakeDeliver(row.session, row.epoch, topic, payload);
+    item.mutable_deliver()->set_first(std::exchange(is_first, false));
+    context.downlinks.Add(row.pod, item);
   }
   const ChildState* child = context.device.child.get();
   if (child == nullptr || !child->hub_online || child->hub_pod.empty()) return;

@@ -22,6 +22,7 @@ def run(arguments):
         many_clients(stack)
         many_things(stack)
         requests_are_messages(stack)
+        every_thing(stack)
         subscription_identifier(stack)
         moved(stack)
         fight(stack)
@@ -100,6 +101,21 @@ def requests_are_messages(stack):
         client.disconnect()
 
 
+def every_thing(stack):
+    """Filters that name no one thing, and shared ones, bring what the shadow service says."""
+    for i, (bad, wanted) in enumerate((
+            ("$aws/things/+/shadow/update/accepted", 1), ("$aws/#", 3),
+            ("$share/group/" + shadow("watched-2", "update/documents"), 1))):
+        reader, writer = connect(stack, f"watcher-{i}", 1), connect(stack, f"watched-{i}-app")
+        check_equal(reader.subscribe(bad), [1], bad)
+        writer.publish(shadow(f"watched-{i}", "update"), update("reported", n=1))
+        topics = {reader.message()[0] for _ in range(wanted)}
+        check_equal(len(topics), wanted, bad)
+        check(all(topic.startswith(shadow(f"watched-{i}", "update")) for topic in topics), topics)
+        for client in (reader, writer):
+            client.disconnect()
+
+
 def subscription_identifier(stack):
     """[MQTT-3.3.4-3]"""
     client = connect(stack, "numbered")
@@ -162,9 +178,8 @@ def answer(client):
 def refusals(stack):
     """What nobody would answer is not granted."""
     client = connect(stack, "asking")
-    for bad in ("$aws/#", "$aws/things/#", "$aws/things/+/shadow/update/accepted",
-                "$aws/things/a.b/shadow/get/accepted", f"$aws/things/{'x' * 129}/shadow/#",
-                "$share/g/" + shadow("asking", "update/accepted")):
+    for bad in ("$aws/things/a.b/shadow/get/accepted", f"$aws/things/{'x' * 129}/shadow/#",
+                "$share/g/" + shadow("a b", "update/accepted")):
         check_equal(client.subscribe(bad), [NOT_AUTHORIZED], bad)
     check_equal(client.publish("$aws/things/a.b/shadow/get", ""), NOT_AUTHORIZED, "PUBACK")
     client.disconnect()
