@@ -13,9 +13,11 @@ DecodeError ExpectEnd(const Reader& reader) {
   return reader.AtEnd() ? DecodeError{} : Malformed("bytes after the packet's end");
 }
 
-DecodeError ReadPacketId(Reader* reader, uint16_t* out) {
+// `zero`: what an identifier of 0 is; the specifications only forbid it [MQTT-2.2.1-3].
+DecodeError ReadPacketId(Reader* reader, uint16_t* out,
+                         ReasonCode zero = ReasonCode::kProtocolError) {
   if (!reader->U16(out)) return reader->error();
-  return *out != 0 ? DecodeError{} : Forbidden("packet identifier 0");
+  return *out != 0 ? DecodeError{} : DecodeError{zero, "packet identifier 0"};
 }
 
 DecodeError ReadProperties(Reader* reader, PropertyPlace place, const Limits& limits,
@@ -95,7 +97,7 @@ DecodeError ReadWill(Reader* reader, Version version, const Limits& limits, Will
     }
   }
   if (!reader->Name(&out->topic) || !reader->Binary(&out->payload)) return reader->error();
-  return CheckTopicName(out->topic, version, limits);
+  return CheckTopicName(out->topic, limits);
 }
 
 DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Connect* out) {
@@ -172,13 +174,9 @@ DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options,
 // Form of a filter; limits are the caller's, who can refuse filters one by one.
 DecodeError ReadFilter(Reader* reader, Version version, std::string_view* out) {
   if (!reader->Name(out)) return reader->error();
-  const bool v5 = version == Version::k5;
-  if (!IsValidTopicFilter(*out)) {
-    return {v5 ? ReasonCode::kTopicFilterInvalid : ReasonCode::kMalformedPacket,
-            "ill-formed topic filter"};
-  }
-  if (v5 && IsSharedFilter(*out) && !ParseSharedFilter(*out)) {
-    return {ReasonCode::kTopicFilterInvalid, "ill-formed shared subscription"};
+  if (!IsValidTopicFilter(*out)) return Malformed("ill-formed topic filter");
+  if (version == Version::k5 && IsSharedFilter(*out) && !ParseSharedFilter(*out)) {
+    return Forbidden("ill-formed shared subscription");
   }
   return {};
 }
@@ -205,7 +203,9 @@ DecodeError ParseSubscriptionOptions(uint8_t bits, Version version, Subscription
 
 DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Subscribe* out) {
   Reader reader(frame.body);
-  if (DecodeError error = ReadPacketId(&reader, &out->packet_id)) return error;
+  if (DecodeError error = ReadPacketId(&reader, &out->packet_id, ReasonCode::kMalformedPacket)) {
+    return error;
+  }
   if (DecodeError error = ReadProperties(&reader, frame.type, options, &out->properties)) {
     return error;
   }
@@ -229,7 +229,9 @@ DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Subsc
 
 DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Unsubscribe* out) {
   Reader reader(frame.body);
-  if (DecodeError error = ReadPacketId(&reader, &out->packet_id)) return error;
+  if (DecodeError error = ReadPacketId(&reader, &out->packet_id, ReasonCode::kMalformedPacket)) {
+    return error;
+  }
   if (DecodeError error = ReadProperties(&reader, frame.type, options, &out->properties)) {
     return error;
   }
@@ -393,7 +395,7 @@ std::optional<Version> ConnackVersion(std::string_view connect_body) {
   if (!reader.String(&name) || !reader.U8(&level)) return std::nullopt;
   if (name == "MQIsdp") return Version::k311;
   if (name != "MQTT") return std::nullopt;
-  return level >= 5 ? Version::k5 : Version::k311;
+  return (level & 0x7f) >= 5 ? Version::k5 : Version::k311;  // a bridge sets the upper bit
 }
 
 }  // namespace homeport::mqtt

@@ -69,7 +69,7 @@ DecodeError DecodePublishView(const Frame& frame, const DecodeOptions& options, 
     }
   }
   out->payload = reader.Rest();
-  return CheckTopicName(out->topic, options.version, options.limits);
+  return CheckTopicName(out->topic, options.limits);
 }
 
 Properties DecodeAllProperties(const PublishView& view) {

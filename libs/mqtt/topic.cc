@@ -77,15 +77,13 @@ bool IsWithinLimits(std::string_view topic, const Limits& limits) {
   return topic.size() <= limits.topic_bytes_max && LevelCount(topic) <= limits.topic_levels_max;
 }
 
-DecodeError CheckTopicName(std::string_view topic, Version version, const Limits& limits) {
-  const ReasonCode ill_formed =
-      version == Version::k5 ? ReasonCode::kTopicNameInvalid : ReasonCode::kMalformedPacket;
-  if (topic.empty()) return {ill_formed, "empty topic"};
+DecodeError CheckTopicName(std::string_view topic, const Limits& limits) {
+  if (topic.empty()) return {ReasonCode::kMalformedPacket, "empty topic"};
   if (topic.size() > limits.topic_bytes_max) {
     return {ReasonCode::kTopicNameInvalid, "topic longer than the limit"};
   }
   const Scan scan = ScanTopic(topic);
-  if (scan.wildcard) return {ill_formed, "wildcard in a topic name"};
+  if (scan.wildcard) return {ReasonCode::kMalformedPacket, "wildcard in a topic name"};
   if (scan.slashes + 1 > limits.topic_levels_max) {
     return {ReasonCode::kTopicNameInvalid, "topic has more levels than the limit"};
   }

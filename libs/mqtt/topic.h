@@ -21,9 +21,8 @@ namespace homeport::mqtt {
 [[nodiscard]] bool IsWithinLimits(std::string_view topic, const Limits& limits);
 
 // What Decode asks of a PUBLISH's or will's topic, given that it is valid UTF-8: not empty and no
-// wildcard (0x90 in version 5, 0x81 in 3.1.1), within the limits (0x90).
-[[nodiscard]] DecodeError CheckTopicName(std::string_view topic, Version version,
-                                         const Limits& limits);
+// wildcard (0x81), within the limits (0x90).
+[[nodiscard]] DecodeError CheckTopicName(std::string_view topic, const Limits& limits);
 
 // Levels are what '/' separates: "" and "a" have one, "/" two.
 [[nodiscard]] size_t LevelCount(std::string_view topic);

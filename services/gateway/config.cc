@@ -81,6 +81,9 @@ void DeclareIdentity(config::Table& table, GatewayConfig& c) {
   table.Flag("insecure", &c.insecure, {.doc = "serve gRPC without TLS where tls-cert is empty"});
   table.Flag("anonymous", &c.anonymous,
              {.doc = "let any MQTT client in, for protocol test suites; loopback only"});
+  table.Text("anonymous-denied-filter", &c.anonymous_denied_filter,
+             {.doc = "a filter to which anonymous clients may not subscribe, for suites that test "
+                     "the refusal"});
 }
 
 void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
@@ -90,6 +93,10 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
             {.min = 64, .max = 65'535, .unit = "bytes", .doc = "one topic or filter"});
   table.Int("topic-levels-max", &c.topic_levels_max,
             {.min = 8, .max = 256, .doc = "levels of one topic or filter"});
+  table.Int("user-properties-max", &c.user_properties_max,
+            {.min = 1, .max = 65'535, .doc = "user properties of one packet"});
+  table.Int("client-id-bytes-max", &c.client_id_bytes_max,
+            {.min = 64, .max = 65'535, .unit = "bytes", .doc = "one client id"});
   table.Int("output-bytes-max", &c.output_bytes_max,
             {.min = 4096,
              .max = 64 << 20,

@@ -30,6 +30,7 @@ struct GatewayConfig {
   std::string token_issuer = "homeport";
   bool insecure = false;
   bool anonymous = false;
+  std::string anonymous_denied_filter;
   uint32_t partitions = 64;
   uint32_t bus_partitions = 16;
   uint32_t bus_keep_s = 60;
@@ -42,6 +43,8 @@ struct GatewayConfig {
   uint32_t packet_bytes_max = 256 << 10;
   uint32_t topic_bytes_max = 256;
   uint32_t topic_levels_max = 16;
+  uint32_t user_properties_max = 32;
+  uint32_t client_id_bytes_max = 128;
   uint32_t output_bytes_max = 1 << 20;
   uint32_t publishes_per_second = 100;
   uint32_t bytes_per_second = 512 << 10;

@@ -27,6 +27,9 @@ FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
     return Refuse(session, ReasonCode::kProtocolError,
                   "the first packet is not CONNECT");  // [MQTT-3.1.0-1]
   }
+  if (session.phase != Phase::kOnline) {
+    return Refuse(session, ReasonCode::kProtocolError, "a packet of a session that is not online");
+  }
   switch (frame.type) {
     case PacketType::kPublish:
       return publish_.OnPublish(session, frame);
@@ -73,9 +76,7 @@ FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame
       session.kept()->expiry_s = std::min(*expiry_s, c_.config.session_expiry_s_max);
     }
   }
-  if (disconnect.reason != ReasonCode::kDisconnectWithWill) {
-    keeper_.ForgetWill(session);  // [MQTT-3.14.4-3]
-  }
+  if (disconnect.reason == ReasonCode::kSuccess) keeper_.ForgetWill(session);  // [MQTT-3.14.4-3]
   c_.io.Close(session, {"CLIENT_INITIATED_DISCONNECT", {}, "DISCONNECT received"});
   return FrameOutcome::kConsumed;
 }

@@ -54,7 +54,10 @@ class Registry(Pod):
 # and ask for a server keep alive.
 CONFORMANCE = {"anonymous": "true", "keep-alive-s-max": 60, "publishes-per-second": 2000,
                "bytes-per-second": 16 << 20, "subscriptions-max": 500, "things-of-session-max": 1000,
-               "topic-bytes-max": 65_535, "topic-levels-max": 256,
+               "topic-bytes-max": 65_535, "topic-levels-max": 256, "user-properties-max": 10_000,
+               "client-id-bytes-max": 65_535, "anonymous-denied-filter": "test/nosubscribe",
+               # Members of a shared subscription take turns within a reactor.
+               "reactors": 1,
                "waiting-messages-max": 50_000, "queue-messages-max": 20_000,
                "queue-bytes-max": 64 << 20, "output-bytes-max": 16 << 20}
 # Suites and benches connect one client id many times a second.

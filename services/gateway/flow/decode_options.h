@@ -13,6 +13,7 @@ namespace homeport::gateway {
   limits.packet_bytes_max = config.packet_bytes_max;
   limits.topic_bytes_max = config.topic_bytes_max;
   limits.topic_levels_max = config.topic_levels_max;
+  limits.user_properties_max = config.user_properties_max;
   limits.filters_per_packet_max = std::max(limits.filters_per_packet_max, config.subscriptions_max);
   return limits;
 }

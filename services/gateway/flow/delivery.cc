@@ -18,6 +18,8 @@ using mqtt::ReasonCode;
 using mqtt::Version;
 
 constexpr char kTopicAliasId = 0x23;  // section 2.2.2.2
+constexpr size_t kHeadBytesMax = 16;  // of a PUBLISH with an alias, beside topic and properties
+constexpr size_t kLoggedBytes = 256;
 
 // Of the message, and of this delivery of it; version 5 only.
 std::string PropertiesOf(const OutMessage& out, int64_t expires_in_s) {
@@ -153,8 +155,11 @@ void Delivery::Unkeep(const Session& session, const Outbound::KeptAs& kept) {
 
 void Delivery::Resume(Session& session) {
   if (!session.cold) return;
-  session.cold->outbound.VisitReleased(
-      [&](uint16_t packet_id) { SendPubrel(session, packet_id, ReasonCode::kSuccess); });
+  std::vector<uint16_t> released;  // sending may end the session
+  session.cold->outbound.VisitReleased([&](uint16_t packet_id) { released.push_back(packet_id); });
+  for (const uint16_t packet_id : released) {
+    if (session.is_open()) SendPubrel(session, packet_id, ReasonCode::kSuccess);
+  }
   if (session.is_open()) SendWaiting(session);
 }
 
@@ -173,6 +178,11 @@ void Delivery::SendWaiting(Session& session) {
 
 bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::Entry* entry) {
   const BusMessage& message = *out.message;
+  if (message.topic().size() > mqtt::kStringBytesMax) {  // an answer's, longer than its request's
+    Drop(session, message.topic().substr(0, kLoggedBytes), "delivery_topic_bytes",
+         "its topic has more bytes than MQTT can say");
+    return false;
+  }
   int64_t expires_in_s = 0;
   if (message.has_expiry_s()) {
     expires_in_s =
@@ -186,7 +196,11 @@ bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::En
   }
   std::string properties;
   if (session.version == Version::k5) properties = PropertiesOf(out, expires_in_s);
-  const Alias alias = AliasOf(session, message.topic());
+  Alias alias = AliasOf(session, message.topic());
+  if (!alias.is_known && !session.FitsClient(kHeadBytesMax + message.topic().size() +
+                                             properties.size() + message.payload().size())) {
+    alias = {};  // which would be what makes it too large
+  }
   if (alias.number != 0) {
     properties += {kTopicAliasId, static_cast<char>(alias.number >> 8),
                    static_cast<char>(alias.number & 0xff)};

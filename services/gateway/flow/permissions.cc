@@ -31,7 +31,7 @@ bool MayBroadcast(const GatewayConfig& config, const Identity& identity,
 }
 
 bool MayFollow(const GatewayConfig& config, const Identity& identity, std::string_view filter) {
-  if (config.anonymous) return true;
+  if (config.anonymous) return filter != config.anonymous_denied_filter;
   const bool is_for_policy =
       auth::ClassifyFilter(filter, identity.device) == auth::FilterClass::kGeneral ||
       filter.substr(0, kEventTopics.size()) == kEventTopics;

@@ -314,7 +314,8 @@ FrameOutcome PublishFlow::OnPubrel(Session& session, const mqtt::Frame& frame) {
   mqtt::Pubcomp answer;
   answer.packet_id = std::get<mqtt::Pubrel>(packet).packet_id;
   const bool known = session.cold && session.cold->from_device_qos2.Remove(answer.packet_id);
-  if (!known) answer.reason = ReasonCode::kPacketIdentifierNotFound;
+  // Where the session is kept, a PUBREL may come again because the answer was lost.
+  if (!known && session.kept() == nullptr) answer.reason = ReasonCode::kPacketIdentifierNotFound;
   if (known) SaveQos2Ids(session);
   session.TrimCold();
   std::string bytes;

@@ -13,7 +13,6 @@ namespace {
 
 using mqtt::ReasonCode;
 
-constexpr size_t kClientIdBytesMax = 128;
 constexpr size_t kInventoryBytesMax = 256;
 constexpr uint64_t kClaimSlots = 4096;
 
@@ -72,7 +71,7 @@ Verdict Authenticator::Identify(Session& session, const mqtt::Connect& connect) 
   if (connect.properties.authentication_method) {
     return {ReasonCode::kBadAuthenticationMethod, "authentication_method"};
   }
-  if (connect.client_id.size() > kClientIdBytesMax ||
+  if (connect.client_id.size() > c_.config.client_id_bytes_max ||
       (connect.client_id.empty() && connect.version == mqtt::Version::k311 &&
        (connect.is_31 || !connect.clean_start))) {
     return {ReasonCode::kClientIdentifierNotValid, "client_id"};  // [MQTT-3.1.3-8]

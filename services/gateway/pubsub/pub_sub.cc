@@ -171,6 +171,17 @@ BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
   return nullptr;
 }
 
+// Where it is still the topic's retained message.
+void PubSub::ForgetRetained(std::string_view topic, std::string_view bytes) {
+  static const redis::Script script(R"lua(
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+)lua");
+  redis_.Eval(script,
+              {"1", routing::RetainedKey(c_.bus.PartitionOf(topic)), std::string(topic),
+               std::string(bytes)},
+              [](const redis::Reply&) {});
+}
+
 void PubSub::OnRetained(const Settling& settling, std::string_view bytes) {
   Session* session = nullptr;
   const BusFilter* filter = FilterOf(settling, &session);
@@ -179,6 +190,10 @@ void PubSub::OnRetained(const Settling& settling, std::string_view bytes) {
   if (filter == nullptr ||
       !message->ParseFromArray(value.message.data(), static_cast<int>(value.message.size()))) {
     return;
+  }
+  if (message->has_expiry_s() &&
+      message->received_ms() + int64_t{message->expiry_s()} * 1000 <= c_.reactor.wall().value) {
+    return ForgetRetained(message->topic(), bytes);  // section 3.3.1.3
   }
   // Published after the subscription was made: it comes with the stream.
   const size_t at = c_.bus.PartitionOf(message->topic()) - settling.first_partition;

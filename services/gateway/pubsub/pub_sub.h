@@ -69,6 +69,7 @@ class PubSub {
   void SendRetained(std::shared_ptr<Settling> settling);
   void ScanRetained(std::shared_ptr<Settling> settling, uint32_t partition, std::string cursor);
   void OnRetained(const Settling& settling, std::string_view bytes);
+  void ForgetRetained(std::string_view topic, std::string_view bytes);
   void Settle(std::shared_ptr<Settling> settling, mqtt::ReasonCode reason);
   void Release(const Settling& settling);
   [[nodiscard]] BusFilter* FilterOf(const Settling& settling, Session** session);

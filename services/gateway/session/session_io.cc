@@ -148,6 +148,7 @@ void SessionIo::Read(Session& session) {
 
 // Takes what is whole of the first `bytes` in buffer_ and keeps the rest.
 void SessionIo::Take(Session& session, size_t bytes) {
+  if (!session.is_open()) return;  // what was read may have been answered, in vain
   Touch(session);
   const std::string_view input(buffer_.data(), bytes);
   const size_t taken = Consume(session, input);

@@ -11,9 +11,10 @@ import harness
 import hostile_rows as rows
 import mqtt
 from harness import check, eventually
-from websocket import BINARY, CONTINUATION, TEXT, frame, upgrade_request
+from websocket import BINARY, CONTINUATION, PING as PING_FRAME, TEXT, frame, upgrade_request
 
 HALF_OPEN = 1500
+ABRUPT = 1500
 RANDOM_STREAMS = 400
 GROWTH_BYTES_MAX = 16 << 20
 BROKEN = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|check_failed|"
@@ -22,14 +23,15 @@ PING, PONG = b"\xc0\0", b"\xd0\0"
 
 
 def run(context):
-    limits = {"topic-bytes-max": 256, "topic-levels-max": 16}  # the profile has others
+    limits = {"topic-bytes-max": 256, "topic-levels-max": 16, "client-id-bytes-max": 128,
+              "user-properties-max": 32}  # the profile has others
     with harness.stack(context.bin, profile="conformance", gateways=1,
                        gateway_settings=limits) as running:
         battery = Battery(running)
         battery.warm_up()
         before = battery.resident()
         for part in (battery.rows, battery.pieces, battery.noise, battery.websocket,
-                     battery.other_protocols, battery.half_open):
+                     battery.other_protocols, battery.abrupt, battery.half_open):
             begun = time.monotonic()
             part()
             battery.serves(part.__name__)
@@ -170,6 +172,19 @@ class Battery:
                  rows.connect(4))):
             with self.connection(kind) as channel:
                 self.note(what, ending(channel, data), (rows.CLOSE,))
+
+    def abrupt(self):
+        """Everything at once and gone before the answer, which then cannot be written."""
+        publish = rows.publish(4, b"hostile/abrupt")
+        for kind, data in (("ws", upgrade_request() + frame(PING_FRAME, b"x") +
+                            frame(BINARY, publish)),
+                           ("ws", upgrade_request() + frame(BINARY, rows.connect(4) + publish)),
+                           ("mqtt", rows.connect(4) + publish + PING)):
+            for _ in range(ABRUPT // 3):
+                channel = self.connection(kind)
+                channel.sendall(data)
+                channel.close()
+                self.count += 1
 
     def half_open(self):
         """Sockets that say nothing, or half of a CONNECT, are let go in time; others are served."""

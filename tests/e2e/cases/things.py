@@ -26,6 +26,7 @@ def run(arguments):
         subscription_identifier(stack)
         moved(stack)
         fight(stack)
+        longest(stack)
         refusals(stack)
 
 
@@ -173,6 +174,20 @@ def answer(client):
         return 0
     check_equal(json.loads(payload)["code"], 429, topic)
     return 1
+
+
+def longest(stack):
+    """The answer's topic would have more bytes than MQTT can say."""
+    client = connect(stack, "long")
+    check_equal(client.subscribe(shadow("long", "#")), [1], "SUBACK")
+    start = shadow("long", "name/")
+    for verb in ("update", "get", "delete"):
+        topic = start + "n" * (65_535 - len(start) - len(verb) - 1) + "/" + verb
+        check_equal(client.publish(topic, "{}"), 0, verb)
+    client.publish(shadow("long", "get"), "")
+    while client.message()[0] != shadow("long", "get/rejected"):
+        pass
+    client.disconnect()
 
 
 def refusals(stack):

@@ -110,9 +110,9 @@ TEST_CASE("limits at and beyond") {
   CHECK_FALSE(IsWithinLimits("123456789", limits));
   CHECK(IsWithinLimits("a/b/c", limits));
   CHECK_FALSE(IsWithinLimits("a/b/c/", limits));
-  CHECK(CheckTopicName("a/b/c", Version::k5, limits).ok());
-  CHECK(CheckTopicName("a/b/c/", Version::k5, limits).reason == ReasonCode::kTopicNameInvalid);
-  CHECK(CheckTopicName("123456789", Version::k311, limits).reason == ReasonCode::kTopicNameInvalid);
+  CHECK(CheckTopicName("a/b/c", limits).ok());
+  CHECK(CheckTopicName("a/b/c/", limits).reason == ReasonCode::kTopicNameInvalid);
+  CHECK(CheckTopicName("123456789", limits).reason == ReasonCode::kTopicNameInvalid);
 }
 
 // The scan reads eight bytes at a time: what it looks for must be seen at every offset.
@@ -124,10 +124,10 @@ TEST_CASE("one wildcard or slash is found wherever it is") {
       INFO("size " << size << ", byte " << at);
       for (char filler : {'a', '\x01', '*', ',', '.', '0', '\xAF', '\xA3', '\xFF'}) {
         std::string topic(size, filler);
-        CHECK(CheckTopicName(ExactBlock(topic).view(), Version::k5, limits).ok());
+        CHECK(CheckTopicName(ExactBlock(topic).view(), limits).ok());
         for (char found : {'+', '#', '/'}) {
           topic[at] = found;
-          CHECK_FALSE(CheckTopicName(ExactBlock(topic).view(), Version::k5, limits).ok());
+          CHECK_FALSE(CheckTopicName(ExactBlock(topic).view(), limits).ok());
         }
       }
     }
