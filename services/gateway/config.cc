@@ -175,6 +175,13 @@ void DeclareReactorLimits(config::Table& table, GatewayConfig& c) {
              .max = 10'000,
              .unit = "ms",
              .doc = "reactor lag above which new connections are refused"});
+  table.Int("memory-bytes-max", &c.memory_bytes_max,
+            {.min = 0,
+             .max = int64_t{1} << 44,
+             .unit = "bytes",
+             .doc = "resident memory above which new connections are refused; 0: "
+                    "memory-percent-max of what the cgroup allows"});
+  table.Int("memory-percent-max", &c.memory_percent_max, {.min = 1, .max = 100, .unit = "%"});
   table.Int("commands-max", &c.commands_max,
             {.min = 1, .max = 1'000'000, .doc = "commands of one reactor awaiting their device"});
   table.Int("watches-max", &c.watches_max,

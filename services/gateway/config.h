@@ -74,6 +74,8 @@ struct GatewayConfig {
   uint32_t keep_alive_s_min = 5;
   uint32_t keep_alive_s_max = 3600;
   uint32_t overload_lag_ms = 100;
+  uint64_t memory_bytes_max = 0;
+  uint32_t memory_percent_max = 90;
   uint32_t commands_max = 10'000;
   uint32_t watches_max = 100'000;
   uint32_t watch_calls_max = 20'000;

@@ -35,6 +35,8 @@ SessionIo::Options IoOptions(const GatewayConfig& config) {
   options.publishes_per_second = config.publishes_per_second;
   options.bytes_per_second = config.bytes_per_second;
   options.ws_frame_bytes_max = config.ws_frame_bytes_max;
+  options.memory_bytes_max = config.memory_bytes_max;
+  options.memory_percent_max = config.memory_percent_max;
   options.tls_lag_us_max = int64_t{config.overload_lag_ms} * 1000 / 2;
   options.server_reference = config.server_reference;
   options.arrivals.handshakes_max = config.tls_handshakes_max;

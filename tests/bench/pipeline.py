@@ -1,7 +1,8 @@
 """The registry at 100,000 and at 1,000,000 devices' rows, with reports as workload-profile.json has
 devices: committed per second beside pgbench doing the same batched upsert on the same table, lag and
 shadow requests at half of that load, and what it takes of PostgreSQL. The registry may keep the states
-of all its devices (cached-devices); cold is the rate at which each is read for the first time.
+of all its devices (cached-devices), and PostgreSQL their rows (shared_buffers, 2 GB for every size);
+cold is the rate at which each is read for the first time.
 HOMEPORT_BENCH_DEVICES names other sizes ("100000" for a short run)."""
 
 import os
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import mqtt  # noqa: E402
 
 TURNS = 3
+SHARED_BUFFERS_MB = 2048
 REPORTS = 100_000  # of a turn
 PGBENCH_SECONDS = 8
 PGBENCH_CLIENTS = 2  # as many as the registry has workers
@@ -39,7 +41,7 @@ def run(bench):
     bench.say(f"kinds of devices by {source}")
     for size in sizes:
         os.environ["HOMEPORT_CACHED_DEVICES"] = str(size + size // 4)  # workers' shares differ
-        with support.stack(bench.bin) as stack:
+        with support.stack(bench.bin, buffers_mb=SHARED_BUFFERS_MB) as stack:
             population.make_products(stack, kinds)
             seconds, epoch = population.populate(stack, kinds, size)
             bench.say(f"{size} devices' rows put in {seconds:.0f} s")

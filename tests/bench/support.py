@@ -89,11 +89,11 @@ def kernel_bytes():
 
 
 @contextlib.contextmanager
-def stack(bin_folder, gateways=1, profile="bench", settings=None, restart=True):
+def stack(bin_folder, gateways=1, profile="bench", settings=None, restart=True, buffers_mb=256):
     """A registry and gateways, without the limits of a single publisher."""
     with tempfile.TemporaryDirectory(prefix="homeport-bench-") as folder:
         running = Stack(Options(state=Path(folder), bin=bin_folder, gateways=gateways,
-                                profile=profile, restart=restart,
+                                profile=profile, restart=restart, shared_buffers_mb=buffers_mb,
                                 gateway_settings={**UNLIMITED, **(settings or {})}),
                         say=lambda text: None)
         try:

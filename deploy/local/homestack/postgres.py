@@ -22,13 +22,14 @@ class PostgresServer(Part):
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast" shutdown: ends sessions, then a checkpoint
 
-    def __init__(self, state):
+    def __init__(self, state, shared_buffers_mb):
         # PostgreSQL refuses to run as root: then it runs as the user Debian's package made.
         self._user = "postgres" if os.getuid() == 0 else None
         self._folder = state.data_folder("postgres", self._user)
         self._data = self._folder / "data"
         self._password_file = state.path("tokens", "postgres.password")
         self.port = state.port("postgres")
+        self._shared_buffers_mb = shared_buffers_mb
         if not (BIN / "postgres").exists():
             raise StackError(f"{BIN}/postgres is missing: install the Debian package postgresql-15")
 
@@ -38,7 +39,7 @@ class PostgresServer(Part):
     def command(self):
         return self._as_user(str(BIN / "postgres"), "-D", str(self._data), "-k", str(self._folder),
                              "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
-                             "-c", "max_connections=100", "-c", "shared_buffers=256MB",
+                             "-c", "max_connections=100", "-c", f"shared_buffers={self._shared_buffers_mb}MB",
                              "-c", "max_wal_size=2GB", "-c", "log_min_messages=warning")
 
     def prepare(self):

@@ -28,6 +28,7 @@ class Options:
     profile: str = "demo"
     restart: bool = True
     gateway_settings: dict = field(default_factory=dict)  # beyond those every stack gives
+    shared_buffers_mb: int = 256  # of PostgreSQL
 
 
 class Stack:
@@ -75,7 +76,7 @@ class Stack:
         self.redis = RedisServer(self.state)
         self._supervisor.start(self.redis)
         self._say("starting PostgreSQL")
-        self.postgres = PostgresServer(self.state)
+        self.postgres = PostgresServer(self.state, self.options.shared_buffers_mb)
         self._supervisor.start(self.postgres)
         self.database = Database(self.postgres.address())
 

@@ -50,11 +50,19 @@ SessionIo::SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options,
       handler_(handler),
       wheel_(reactor.now().value / 1000),
       arrivals_(probe, options_.arrivals),
+      memory_(options_.memory_bytes_max, options_.memory_percent_max),
       web_sockets_(options_.ws_frame_bytes_max),
       buffer_(options_.packet_bytes_max + kReadBytes) {}
 
 void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
   if (!arrivals_.Admit(source, now_s())) return;
+  if (memory_.is_short()) {
+    probe_.Refuse("memory_bytes_max");
+    log::Refusal("connection_refused", {{"peer", source.ToString()},
+                                        {"limit", "memory_bytes_max"},
+                                        {"bytes", memory_.bytes_max()}});
+    return;
+  }
   // The first to wait when there is too much to do: a handshake costs more than all that follows.
   if (door.tls && reactor_.lag_us() > options_.tls_lag_us_max) {
     probe_.Refuse("overload_tls");
@@ -399,6 +407,7 @@ void SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
 }
 
 void SessionIo::Tick() {
+  memory_.Poll();
   wheel_.Advance(now_s(), [this](net::TimerWheel::Entry entry) { OnDeadline(entry); });
   std::vector<SessionHandle> paused;
   paused.swap(rate_paused_);

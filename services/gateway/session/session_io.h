@@ -13,6 +13,7 @@
 #include "libs/net/timer_wheel.h"
 #include "services/gateway/probe.h"
 #include "services/gateway/session/arrivals.h"
+#include "services/gateway/session/memory_watch.h"
 #include "services/gateway/session/session.h"
 #include "services/gateway/session/session_table.h"
 #include "services/gateway/session/web_sockets.h"
@@ -58,6 +59,8 @@ class SessionIo {
     uint32_t publishes_per_second = 100;  // of one session; 0: no limit. Above: reading waits
     uint32_t bytes_per_second = 512 << 10;
     uint32_t ws_frame_bytes_max = 1 << 20;
+    uint64_t memory_bytes_max = 0;  // MemoryWatch
+    uint32_t memory_percent_max = 90;
     int64_t tls_lag_us_max = 50'000;  // of the reactor: beyond it no TLS handshake begins
     std::string server_reference;     // for clients that are to use another server
     Arrivals::Options arrivals;
@@ -146,6 +149,7 @@ class SessionIo {
   SessionTable sessions_;
   net::TimerWheel wheel_;
   Arrivals arrivals_;
+  MemoryWatch memory_;
   WebSockets web_sockets_;
   std::vector<char> buffer_;  // shared by all reads: nothing in it outlives one
   std::vector<SessionHandle> rate_paused_;

@@ -23,6 +23,8 @@ def run(context):
     with harness.stack(context.bin, gateways=1, gateway_settings=settings) as stack:
         sessions_of_a_tenant(stack)
         messages_of_a_tenant(stack)
+    with harness.stack(context.bin, gateways=1, gateway_settings={"memory-bytes-max": 1}) as stack:
+        short_of_memory(stack)
 
 
 def attempt(stack, name, gateway=0, version=5):
@@ -34,6 +36,18 @@ def attempt(stack, name, gateway=0, version=5):
 def refusals(stack, reason, gateway=0):
     page = metrics.scrape(stack.gateways[gateway].metrics)
     return page.total("homeport_gateway_refusals_total", reason=reason)
+
+
+def short_of_memory(stack):
+    """Whoever comes is not let in, and the gateway goes on."""
+    def is_refused():
+        try:
+            attempt(stack, "late")
+        except (mqtt.Closed, ConnectionError):
+            return True
+        return False
+    eventually(is_refused, "no more clients")
+    check(refusals(stack, "memory_bytes_max") >= 1, "refusals are counted")
 
 
 def too_fast(stack):
