@@ -55,14 +55,25 @@ bool EraseFilter(std::vector<StoredFilter>& filters, std::string_view filter) {
 
 }  // namespace
 
-// The shadows, by device, whose deltas a client listens for from now on.
+// The shadows whose deltas a client listens for from now on.
 struct SubscribeFlow::Deltas {
-  std::set<std::pair<std::string, std::string>> shadows;
+  struct Shadow {
+    std::string device;
+    std::string child;  // of the device; "+": all of them; "": the device itself
+    std::string name;   // "": the classic shadow; "+": every named one
+    friend auto operator<=>(const Shadow&, const Shadow&) = default;
+  };
+  std::set<Shadow> shadows;
 
   void Add(std::string_view filter, std::string_view device) {
-    const auth::DeltaFilter delta = auth::DeltaTopicsOf(filter, device);
-    if (delta.classic) shadows.emplace(device, std::string());
-    if (!delta.named.empty()) shadows.emplace(device, delta.named);
+    const std::string_view named = auth::DeviceOf(filter);
+    const bool is_child = !named.empty() && named != device;
+    const auth::DeltaFilter delta = auth::DeltaTopicsOf(filter, is_child ? named : device);
+    const std::string child(is_child ? named : std::string_view());
+    if (delta.classic) shadows.insert({std::string(device), child, std::string()});
+    if (!delta.named.empty()) {
+      shadows.insert({std::string(device), child, std::string(delta.named)});
+    }
   }
 };
 
@@ -245,10 +256,11 @@ internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
 }
 
 void SubscribeFlow::TellDeltaFilters(const Session& session, const Deltas& deltas) {
-  for (const auto& [device, shadow] : deltas.shadows) {
+  for (const auto& [device, child, shadow] : deltas.shadows) {
     routing::Uplink message;
     message.kind = routing::UplinkKind::kShadowListen;
     message.device = device;
+    message.payload = child;
     message.session = session.handle().packed();
     message.epoch = session.epoch;
     message.received_ms = c_.reactor.wall().value;

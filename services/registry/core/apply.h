@@ -56,6 +56,10 @@ void ApplyShadowGet(const ApplyContext& context);
 void ApplyShadowUpdate(const ApplyContext& context);
 void ApplyShadowDelete(const ApplyContext& context);
 void ApplyShadowListen(const ApplyContext& context);
+// A hub listens for a child's shadow; "+": for those of all its children.
+void PassListenOn(const ApplyContext& context, std::string_view child);
+// The payload of what it tells them; no device id.
+inline constexpr std::string_view kHubListens = "#";
 // Answers a shadow request whose shadow has no possible name.
 void RejectShadowName(const ApplyContext& context);
 void ApplyWatch(const ApplyContext& context);

@@ -98,6 +98,18 @@ void Complain(const ApplyContext& context, std::string_view complaint) {
 
 }  // namespace
 
+void PassListenOn(const ApplyContext& context, std::string_view child) {
+  const HubState* hub = context.device.hub.get();
+  if (hub == nullptr) return;
+  UplinkMessage message;
+  message.set_kind(UplinkMessage::KIND_SHADOW_LISTEN);
+  message.set_detail(context.message.detail());
+  message.set_payload(std::string(kHubListens));
+  for (const std::string& known : hub->children) {
+    if (child == "+" || child == known) SendToChild(context, known, message);
+  }
+}
+
 void TellChild(const ApplyContext& context, std::string_view child) {
   UplinkMessage message;
   message.set_kind(UplinkMessage::KIND_HUB_SESSION);

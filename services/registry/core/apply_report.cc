@@ -43,8 +43,9 @@ bool WasApplied(const ApplyContext& context, const Report& report) {
 void PublishReport(const ApplyContext& context, const shadow::UpdateResult& result) {
   const shadow::Document& document = context.device.classic.document;
   if (result.has_delta && HasSessions(context.device)) {
-    PublishToDevice(context, ShadowTopic(context.device.id, "", "update/delta"),
-                    shadow::UpdateDelta(document, {context.message.received_ms() / 1000, std::nullopt}));
+    PublishToDevice(
+        context, ShadowTopic(context.device.id, "", "update/delta"),
+        shadow::UpdateDelta(document, {context.message.received_ms() / 1000, std::nullopt}));
   }
   if (result.changed_reported.empty()) return;
   internal::v1::DeviceChange change;

@@ -129,11 +129,14 @@ shadow::UpdateResult Apply(const ApplyContext& context, const shadow::UpdateRequ
                              options);
 }
 
+// To who listens: the sender, or for a child's shadow the hub.
 void TellDelta(const ApplyContext& context, std::string_view name,
                const shadow::Document& document) {
   if (!document.exists() || !shadow::HasDelta(document)) return;
-  PublishToSender(context, ShadowTopic(context.device.id, name, "update/delta"),
-                  shadow::UpdateDelta(document, {Seconds(context), std::nullopt}));
+  const std::string topic = ShadowTopic(context.device.id, name, "update/delta");
+  const std::string delta = shadow::UpdateDelta(document, {Seconds(context), std::nullopt});
+  if (context.message.payload() == kHubListens) return PublishToDevice(context, topic, delta);
+  PublishToSender(context, topic, delta);
 }
 
 }  // namespace
@@ -145,6 +148,8 @@ void RejectShadowName(const ApplyContext& context) {
 }
 
 void ApplyShadowListen(const ApplyContext& context) {
+  const std::string& child = context.message.payload();
+  if (!child.empty() && child != kHubListens) return PassListenOn(context, child);
   const std::string_view wanted = context.message.detail();
   if (wanted != kEveryNamedShadow) return TellDelta(context, wanted, Shadow(context).document);
   size_t told = 0;

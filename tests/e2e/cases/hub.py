@@ -28,6 +28,7 @@ def run(arguments):
         answers.stop()
         child_reports(stack, hub)
         phone_sets_child(stack, hub)
+        pending_deltas(stack, hub)
         stranger_is_refused(stack, hub)
         presence_follows_hub(stack, hub)
 
@@ -105,6 +106,21 @@ def child_reports(stack, hub):
     check_equal((found.hub, found.link, found.silence.seconds),
                 (f"tenants/default/devices/{HUB}", "ble", 3900), "the child's hub")
     session.stop()
+
+
+def pending_deltas(stack, hub):
+    """What was wished for a child while the hub was away, the hub is told when it listens."""
+    from homeport.shadow.v1 import shadow_pb2
+    stack.api.shadows(stack.registry.grpc).UpdateShadow(shadow_pb2.UpdateShadowRequest(
+        name=f"tenants/default/devices/{CHILD}/shadows/-",
+        state_json='{"desired":{"mode":"night"}}'), timeout=10)
+    for topic in ("$aws/things/+/shadow/update/delta",
+                  f"$aws/things/{CHILD}/shadow/update/delta"):
+        session = hub.listen(topic)
+        name, delta = session.line().split(" ", 1)
+        check_equal(name, f"$aws/things/{CHILD}/shadow/update/delta", topic)
+        check_equal(json.loads(delta)["state"]["mode"], "night", topic)
+        session.stop()
 
 
 def phone_sets_child(stack, hub):
