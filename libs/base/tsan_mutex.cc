@@ -31,23 +31,62 @@ using absl::Condition;
 using absl::CondVar;
 using absl::Duration;
 using absl::Mutex;
+using absl::Time;
+
+// A call on a mutex, which may be the library's own from within another: that one tells nothing.
+class Call {
+ public:
+  explicit Call(Mutex* mutex) : mutex_(busy == mutex ? nullptr : mutex) {
+    if (mutex_ != nullptr) busy = mutex_;
+  }
+  ~Call() {
+    if (mutex_ != nullptr) busy = nullptr;
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  void PreLock(unsigned flags) const {
+    if (mutex_ != nullptr) __tsan_mutex_pre_lock(mutex_, flags);
+  }
+  void PostLock(unsigned flags) const {
+    if (mutex_ != nullptr) __tsan_mutex_post_lock(mutex_, flags, 0);
+  }
+  void Unlock(unsigned flags) const {
+    if (mutex_ == nullptr) return;
+    __tsan_mutex_pre_unlock(mutex_, flags);
+    __tsan_mutex_post_unlock(mutex_, flags);
+  }
+
+ private:
+  static thread_local Mutex* busy;
+  Mutex* mutex_;
+};
+thread_local Mutex* Call::busy = nullptr;
+
+// The lock is taken within the call.
+class Taken {
+ public:
+  explicit Taken(Mutex* mutex, unsigned flags = 0) : call_(mutex), flags_(flags) {
+    call_.PreLock(flags_);
+  }
+  ~Taken() { call_.PostLock(flags_); }
+
+ private:
+  Call call_;
+  unsigned flags_;
+};
 
 // The lock is let go and taken again within the call.
 class Released {
  public:
-  explicit Released(Mutex* mutex) : mutex_(mutex) {
-    __tsan_mutex_pre_unlock(mutex_, 0);
-    __tsan_mutex_post_unlock(mutex_, 0);
-  }
+  explicit Released(Mutex* mutex) : call_(mutex) { call_.Unlock(0); }
   ~Released() {
-    __tsan_mutex_pre_lock(mutex_, 0);
-    __tsan_mutex_post_lock(mutex_, 0, 0);
+    call_.PreLock(0);
+    call_.PostLock(0);
   }
-  Released(const Released&) = delete;
-  Released& operator=(const Released&) = delete;
 
  private:
-  Mutex* mutex_;
+  Call call_;
 };
 
 }  // namespace
@@ -57,39 +96,58 @@ inline namespace debian3 {
 
 void Mutex::Lock() {
   HP_LIBRARY(void (*)(Mutex*), "_ZN4absl7debian35Mutex4LockEv");
-  __tsan_mutex_pre_lock(this, 0);
+  const Taken taken(this);
   real(this);
-  __tsan_mutex_post_lock(this, 0, 0);
 }
 
 bool Mutex::TryLock() {
   HP_LIBRARY(bool (*)(Mutex*), "_ZN4absl7debian35Mutex7TryLockEv");
-  __tsan_mutex_pre_lock(this, __tsan_mutex_try_lock);
+  const Call call(this);
+  call.PreLock(__tsan_mutex_try_lock);
   const bool locked = real(this);
-  __tsan_mutex_post_lock(this, __tsan_mutex_try_lock | (locked ? 0 : __tsan_mutex_try_lock_failed),
-                         0);
+  call.PostLock(__tsan_mutex_try_lock | (locked ? 0 : __tsan_mutex_try_lock_failed));
   return locked;
 }
 
 void Mutex::Unlock() {
   HP_LIBRARY(void (*)(Mutex*), "_ZN4absl7debian35Mutex6UnlockEv");
-  __tsan_mutex_pre_unlock(this, 0);
+  const Call call(this);
+  call.Unlock(0);
   real(this);
-  __tsan_mutex_post_unlock(this, 0);
 }
 
 void Mutex::ReaderLock() {
   HP_LIBRARY(void (*)(Mutex*), "_ZN4absl7debian35Mutex10ReaderLockEv");
-  __tsan_mutex_pre_lock(this, __tsan_mutex_read_lock);
+  const Taken taken(this, __tsan_mutex_read_lock);
   real(this);
-  __tsan_mutex_post_lock(this, __tsan_mutex_read_lock, 0);
 }
 
 void Mutex::ReaderUnlock() {
   HP_LIBRARY(void (*)(Mutex*), "_ZN4absl7debian35Mutex12ReaderUnlockEv");
-  __tsan_mutex_pre_unlock(this, __tsan_mutex_read_lock);
+  const Call call(this);
+  call.Unlock(__tsan_mutex_read_lock);
   real(this);
-  __tsan_mutex_post_unlock(this, __tsan_mutex_read_lock);
+}
+
+void Mutex::LockWhen(const Condition& condition) {
+  HP_LIBRARY(void (*)(Mutex*, const Condition&),
+             "_ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE");
+  const Taken taken(this);
+  real(this, condition);
+}
+
+bool Mutex::LockWhenWithTimeout(const Condition& condition, Duration timeout) {
+  HP_LIBRARY(bool (*)(Mutex*, const Condition&, Duration),
+             "_ZN4absl7debian35Mutex19LockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE");
+  const Taken taken(this);
+  return real(this, condition, timeout);
+}
+
+bool Mutex::LockWhenWithDeadline(const Condition& condition, Time deadline) {
+  HP_LIBRARY(bool (*)(Mutex*, const Condition&, Time),
+             "_ZN4absl7debian35Mutex20LockWhenWithDeadlineERKNS0_9ConditionENS0_4TimeE");
+  const Taken taken(this);
+  return real(this, condition, deadline);
 }
 
 void Mutex::Await(const Condition& condition) {
@@ -105,6 +163,13 @@ bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
   return real(this, condition, timeout);
 }
 
+bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
+  HP_LIBRARY(bool (*)(Mutex*, const Condition&, Time),
+             "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE");
+  const Released released(this);
+  return real(this, condition, deadline);
+}
+
 void CondVar::Wait(Mutex* mutex) {
   HP_LIBRARY(void (*)(CondVar*, Mutex*), "_ZN4absl7debian37CondVar4WaitEPNS0_5MutexE");
   const Released released(mutex);
@@ -116,6 +181,13 @@ bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
              "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
   const Released released(mutex);
   return real(this, mutex, timeout);
+}
+
+bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
+  HP_LIBRARY(bool (*)(CondVar*, Mutex*, Time),
+             "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE");
+  const Released released(mutex);
+  return real(this, mutex, deadline);
 }
 
 void Notification::Notify() {
