@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <random>
 
+#include "absl/container/inlined_vector.h"
 #include "libs/base/check.h"
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
@@ -97,8 +98,14 @@ void Client::Stop() {
   stopped_ = true;
   reactor_.Cancel(reconnect_timer_);
   reactor_.Cancel(timeout_timer_);
-  if (context_ != nullptr) redisAsyncFree(std::exchange(context_, nullptr));
+  if (context_ != nullptr) Break();
+  told_connected_ = false;
+}
+
+// hiredis calls every pending callback before it returns: what those send is lost at once.
+void Client::Break() {
   connected_ = false;
+  redisAsyncFree(std::exchange(context_, nullptr));
 }
 
 void Client::Connect() {
@@ -121,7 +128,7 @@ void Client::Connect() {
   });
   redisAsyncSetDisconnectCallback(context_, [](const redisAsyncContext* context, int /*status*/) {
     auto* client = static_cast<Client*>(context->data);
-    if (client->context_ == nullptr) return;  // our own Stop
+    if (client->context_ == nullptr) return;  // our own Break
     client->context_ = nullptr;
     client->OnBroken(context->err != 0 ? context->errstr : "closed by Redis");
   });
@@ -135,19 +142,20 @@ void Client::OnConnected(int status) {
     return;
   }
   connected_ = true;
+  told_connected_ = true;
   failures_ = 0;
   log::Info("redis_connected", {{"connection", options_.name}, {"address", options_.address}});
   on_state_(true);
 }
 
 void Client::OnBroken(std::string_view reason) {
-  const bool was_connected = std::exchange(connected_, false);
+  connected_ = false;
   if (stopped_) return;
   log::Refusal("redis_connection_failed", {{"connection", options_.name},
                                            {"address", options_.address},
                                            {"reason", reason},
                                            {"next", "reconnecting"}});
-  if (was_connected) on_state_(false);
+  if (std::exchange(told_connected_, false)) on_state_(false);
   ScheduleReconnect();
 }
 
@@ -164,8 +172,7 @@ void Client::CheckTimeout() {
     log::Warn("redis_silent", {{"connection", options_.name},
                                {"unanswered", sent_ - answered_},
                                {"timeout_ms", options_.command_timeout_ms}});
-    redisAsyncContext* context = std::exchange(context_, nullptr);
-    redisAsyncFree(context);
+    Break();
     OnBroken("no answer in time");
   }
   answered_at_check_ = sent_ > answered_ ? answered_ : ~uint64_t{0};
@@ -173,21 +180,21 @@ void Client::CheckTimeout() {
 }
 
 void Client::Send(std::span<const std::string_view> arguments, OnReply on_reply) {
-  constexpr size_t kArgumentsMax = 64;
-  HP_CHECK(arguments.size() <= kArgumentsMax);
   if (!connected_) {
     reactor_.Defer([on_reply = std::move(on_reply)]() mutable { on_reply(Reply()); });
     return;
   }
-  const char* values[kArgumentsMax];
-  size_t sizes[kArgumentsMax];
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    values[i] = arguments[i].data();
-    sizes[i] = arguments[i].size();
+  constexpr size_t kUsualWords = 64;  // without an allocation
+  absl::InlinedVector<const char*, kUsualWords> values;
+  absl::InlinedVector<size_t, kUsualWords> sizes;
+  for (const std::string_view argument : arguments) {
+    values.push_back(argument.data());
+    sizes.push_back(argument.size());
   }
   auto pending = std::make_unique<Pending>(Pending{this, std::move(on_reply)});
-  const int result = redisAsyncCommandArgv(context_, ReplyCallback, pending.get(),
-                                           static_cast<int>(arguments.size()), values, sizes);
+  const int result =
+      redisAsyncCommandArgv(context_, ReplyCallback, pending.get(),
+                            static_cast<int>(arguments.size()), values.data(), sizes.data());
   if (result == REDIS_OK) {
     ++sent_;
     pending.release();  // owned by hiredis until ReplyCallback

@@ -22,7 +22,8 @@ namespace homeport::redis {
 //
 // Every command's callback is called exactly once: with Redis's answer, or with a lost Reply when
 // the connection was down or broke first; the command may then have been carried out or not.
-// Callbacks may send further commands, and are never called from inside Send.
+// Callbacks may send further commands, which are lost too where the connection has just broken, and
+// are never called from inside Send.
 class Client final {
  public:
   using OnReply = absl::AnyInvocable<void(const Reply&)>;
@@ -62,6 +63,7 @@ class Client final {
   void Connect();
   void OnConnected(int status);
   void OnBroken(std::string_view reason);
+  void Break();
   void ScheduleReconnect();
   void CheckTimeout();
 
@@ -73,6 +75,7 @@ class Client final {
   redisAsyncContext* context_ = nullptr;
   std::unique_ptr<Socket> socket_;
   bool connected_ = false;
+  bool told_connected_ = false;  // what on_state_ heard last
   bool stopped_ = false;
   int failures_ = 0;
   uint64_t sent_ = 0;

@@ -190,11 +190,25 @@ void MqttServer::OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& c
   if (absl::IsAborted(claim.status())) {
     return connect_.TakeOver(handle, session->epoch, {.resumed = true});
   }
-  if (!claim.ok() || claim->epoch == session->epoch) return;
-  keeper_.Renew(*session, claim->epoch);
+  if (!claim.ok()) return;
+  const bool is_renewed = claim->epoch != session->epoch;
+  if (is_renewed) keeper_.Renew(*session, claim->epoch);
+  if (session->kept() != nullptr) VerifyKept(*session);
+  if (!is_renewed) return;
   connect_.AppendConnected(*session);
   lifecycle_.Connected(*session);
   things_.SayConnected(*session);
+}
+
+// Another pod may have adopted what is kept of the session, though nobody has claimed its client
+// id.
+void MqttServer::VerifyKept(const Session& session) {
+  c_.store.Write(
+      session, {},
+      [this, handle = session.handle(), epoch = session.epoch](SessionStore::Written how) {
+        if (how != SessionStore::Written::kNotOurs) return;
+        connect_.TakeOver(handle, epoch, {.resumed = true});
+      });
 }
 
 }  // namespace homeport::gateway

@@ -54,6 +54,7 @@ class MqttServer final {
   void AppendDisconnected(const Session& session, std::string_view reason);
   void VerifyFrom(uint32_t index);
   void OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim);
+  void VerifyKept(const Session& session);
 
   ShardContext& c_;
   Delivery delivery_;

@@ -68,7 +68,7 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       io_(reactor_, probe_, IoOptions(config), *this),
       ownership_(redis_, probe_, pod_),
       outbox_(reactor_, redis_, probe_),
-      store_(redis_, probe_, pod_),
+      store_(reactor_, redis_, probe_, pod_),
       traffic_(reactor_.now(), {config.talkers_max, int64_t{config.traffic_window_s} * 1000}),
       context_{reactor_,   config_, pod_,   probe_,    io_,      uplink_, bus_,
                ownership_, outbox_, store_, directory, traffic_, ends_},
@@ -81,7 +81,11 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       fleet_load_(reactor_, redis_, config, pod_, probe_),
       departures_(context_, fleet_load_),
       lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
-             [this] { server_.VerifyOwnership(); }),
+             [this] {
+               Rejoin();
+               // A sweep that was under way may have removed again what this one has written.
+               reactor_.After(config_.pod_lease_ms, [this] { Rejoin(); });
+             }),
       inbox_(reactor_, config.redis, probe_, pod_,
              [this](const internal::v1::InboxItem& item) { OnInboxItem(item); }) {
   health_.Expect("redis of " + pod_.str());
@@ -161,6 +165,13 @@ void Shard::OnRedis(bool connected) {
   ownership_.OnConnected();
   store_.OnConnected();
   store_.ListPod();
+}
+
+// Others may have taken this shard for dead: what its life had made in Redis is made again.
+void Shard::Rejoin() {
+  inbox_.Create();
+  store_.ListPod();
+  server_.VerifyOwnership();
 }
 
 void Shard::OnInboxItem(const internal::v1::InboxItem& item) {

@@ -70,6 +70,7 @@ class Shard final : private SessionHandler {
   }
 
   void OnRedis(bool connected);
+  void Rejoin();
   void OnInboxItem(const internal::v1::InboxItem& item);
   [[nodiscard]] absl::Status StartTls(const std::string& ticket_keys);
   [[nodiscard]] absl::Status ListenAt(const std::string& address, Door door);

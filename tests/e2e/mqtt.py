@@ -90,6 +90,14 @@ class Client:
         answer = self.wait(PUBACK).body
         return answer[2] if len(answer) > 2 else 0
 
+    def send_at_once(self, messages):
+        """Publishes retained messages of QoS 0, (topic, payload), in one write."""
+        packets = b""
+        for topic, payload in messages:
+            body = _text(topic) + self._properties() + payload
+            packets += bytes([PUBLISH << 4 | 1]) + _length(len(body)) + body
+        self._socket.sendall(packets)
+
     def ping(self):
         self.send(12, 0, b"")
         self.wait(PINGRESP)

@@ -65,6 +65,9 @@ void PrivateRedis::Kill() {
   process_.reset();
 }
 
+void PrivateRedis::Freeze() { process_->Signal(SIGSTOP); }
+void PrivateRedis::Thaw() { process_->Signal(SIGCONT); }
+
 PrivatePostgres::PrivatePostgres() {
   if (const std::string user = PostgresUser(); !user.empty()) {
     const passwd* entry = getpwnam(user.c_str());

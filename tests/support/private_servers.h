@@ -35,6 +35,9 @@ class PrivateRedis {
   [[nodiscard]] std::string address() const { return folder_.path() + "/redis.sock"; }
   void Kill();   // as a crash; what was answered is on disk
   void Start();  // on the same data and address; waits until it answers
+  // It stands still: its sockets are open, nothing answers. Until Thaw.
+  void Freeze();
+  void Thaw();
 
  private:
   TempFolder folder_;

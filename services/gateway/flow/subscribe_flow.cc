@@ -85,7 +85,7 @@ struct SubscribeFlow::Answer {
   bool waited = false;
   bool finished = false;
   std::vector<absl::AnyInvocable<void()>> after;
-  std::vector<std::string> filters;  // where they are to be told
+  std::vector<std::string> filters;  // where they are to be told, or may have to be taken back
   Deltas deltas;
 };
 
@@ -107,8 +107,9 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
   if (!subscribe.properties.subscription_ids.empty()) {
     id = subscribe.properties.subscription_ids.front();
   }
+  const bool is_kept = session.kept() != nullptr;
   for (const mqtt::Subscription& subscription : subscribe.subscriptions) {
-    if (lifecycle_.wanted()) answer->filters.emplace_back(subscription.filter);
+    if (is_kept || lifecycle_.wanted()) answer->filters.emplace_back(subscription.filter);
   }
   for (size_t i = 0; i < subscribe.subscriptions.size(); ++i) {
     const mqtt::Subscription& subscription = subscribe.subscriptions[i];
@@ -176,7 +177,25 @@ void SubscribeFlow::Granted(const std::shared_ptr<Answer>& answer, size_t index,
 void SubscribeFlow::Store(const std::shared_ptr<Answer>& answer) {
   const Session* session = c_.io.sessions().Find(answer->session);
   if (session == nullptr || session->kept() == nullptr) return Finish(*answer);
-  Save(*session, [this, answer](bool) { Finish(*answer); });
+  Save(*session, [this, answer](SessionStore::Written how) {
+    if (how != SessionStore::Written::kDone) TakeBack(*answer);
+    Finish(*answer);
+  });
+}
+
+// What could not be stored would not outlive the connection: the client is told so.
+void SubscribeFlow::TakeBack(Answer& answer) {
+  Session* session = c_.io.sessions().Find(answer.session);
+  if (session == nullptr) return;
+  for (size_t i = 0; i < answer.filters.size(); ++i) {
+    ReasonCode& reason = answer.suback.reasons[i];
+    if (mqtt::IsFailure(reason)) continue;
+    reason = ReasonCode::kUnspecifiedError;
+    static_cast<void>(Remove(*session, answer.filters[i]));
+  }
+  c_.probe.Refuse("subscription_not_stored");
+  log::Refusal("subscription_not_stored",
+               {{"device", session->identity->device}, {"client", session->identity->client}});
 }
 
 void SubscribeFlow::Finish(Answer& answer) {
@@ -196,7 +215,7 @@ void SubscribeFlow::Finish(Answer& answer) {
   for (auto& after : answer.after) after();
   if (session->is_open()) {
     TellDeltaFilters(*session, answer.deltas);
-    TellSubscribed(*session, answer);
+    if (lifecycle_.wanted()) TellSubscribed(*session, answer);
   }
   if (session->is_open() && answer.waited) c_.io.Resume(*session);
 }

@@ -48,6 +48,7 @@ class SubscribeFlow {
   [[nodiscard]] mqtt::ReasonCode Remove(Session& session, std::string_view filter);
   void Granted(const std::shared_ptr<Answer>& answer, size_t index, mqtt::ReasonCode reason);
   void Store(const std::shared_ptr<Answer>& answer);
+  void TakeBack(Answer& answer);
   void Finish(Answer& answer);
   void TellSubscribed(const Session& session, const Answer& answer);
   // Where the session outlives its connection, so do its subscriptions.

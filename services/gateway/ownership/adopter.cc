@@ -102,20 +102,19 @@ void Adopter::ReadSessions(std::shared_ptr<Estate> estate) {
 void Adopter::AdoptSession(std::shared_ptr<Estate> estate, const std::string& name) {
   const std::optional<Listed> listed = ParseListName(name);
   if (!listed) return SessionDone(estate, name, true);
-  Session* slot = keeper_.AllocateWaiting();
+  Session* slot = keeper_.Reserve();
   if (slot == nullptr) return SessionDone(estate, name, false);
-  const SessionHandle handle = slot->handle();
-  c_.store.Adopt(listed->identity, estate->pod, handle,
-                 [this, estate, name, handle, identity = listed->identity](
+  c_.store.Adopt(listed->identity, estate->pod, slot->handle(),
+                 [this, estate, name, slot, identity = listed->identity](
                      absl::StatusOr<SessionStore::Adopted> adopted) mutable {
                    if (!adopted.ok()) {
-                     keeper_.FreeWaiting(handle);
+                     keeper_.Unreserve(*slot);
                      return SessionDone(estate, name, absl::IsNotFound(adopted.status()));
                    }
                    estate->sessions[fmt::format("{}\n{}", identity.device, identity.client)] =
-                       handle;
+                       slot->handle();
                    c_.probe.adopted_sessions.Increment();
-                   keeper_.Adopt(std::move(identity), *adopted, estate->places, handle);
+                   keeper_.Adopt(std::move(identity), *adopted, estate->places, *slot);
                    SessionDone(estate, name, true);
                  });
 }
@@ -156,10 +155,11 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
                         const std::string& bytes) {
   const std::optional<Listed> listed = ParseListName(name);
   auto kept = std::make_shared<internal::v1::KeptWill>();  // until Redis has answered
-  if (!listed || !kept->ParseFromString(bytes)) return WillDone(estate, name);
+  if (!listed || !kept->ParseFromString(bytes)) return WillDone(estate, name, true);
   const std::string record = routing::SessionKey(listed->identity.device);
   redis_.Send({"HGETALL", record}, [this, estate, kept, name,
                                     identity = listed->identity](const redis::Reply& reply) {
+    if (!reply.ok()) return WillDone(estate, name, false);  // nobody knows whether it is back
     const auto records = ReadSessionRecords(reply);
     const std::string suffix = routing::ClientSuffix(identity.device, identity.client);
     const bool is_back = std::any_of(records.begin(), records.end(), [&](const auto& there) {
@@ -179,14 +179,23 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
                              *will);
       }
     }
-    WillDone(estate, name);
+    WillDone(estate, name, true);
   });
 }
 
-void Adopter::WillDone(const std::shared_ptr<Estate>& estate, const std::string& name) {
-  const std::string key = routing::WillsKey(estate->pod);
-  redis_.Send({"HDEL", key, name}, [](const redis::Reply&) {});
-  if (--estate->open == 0) ReadWills(estate);
+void Adopter::WillDone(const std::shared_ptr<Estate>& estate, const std::string& name,
+                       bool settled) {
+  estate->failed |= !settled;
+  if (settled) {
+    const std::string key = routing::WillsKey(estate->pod);
+    redis_.Send({"HDEL", key, name}, [](const redis::Reply&) {});
+  }
+  if (--estate->open > 0) return;
+  if (estate->failed) {
+    busy_ = false;  // another look, once the lock has run out
+    return;
+  }
+  ReadWills(estate);
 }
 
 void Adopter::Finish(const std::shared_ptr<Estate>& estate) {

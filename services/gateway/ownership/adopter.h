@@ -33,7 +33,7 @@ class Adopter {
   void SessionDone(const std::shared_ptr<Estate>& estate, const std::string& name, bool settled);
   void ReadWills(std::shared_ptr<Estate> estate);
   void AdoptWill(std::shared_ptr<Estate> estate, const std::string& name, const std::string& bytes);
-  void WillDone(const std::shared_ptr<Estate>& estate, const std::string& name);
+  void WillDone(const std::shared_ptr<Estate>& estate, const std::string& name, bool settled);
   void Finish(const std::shared_ptr<Estate>& estate);
 
   ShardContext& c_;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "libs/base/check.h"
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
 
@@ -135,28 +136,28 @@ void SessionKeeper::Resume(Session& session, const Past& past, PubSub::OnRestore
   pub_sub_.Restore(session, others, HadOf(past.record, past.places), std::move(on_resumed));
 }
 
-Session* SessionKeeper::AllocateWaiting() {
-  Session* waiting = c_.io.sessions().Allocate(c_.config.sessions_max);
-  if (waiting == nullptr) {
+Session* SessionKeeper::Reserve() {
+  Session* slot = c_.io.sessions().Allocate(c_.config.sessions_max);
+  if (slot == nullptr) {
     c_.probe.Refuse("sessions_max");
     log::Refusal("session_not_kept", {{"limit", "sessions_max"}});
     return nullptr;
   }
-  waiting->io = &c_.io;
-  waiting->phase = Phase::kAway;
-  c_.probe.away_sessions.Add(1);
-  return waiting;
+  slot->io = &c_.io;
+  slot->phase = Phase::kReserved;
+  return slot;
 }
 
-void SessionKeeper::FreeWaiting(SessionHandle handle) {
-  if (Session* waiting = c_.io.sessions().FindKept(handle)) Free(*waiting);
+void SessionKeeper::Unreserve(Session& slot) {
+  HP_CHECK(slot.phase == Phase::kReserved);
+  c_.io.sessions().Free(slot);
 }
 
 void SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint64_t epoch,
                            uint32_t expiry_s, const Past& past) {
   const SessionStore::Owner owner{identity, handle, epoch};
   if (expiry_s == 0) return c_.store.Drop(owner);
-  Session* heir = AllocateWaiting();
+  Session* heir = Reserve();
   if (heir == nullptr) return c_.store.Drop(owner);
   c_.store.Leave(owner, heir->handle(), expiry_s);
 
@@ -169,12 +170,11 @@ void SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint6
     adopted.queued_bytes += bytes.size();
     adopted.last_number = std::max(adopted.last_number, number);
   }
-  Adopt(identity, adopted, past.places, heir->handle());
+  Adopt(identity, adopted, past.places, *heir);
 }
 
 void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted,
-                          const std::vector<StreamPos>& places, SessionHandle slot) {
-  Session& waiting = *c_.io.sessions().FindKept(slot);
+                          const std::vector<StreamPos>& places, Session& waiting) {
   waiting.identity = std::make_unique<Identity>(std::move(identity));
   waiting.epoch = adopted.epoch;
   Kept& kept = *(waiting.Cold().kept = std::make_unique<Kept>());
@@ -230,7 +230,7 @@ void SessionKeeper::SaveEnd(const Session& session) {
 }
 
 Session* SessionKeeper::MakeHeir(Session& session) {
-  Session* heir = AllocateWaiting();
+  Session* heir = Reserve();
   if (heir == nullptr) return nullptr;
   SaveEnd(session);
   c_.store.Leave(SessionStore::OwnerOf(session), heir->handle(), session.kept()->expiry_s);
@@ -247,6 +247,8 @@ Session* SessionKeeper::MakeHeir(Session& session) {
 }
 
 void SessionKeeper::StartWaiting(Session& waiting, uint32_t expiry_s) {
+  waiting.phase = Phase::kAway;
+  c_.probe.away_sessions.Add(1);
   SetDue(waiting, Due::kEnd, expiry_s);
 }
 
@@ -322,9 +324,10 @@ void SessionKeeper::ForgetDue(const Session& waiting) {
 }
 
 void SessionKeeper::Verify(const Session& waiting) {
-  c_.store.Write(waiting, {}, [this, handle = waiting.handle()](bool is_ours) {
+  c_.store.Write(waiting, {}, [this, handle = waiting.handle()](SessionStore::Written how) {
     Session* there = c_.io.sessions().FindKept(handle);
-    if (!is_ours && there != nullptr && there->is_away()) Free(*there);
+    if (how == SessionStore::Written::kNotOurs && there != nullptr && there->is_away())
+      Free(*there);
   });
 }
 

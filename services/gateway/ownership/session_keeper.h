@@ -56,13 +56,15 @@ class SessionKeeper {
   void GiveUp(SessionHandle handle, uint64_t epoch, bool resumed);
   // A session of a dead pod, to wait here.
   void Adopt(Identity identity, const SessionStore::Adopted& adopted,
-             const std::vector<StreamPos>& places, SessionHandle slot);
+             const std::vector<StreamPos>& places, Session& slot);
   // Will of a dead pod's client that waits for its delay.
   // `due_ms`: Unix ms at which its delay ends; 0 where its connection ended with the pod.
   void AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will, int64_t due_ms);
-  // The slot for a session that is to wait; nullptr when there is none left.
-  [[nodiscard]] Session* AllocateWaiting();
-  void FreeWaiting(SessionHandle handle);
+  // A slot for a session that is to wait, which nobody finds until it does; nullptr when there is
+  // none left. Slots never move.
+  [[nodiscard]] Session* Reserve();
+  // Gives a slot back that was not needed.
+  void Unreserve(Session& slot);
 
   // After this pod's lease had lapsed: gives a waiting session up that another pod has taken over.
   void Verify(const Session& waiting);

@@ -1,5 +1,6 @@
 #include "services/gateway/ownership/session_store.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -11,6 +12,7 @@ namespace homeport::gateway {
 namespace {
 
 constexpr size_t kWaitingBytesMax = 64 << 20;
+constexpr int64_t kRefusedPauseMs = 100;
 constexpr int64_t kLeaveGraceMs = 3'600'000;  // for adoption and clocks
 constexpr std::string_view kPlacesKeepS = "7200";
 
@@ -101,6 +103,15 @@ void AddTriple(std::vector<std::string>& words, SessionStore::Change change) {
   words.push_back(std::move(change.value));
 }
 
+// Whether Redis may take later what it refuses now.
+bool MayPass(std::string_view error) {
+  constexpr std::string_view kKinds[] = {"OOM ",      "MISCONF ",     "READONLY ",
+                                         "LOADING ",  "BUSY ",        "NOREPLICAS ",
+                                         "TRYAGAIN ", "CLUSTERDOWN ", "MASTERDOWN "};
+  return std::any_of(std::begin(kKinds), std::end(kKinds),
+                     [&](std::string_view kind) { return error.substr(0, kind.size()) == kind; });
+}
+
 void Ignore(const redis::Reply& /*reply*/) {}
 
 }  // namespace
@@ -115,7 +126,10 @@ void SessionStore::Write(const Owner& owner, std::vector<Change> changes, OnWrit
   for (Change& change : changes) AddTriple(words, std::move(change));
   Do({&WriteScript(), std::move(words),
       [on_written = std::move(on_written)](const redis::Reply& reply) mutable {
-        if (on_written) on_written(reply.integer() == 1);
+        if (!on_written) return;
+        on_written(!reply.ok()            ? Written::kFailed
+                   : reply.integer() == 1 ? Written::kDone
+                                          : Written::kNotOurs);
       }});
 }
 
@@ -198,19 +212,13 @@ void SessionStore::ReadPlaces(std::string pod, OnFormer on_former) {
 
 void SessionStore::WritePlaces(const Bus& bus) {
   const std::string key = routing::PlacesKey(pod_.str());
-  constexpr size_t kFieldsMax = 30;  // within the words of one command
   std::vector<std::string> words = {"HSET", key};
-  const auto flush = [&] {
-    if (words.size() > 2) Do({nullptr, words, Ignore});
-    words.resize(2);
-  };
   for (uint32_t i = 0; i < bus.partitions(); ++i) {
     if (!bus.IsFollowed(i)) continue;
     words.push_back(std::to_string(i));
     words.push_back(FormatPlace({bus.position(i), 0}));
-    if (words.size() / 2 > kFieldsMax) flush();
   }
-  flush();
+  if (words.size() > 2) Do({nullptr, std::move(words), Ignore});
   Do({nullptr, {"EXPIRE", key, std::string(kPlacesKeepS)}, Ignore});
 }
 
@@ -233,48 +241,87 @@ void SessionStore::Adopt(const Identity& identity, std::string_view dead, Sessio
 }
 
 void SessionStore::Do(Command command) {
-  if (!redis_.connected() || !waiting_.empty()) return Wait(std::move(command));
-  Send(std::move(command));
+  command.number = ++last_number_;
+  const bool waits = !redis_.connected() || !waiting_.empty() || trying_ != 0;
+  waits ? Wait(std::move(command)) : Send(std::move(command));
 }
 
 void SessionStore::Send(Command command) {
   ++unanswered_;
   std::vector<std::string> words = command.words;
+  const redis::Script* script = command.script;
   auto on_reply = [this, command = std::move(command)](const redis::Reply& reply) mutable {
     --unanswered_;
-    if (reply.lost()) return Wait(std::move(command));
-    if (!reply.ok()) {
-      probe_.Refuse("session_write_refused");
-      log::Refusal("session_write_refused", {{"reason", reply.error()}});
-    }
-    command.on_reply(reply);
+    OnAnswer(std::move(command), reply);
   };
-  if (command.script != nullptr) {
-    const redis::Script& script = *command.script;
-    return redis_.Eval(script, std::move(words), std::move(on_reply));
-  }
+  if (script != nullptr) return redis_.Eval(*script, std::move(words), std::move(on_reply));
   std::vector<std::string_view> views(words.begin(), words.end());
   redis_.Send(views, std::move(on_reply));
+}
+
+void SessionStore::OnAnswer(Command command, const redis::Reply& reply) {
+  const bool was_tried = trying_ != 0 && command.number == trying_;
+  if (was_tried) trying_ = 0;
+  if (reply.lost()) {
+    Wait(std::move(command));
+    return TryLater();
+  }
+  if (!reply.ok()) {
+    const bool may_pass = MayPass(reply.error());
+    probe_.Refuse("session_write_refused");
+    log::Refusal("session_write_refused", {{"key", command.words[1]},
+                                           {"of", command.words[2]},
+                                           {"reason", reply.error()},
+                                           {"next", may_pass ? "again" : "given up"}});
+    if (may_pass) {
+      Wait(std::move(command));
+      return TryLater();
+    }
+  }
+  command.on_reply(reply);
+  if (was_tried) SendWaiting();
 }
 
 void SessionStore::Wait(Command command) {
   const size_t bytes = SizeOf(command.words);
   if (waiting_bytes_ + bytes > kWaitingBytesMax) {
     probe_.Refuse("session_write_dropped");
-    log::Refusal("session_write_dropped",
-                 {{"reason", "too many while Redis is away"}, {"bytes", waiting_bytes_}});
+    log::Refusal("session_write_dropped", {{"key", command.words[1]},
+                                           {"of", command.words[2]},
+                                           {"reason", "too much waits for Redis"},
+                                           {"bytes", waiting_bytes_}});
     return command.on_reply(redis::Reply());
   }
   waiting_bytes_ += bytes;
-  waiting_.push_back(std::move(command));
+  const uint64_t number = command.number;
+  waiting_.emplace(number, std::move(command));
 }
 
-void SessionStore::OnConnected() {
-  std::deque<Command> commands;
+void SessionStore::SendWaiting() {
+  std::map<uint64_t, Command> commands;
   commands.swap(waiting_);
   waiting_bytes_ = 0;
-  for (Command& command : commands) Send(std::move(command));
+  for (auto& [number, command] : commands) Send(std::move(command));
 }
+
+void SessionStore::TryLater() {
+  if (std::exchange(tries_later_, true)) return;
+  reactor_.After(kRefusedPauseMs, [this] { Try(); });
+}
+
+// The first one shows whether Redis takes writes again, before all are sent. Where the connection
+// is down OnConnected sends them.
+void SessionStore::Try() {
+  tries_later_ = false;
+  if (!redis_.connected() || waiting_.empty() || trying_ != 0) return;
+  Command first = std::move(waiting_.begin()->second);
+  waiting_.erase(waiting_.begin());
+  waiting_bytes_ -= SizeOf(first.words);
+  trying_ = first.number;
+  Send(std::move(first));
+}
+
+void SessionStore::OnConnected() { SendWaiting(); }
 
 std::string ListName(const Identity& identity, uint64_t epoch) {
   return fmt::format("{}:{}:{}{}", epoch, identity.device.size(), identity.device, identity.client);

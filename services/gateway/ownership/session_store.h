@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +11,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "libs/base/ids.h"
+#include "libs/net/reactor.h"
 #include "libs/redis/client.h"
 #include "services/gateway/ownership/ownership.h"
 #include "services/gateway/probe.h"
@@ -31,7 +32,8 @@ namespace homeport::gateway {
 // and hp:{d:<device>}:queue:<client> its messages, a KeptMessage each, by number.
 //
 // Writes are carried out in the order in which they were asked for, again and again while Redis is
-// away. Shard's thread only.
+// away or refuses them for want of memory or of a disk: those that wait are bounded in bytes, more
+// are dropped. Shard's thread only.
 class SessionStore {
  public:
   struct Change {
@@ -62,11 +64,15 @@ class SessionStore {
     return {*session.identity, session.handle(), session.epoch};
   }
 
-  // False: the session belongs to another by now, or Redis has been away for too long.
-  using OnWritten = absl::AnyInvocable<void(bool)>;
+  enum class Written : uint8_t {
+    kDone,
+    kNotOurs,  // the session belongs to another by now
+    kFailed,   // Redis did not take it, or too much waits for Redis to do so
+  };
+  using OnWritten = absl::AnyInvocable<void(Written)>;
 
-  SessionStore(redis::Client& redis, ShardProbe& probe, const PodId& pod)
-      : redis_(redis), probe_(probe), pod_(pod) {}
+  SessionStore(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, const PodId& pod)
+      : reactor_(reactor), redis_(redis), probe_(probe), pod_(pod) {}
 
   void Write(const Session& session, std::vector<Change> changes, OnWritten on_written) {
     Write(OwnerOf(session), std::move(changes), std::move(on_written));
@@ -122,18 +128,27 @@ class SessionStore {
     const redis::Script* script = nullptr;
     std::vector<std::string> words;
     redis::Client::OnReply on_reply;
+    uint64_t number = 0;  // in the order in which they were asked for
   };
   void Do(Command command);
   void Send(Command command);
+  void OnAnswer(Command command, const redis::Reply& reply);
   void Wait(Command command);
+  void SendWaiting();
+  void TryLater();
+  void Try();
   [[nodiscard]] std::string Name(const Owner& owner) const;
 
+  net::Reactor& reactor_;
   redis::Client& redis_;
   ShardProbe& probe_;
   const PodId& pod_;
-  std::deque<Command> waiting_;  // for Redis to come back
+  std::map<uint64_t, Command> waiting_;  // for Redis, by number
   size_t waiting_bytes_ = 0;
   size_t unanswered_ = 0;
+  uint64_t last_number_ = 0;
+  uint64_t trying_ = 0;  // the number of the one that is to show whether Redis takes writes again
+  bool tries_later_ = false;
 };
 
 // "<epoch>:<bytes of device>:<device><client>", which names a session in the lists of its pod;

@@ -1,6 +1,7 @@
 #include "services/gateway/pubsub/pub_sub.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/base/hash.h"
 #include "libs/base/log.h"
@@ -20,6 +21,9 @@ using mqtt::ReasonCode;
 
 constexpr std::string_view kScanCount = "500";
 constexpr int64_t kAwayClaimMs = 100;
+constexpr int64_t kClaimPauseMs = 100;
+constexpr std::string_view kClaimLifeS = "60";
+constexpr size_t kUnclaimedMax = 10'000;
 constexpr size_t kHeldMax = 10'000;  // while a session waits for its places in the streams
 
 // The full filter, as the client said it, of one that is kept.
@@ -375,22 +379,49 @@ void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
   const bool all_away = std::all_of(
       group.members.begin(), group.members.end(),
       [&](const auto& member) { return c_.io.sessions().Find(member.first) == nullptr; });
-  if (!all_away) return ClaimFor(id, from, message);
+  SharedClaim claim{std::move(id), from, message};
+  if (!all_away) return ClaimFor(std::move(claim));
   c_.reactor.After(kAwayClaimMs,
-                   [this, id = std::move(id), from, message] { ClaimFor(id, from, message); });
+                   [this, claim = std::move(claim)]() mutable { ClaimFor(std::move(claim)); });
 }
 
-void PubSub::ClaimFor(const std::string& id, const Delivery::Origin& from,
-                      const SharedMessage& message) {
-  const std::string key = routing::ShareKey(from.partition, FormatPlace(from.place), Hash64(id));
-  redis_.Send({"SET", key, c_.pod.str(), "NX", "EX", "60"},
-              [this, id, message](const redis::Reply& reply) {
-                if (!reply.ok()) return c_.probe.Refuse("shared_claim_failed");
-                const auto found = groups_.find(id);
-                if (!reply.is_nil() && found != groups_.end()) {
-                  DeliverToOne(*found->second, message);
-                }
+// What the key says is the answer as well where it was set by a claim whose answer was lost.
+void PubSub::ClaimFor(SharedClaim claim) {
+  const std::string key =
+      routing::ShareKey(claim.from.partition, FormatPlace(claim.from.place), Hash64(claim.group));
+  redis_.Send({"SET", key, c_.pod.str(), "NX", "EX", kClaimLifeS, "GET"},
+              [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
+                OnClaimed(std::move(claim), reply);
               });
+}
+
+void PubSub::OnClaimed(SharedClaim claim, const redis::Reply& reply) {
+  if (!reply.ok()) return ClaimLater(std::move(claim));
+  const bool is_ours = reply.is_nil() || reply.text() == c_.pod.str();
+  const auto found = groups_.find(claim.group);
+  if (is_ours && found != groups_.end()) DeliverToOne(*found->second, claim.message);
+}
+
+// Without an answer nobody may be delivering it: asked again until there is one.
+void PubSub::ClaimLater(SharedClaim claim) {
+  if (unclaimed_.size() >= kUnclaimedMax) {
+    c_.probe.Refuse("shared_claims_waiting");
+    return log::Refusal("shared_message_dropped", {{"group", claim.group},
+                                                   {"topic", claim.message->topic()},
+                                                   {"reason", "Redis does not say whose it is"}});
+  }
+  unclaimed_.push_back(std::move(claim));
+  if (std::exchange(claims_again_, true)) return;
+  c_.reactor.After(kClaimPauseMs, [this] { ClaimAgain(); });
+}
+
+void PubSub::ClaimAgain() {
+  if (!redis_.connected()) {
+    c_.reactor.After(kClaimPauseMs, [this] { ClaimAgain(); });
+    return;
+  }
+  claims_again_ = false;
+  for (SharedClaim& claim : std::exchange(unclaimed_, {})) ClaimFor(std::move(claim));
 }
 
 // In turn, to those that are there; to one that is away only where none is.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -89,8 +90,16 @@ class PubSub {
   void DeliverNow(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void DeliverTo(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void OnShared(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);
-  void ClaimFor(const std::string& group, const Delivery::Origin& from,
-                const SharedMessage& message);
+  // A message for one member of a group, of which no pod is known yet to deliver it.
+  struct SharedClaim {
+    std::string group;  // as groups_ names it
+    Delivery::Origin from;
+    SharedMessage message;
+  };
+  void ClaimFor(SharedClaim claim);
+  void OnClaimed(SharedClaim claim, const redis::Reply& reply);
+  void ClaimLater(SharedClaim claim);
+  void ClaimAgain();
   void DeliverToOne(SharedGroup& group, const SharedMessage& message);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);
@@ -103,7 +112,9 @@ class PubSub {
   mqtt::TopicTree<uint64_t> sessions_;  // packed handles
   mqtt::TopicTree<SharedGroup*> shared_;
   std::map<std::string, std::unique_ptr<SharedGroup>, std::less<>>
-      groups_;  // by "<group>/<filter>"
+      groups_;                         // by "<group>/<filter>"
+  std::deque<SharedClaim> unclaimed_;  // Redis did not say whose they are
+  bool claims_again_ = false;          // a timer runs for them
   uint64_t visit_ = 0;
   int catching_up_ = 0;  // sessions
   int event_filters_ = 0;

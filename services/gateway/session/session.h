@@ -25,7 +25,8 @@ namespace homeport::gateway {
 class SessionIo;
 struct ProductInfo;
 
-// Where a session is in its life. Transitions only go down this list; kAway is a slot of its own.
+// Where a session is in its life. Transitions only go down this list; what waits for its client has
+// a slot of its own, which begins as kReserved or kAway.
 enum class Phase : uint8_t {
   kFree,            // the slot is unused
   kProxyHeader,     // a load balancer is to say who the client is
@@ -35,8 +36,9 @@ enum class Phase : uint8_t {
   kAuthenticating,  // the directory is being asked
   kClaiming,        // Redis is being asked for the ownership of the client id
   kOnline,
-  kClosed,  // until the end of the loop iteration
-  kAway,    // no connection: the session waits for its client (session_keeper.h)
+  kClosed,    // until the end of the loop iteration
+  kReserved,  // a slot for a session of which Redis is being asked: nothing is known of it
+  kAway,      // no connection: the session waits for its client (session_keeper.h)
 };
 
 // Who is connected. Set while CONNECT is being answered; of a session that is online only `product`

@@ -47,56 +47,73 @@ BatchAppender::BatchAppender(net::Reactor& reactor, redis::Client& redis, ShardP
   for (size_t i = 0; i < partitions_.size(); ++i) partitions_[i].key = options_.streams[i];
 }
 
+void BatchAppender::Batch::Clear() {
+  bytes.clear();
+  acks.clear();
+  fields.clear();
+  waits.clear();
+  messages = 0;
+  field_bytes = 0;
+}
+
 void BatchAppender::Appended(Partition& partition, size_t before, OwedAck ack, Haste haste) {
+  Batch& open = partition.open;
   if (before == 0) {
-    partition.opened_us = MonotonicMicros();
+    open.opened_us = MonotonicMicros();
     partition.can_wait = true;
   }
   if (haste == Haste::kNow) partition.can_wait = false;
-  buffered_bytes_ += partition.open.size() - before;
-  ++partition.open_messages;
-  if (ack.packet_id != 0) partition.open_acks.push_back(ack);
+  buffered_bytes_ += open.bytes.size() - before;
+  ++open.messages;
+  if (ack.packet_id != 0) open.acks.push_back(ack);
   Touch(partition);
 }
 
 void BatchAppender::SetWithBatch(uint32_t partition, std::string_view field, std::string value) {
-  partitions_[partition].open_fields.emplace_back(field);
-  partitions_[partition].open_fields.push_back(std::move(value));
+  Batch& open = partitions_[partition].open;
+  const size_t bytes = field.size() + value.size();
+  open.field_bytes += bytes;
+  buffered_bytes_ += bytes;
+  open.fields.emplace_back(field);
+  open.fields.push_back(std::move(value));
+}
+
+// The last batch that is not in its stream yet; nullptr where all is.
+BatchAppender::Batch* BatchAppender::LastOf(Partition& partition) {
+  if (!partition.open.bytes.empty()) return &partition.open;
+  if (!partition.full.empty()) return &partition.full.back();
+  return partition.on_its_way ? &partition.sent : nullptr;
 }
 
 void BatchAppender::AppendAck(uint32_t index, OwedAck ack) {
-  Partition& partition = partitions_[index];
-  if (partition.open.empty() && !partition.on_its_way) return on_appended_({&ack, 1});
-  if (partition.open.empty()) {
-    partition.sent_acks.push_back(ack);
-  } else {
-    partition.open_acks.push_back(ack);
-  }
+  Batch* last = LastOf(partitions_[index]);
+  if (last == nullptr) return on_appended_({&ack, 1});
+  last->acks.push_back(ack);
 }
 
 void BatchAppender::AfterAppended(uint32_t index, absl::AnyInvocable<void()> then) {
   Partition& partition = partitions_[index];
-  if (!partition.open.empty()) {
-    partition.can_wait = false;
-    return partition.open_waits.push_back(std::move(then));
-  }
-  if (partition.on_its_way) return partition.sent_waits.push_back(std::move(then));
-  then();
+  Batch* last = LastOf(partition);
+  if (last == nullptr) return then();
+  last->waits.push_back(std::move(then));
+  if (last != &partition.open) return;
+  partition.can_wait = false;
+  Touch(partition);
 }
 
 // The first message after a quiet window leaves at the end of this loop iteration; those behind it
 // wait for company until the window is over.
 void BatchAppender::Touch(Partition& partition) {
-  if (!partition.dirty) {
+  if (partition.open.size() >= options_.batch_bytes_max) {
+    Close(partition);
+    return;
+  }
+  if (partition.on_its_way) return;  // Settle sends it
+  if (!partition.dirty && !(partition.patient && partition.can_wait)) {
     partition.dirty = true;
     dirty_.push_back(static_cast<uint32_t>(&partition - partitions_.data()));
   }
-  if (!partition.on_its_way && partition.open.size() >= options_.batch_bytes_max) {
-    Close(partition);
-    SendBatch(partition);
-    return;
-  }
-  ScheduleFlush();
+  if (partition.dirty) ScheduleFlush();
 }
 
 void BatchAppender::ScheduleFlush() {
@@ -116,54 +133,74 @@ void BatchAppender::ScheduleFlush() {
 
 void BatchAppender::Flush() {
   last_flush_ = reactor_.now();
-  const int64_t waits_since_us = MonotonicMicros() - options_.patience_ms * 1000;
   std::vector<uint32_t> dirty;
   dirty.swap(dirty_);
   for (const uint32_t index : dirty) {
     Partition& partition = partitions_[index];
-    if (partition.can_wait && partition.sent_us > waits_since_us && !partition.on_its_way) {
-      dirty_.push_back(index);
-      continue;
-    }
     partition.dirty = false;
-    if (partition.on_its_way || partition.open.empty()) continue;
+    if (partition.on_its_way || partition.open.bytes.empty() || MayWait(partition)) continue;
     Close(partition);
-    SendBatch(partition);
   }
-  if (!dirty_.empty()) ScheduleFlush();
 }
 
-// Turns the open batch into the one to send. REQUIRES: none is on its way.
+// Nobody waits for what is open, and the partition's last batch left a moment ago.
+bool BatchAppender::MayWait(Partition& partition) {
+  if (!partition.can_wait) return false;
+  const int64_t until_us = partition.sent_us + options_.patience_ms * 1000;
+  if (until_us <= MonotonicMicros()) return false;
+  if (!std::exchange(partition.patient, true)) {
+    patient_.push_back(static_cast<uint32_t>(&partition - partitions_.data()));
+  }
+  ArmPatience(until_us);
+  return true;
+}
+
+// One timer for all, for the one whose time comes first.
+void BatchAppender::ArmPatience(int64_t until_us) {
+  if (patience_timer_ != 0 && patience_until_us_ <= until_us) return;
+  reactor_.Cancel(patience_timer_);
+  patience_until_us_ = until_us;
+  patience_timer_ = reactor_.After((until_us - MonotonicMicros()) / 1000 + 1, [this] {
+    patience_timer_ = 0;
+    for (const uint32_t index : std::exchange(patient_, {})) {
+      partitions_[index].patient = false;
+      if (!partitions_[index].open.bytes.empty()) Touch(partitions_[index]);
+    }
+  });
+}
+
+// What is open is sent, or waits behind the batch that is on its way.
 void BatchAppender::Close(Partition& partition) {
-  const size_t before = partition.open.size();
-  routing::AppendBatchTail(partition.open, options_.pod.str(), ++partition.sequence);
-  buffered_bytes_ += partition.open.size() - before;
-  probe_.batch_messages.Observe(static_cast<int64_t>(std::exchange(partition.open_messages, 0)));
-  partition.sent.swap(partition.open);
-  partition.sent_acks.swap(partition.open_acks);
-  partition.sent_fields.swap(partition.open_fields);
-  partition.sent_waits.swap(partition.open_waits);
-  partition.open_fields.clear();
-  partition.open.clear();
-  partition.first_us = partition.opened_us;
-  partition.on_its_way = true;
+  Batch& open = partition.open;
+  const size_t before = open.bytes.size();
+  open.sequence = ++partition.sequence;
+  routing::AppendBatchTail(open.bytes, options_.pod.str(), open.sequence);
+  buffered_bytes_ += open.bytes.size() - before;
+  probe_.batch_messages.Observe(static_cast<int64_t>(open.messages));
+  if (partition.on_its_way) {
+    partition.full.push_back(std::exchange(open, {}));
+    return;
+  }
+  std::swap(partition.sent, open);
+  SendBatch(partition);
 }
 
 void BatchAppender::SendBatch(Partition& partition) {
+  partition.on_its_way = true;
   partition.sent_us = MonotonicMicros();
   const uint32_t attempt = ++partition.attempt;
   auto on_reply = [this, &partition, attempt](const redis::Reply& reply) {
     if (attempt == partition.attempt) OnAnswer(partition, reply);
   };
-  if (!partition.sent_fields.empty()) return SendWithFields(partition, std::move(on_reply));
+  if (!partition.sent.fields.empty()) return SendWithFields(partition, std::move(on_reply));
   if (options_.keep_ms == 0) {
-    return redis_.Send({"XADD", partition.key, "*", routing::kBatchField, partition.sent},
+    return redis_.Send({"XADD", partition.key, "*", routing::kBatchField, partition.sent.bytes},
                        std::move(on_reply));
   }
   const std::string oldest = std::to_string(reactor_.wall().value - options_.keep_ms);
-  redis_.Send(
-      {"XADD", partition.key, "MINID", "~", oldest, "*", routing::kBatchField, partition.sent},
-      std::move(on_reply));
+  redis_.Send({"XADD", partition.key, "MINID", "~", oldest, "*", routing::kBatchField,
+               partition.sent.bytes},
+              std::move(on_reply));
 }
 
 void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply on_reply) {
@@ -173,8 +210,8 @@ void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply 
                                         options_.hashes[index],
                                         std::to_string(reactor_.wall().value - options_.keep_ms),
                                         std::string(routing::kBatchField),
-                                        partition.sent};
-  arguments.insert(arguments.end(), partition.sent_fields.begin(), partition.sent_fields.end());
+                                        partition.sent.bytes};
+  arguments.insert(arguments.end(), partition.sent.fields.begin(), partition.sent.fields.end());
   redis_.Eval(AppendScript(), std::move(arguments), std::move(on_reply));
 }
 
@@ -194,26 +231,33 @@ void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
 
 void BatchAppender::Confirm(uint32_t index, std::string_view pod, uint64_t sequence) {
   Partition& partition = partitions_[index];
-  if (!partition.on_its_way || partition.sequence != sequence || pod != options_.pod.str()) return;
+  if (!partition.on_its_way || partition.sent.sequence != sequence || pod != options_.pod.str())
+    return;
   ++partition.attempt;
   Settle(partition);
 }
 
 void BatchAppender::Settle(Partition& partition) {
+  Batch& sent = partition.sent;
   const int64_t now_us = MonotonicMicros();
   probe_.append_us.Observe(now_us - partition.sent_us);
-  probe_.puback_us.Observe(now_us - partition.first_us);
+  probe_.puback_us.Observe(now_us - sent.opened_us);
   probe_.uplink_batches.Increment();
-  buffered_bytes_ -= partition.sent.size();
+  buffered_bytes_ -= sent.size();
   partition.on_its_way = false;
-  partition.sent.clear();
-  std::vector<OwedAck> acks;
-  acks.swap(partition.sent_acks);
-  for (auto& then : std::exchange(partition.sent_waits, {})) then();
-  if (!partition.open.empty()) Touch(partition);
+  std::vector<OwedAck> acks = std::exchange(sent.acks, {});
+  std::vector<absl::AnyInvocable<void()>> waits = std::exchange(sent.waits, {});
+  sent.Clear();
+  if (!partition.full.empty()) {
+    sent = std::move(partition.full.front());
+    partition.full.pop_front();
+    SendBatch(partition);
+  }
+  for (auto& then : waits) then();
+  if (!partition.open.bytes.empty()) Touch(partition);
   on_appended_(acks);
   acks.clear();
-  if (partition.sent_acks.empty()) partition.sent_acks.swap(acks);  // keeps the capacity
+  if (sent.acks.empty()) sent.acks.swap(acks);  // keeps the capacity
 }
 
 void BatchAppender::RetryLater(Partition& partition) {
@@ -224,7 +268,7 @@ void BatchAppender::RetryLater(Partition& partition) {
 
 bool BatchAppender::idle() const {
   return std::all_of(partitions_.begin(), partitions_.end(), [](const Partition& partition) {
-    return partition.open.empty() && !partition.on_its_way;
+    return partition.open.bytes.empty() && !partition.on_its_way;
   });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,21 +19,21 @@ namespace homeport::gateway {
 // Collects messages into one open batch per partition of a family of streams, and appends the
 // batches to Redis. Shard's thread only.
 //
-// Order: a partition has at most one batch on its way, so batches are appended in order whatever
-// fails; a batch whose answer was lost is appended again under the same sequence number, by which
-// the registry recognises it. Nothing is dropped here: when `bytes_max` is reached, Full() tells
-// the callers to stop reading.
+// Order: a partition has at most one batch on its way, and those that are full wait behind it, so
+// batches are appended in order whatever fails; a batch whose answer was lost is appended again
+// under the same sequence number, by which the registry recognises it. Nothing is dropped here:
+// when `bytes_max` is reached, Full() tells the callers to stop reading.
 class BatchAppender {
  public:
   struct Options {
     PodId pod;
-    std::vector<std::string> streams;  // the key of each partition
-    std::vector<std::string> hashes;   // the hash beside each, for SetWithBatch; may be empty
-    int64_t keep_ms = 0;               // older entries are trimmed; 0: by whoever has read them
-    size_t bytes_max = 64 << 20;       // buffered: open and unanswered batches together
-    size_t batch_bytes_max = 64 << 10;
-    int64_t window_ms = 2;     // how long a batch may wait for company
-    int64_t patience_ms = 20;  // … when all in it can wait
+    std::vector<std::string> streams;   // the key of each partition
+    std::vector<std::string> hashes;    // the hash beside each, for SetWithBatch; may be empty
+    int64_t keep_ms = 0;                // older entries are trimmed; 0: by whoever has read them
+    size_t bytes_max = 64 << 20;        // buffered: open and unanswered batches together
+    size_t batch_bytes_max = 64 << 10;  // a batch is full with the message that reaches it
+    int64_t window_ms = 2;              // how long a batch may wait for company
+    int64_t patience_ms = 20;           // … when all in it can wait
   };
   using OnAppended = absl::AnyInvocable<void(std::span<const OwedAck>)>;
 
@@ -51,8 +52,8 @@ class BatchAppender {
   template <typename Write>
   void Append(uint32_t partition, OwedAck ack, Haste haste, Write write) {
     Partition& to = partitions_[partition];
-    const size_t before = to.open.size();
-    write(to.open);
+    const size_t before = to.open.bytes.size();
+    write(to.open.bytes);
     Appended(to, before, ack, haste);
   }
   // An acknowledgement for something that is not appended, to follow those of `partition` before
@@ -76,31 +77,40 @@ class BatchAppender {
   [[nodiscard]] bool idle() const;
 
  private:
+  struct Batch {
+    std::string bytes;
+    std::vector<OwedAck> acks;
+    std::vector<std::string> fields;                // field and value in turn, of SetWithBatch
+    std::vector<absl::AnyInvocable<void()>> waits;  // of AfterAppended
+    uint64_t sequence = 0;                          // once it is closed
+    uint64_t messages = 0;
+    size_t field_bytes = 0;
+    int64_t opened_us = 0;  // when the first message came
+
+    [[nodiscard]] size_t size() const { return bytes.size() + field_bytes; }
+    void Clear();  // keeps the capacity
+  };
   struct Partition {
     std::string key;
-    std::string open;
-    std::vector<OwedAck> open_acks;
-    std::string sent;
-    std::vector<OwedAck> sent_acks;
-    std::vector<std::string> open_fields;  // field and value in turn, of SetWithBatch
-    std::vector<std::string> sent_fields;
-    std::vector<absl::AnyInvocable<void()>> open_waits;  // of AfterAppended
-    std::vector<absl::AnyInvocable<void()>> sent_waits;
-    uint64_t sequence = 0;
-    uint64_t open_messages = 0;
-    int64_t opened_us = 0;  // when the first message of `open` came
-    int64_t first_us = 0;   // the same, of `sent`
+    Batch open;
+    std::deque<Batch> full;  // closed, behind the one on its way
+    Batch sent;
+    uint64_t sequence = 0;  // of the batch closed last
     int64_t sent_us = 0;
     uint32_t attempt = 0;     // answers to earlier attempts are ignored
     bool on_its_way = false;  // `sent` awaits Redis's answer
     bool can_wait = false;    // all of `open` can
     bool dirty = false;       // listed in dirty_
+    bool patient = false;     // listed in patient_
   };
 
   void Appended(Partition& partition, size_t before, OwedAck ack, Haste haste);
   void Touch(Partition& partition);
   void ScheduleFlush();
   void Flush();
+  [[nodiscard]] static Batch* LastOf(Partition& partition);
+  [[nodiscard]] bool MayWait(Partition& partition);
+  void ArmPatience(int64_t until_us);
   void Close(Partition& partition);
   void SendBatch(Partition& partition);
   void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
@@ -114,10 +124,13 @@ class BatchAppender {
   Options options_;
   OnAppended on_appended_;
   std::vector<Partition> partitions_;
-  std::vector<uint32_t> dirty_;
+  std::vector<uint32_t> dirty_;    // to be sent with the next flush
+  std::vector<uint32_t> patient_;  // to be looked at again when the patience of one is over
   size_t buffered_bytes_ = 0;
   MonoMs last_flush_;
   bool flush_scheduled_ = false;
+  int64_t patience_until_us_ = 0;
+  net::TimerId patience_timer_ = 0;  // 0: none
 };
 
 }  // namespace homeport::gateway

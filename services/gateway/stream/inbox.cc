@@ -28,7 +28,6 @@ void Inbox::Start() { redis_.Start(); }
 
 void Inbox::Stop() { redis_.Stop(); }
 
-// Senders append to streams that exist only, so that a dead shard's inbox stays deleted.
 void Inbox::Create() {
   internal::v1::InboxBatch empty;
   empty.set_version(1);

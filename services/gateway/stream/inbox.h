@@ -24,9 +24,11 @@ class Inbox {
 
   void Start();
   void Stop();
+  // Makes the stream where it is not there, and reads it. Senders append to streams that exist
+  // only, so that a dead shard's inbox stays deleted.
+  void Create();
 
  private:
-  void Create();
   void Read();
   void OnEntries(const redis::Reply& reply);
   void OnEntry(const redis::Reply& entry);

@@ -1,0 +1,183 @@
+#include "services/gateway/stream/batch_appender.h"
+
+#include <time.h>
+
+#include <catch2/catch.hpp>
+
+#include "homeport/internal/v1/envelope.pb.h"
+#include "libs/metrics/registry.h"
+#include "libs/redis_blocking/client.h"
+#include "libs/routing/envelope.h"
+#include "tests/integration/gateway/reactor_thread.h"
+#include "tests/support/private_servers.h"
+
+namespace homeport::gateway {
+namespace {
+
+using testing::Eventually;
+using testing::PrivateRedis;
+using testing::ReactorThread;
+
+constexpr char kStream[] = "stream";
+constexpr char kHash[] = "hash";
+
+BatchAppender::Options OptionsOf() {
+  BatchAppender::Options options;
+  options.pod = PodId("pod-1");
+  options.streams = {kStream};
+  options.hashes = {kHash};
+  options.batch_bytes_max = 10'000;
+  return options;
+}
+
+// An appender on a private Redis; the acknowledgements come in `acks`.
+struct World {
+  PrivateRedis redis;
+  redis_blocking::Client reader{{.address = redis.address()}};
+  metrics::Registry registry;
+  ShardProbe probe{registry};
+  ReactorThread loop;
+  std::vector<uint16_t> acks;
+  redis::Client client;
+  BatchAppender appender;
+
+  explicit World(BatchAppender::Options options = OptionsOf())
+      : client(loop.reactor(), {redis.address(), "test", 300},
+               [this](bool connected) {
+                 if (connected) appender.OnConnected();
+               }),
+        appender(loop.reactor(), client, probe, std::move(options),
+                 [this](std::span<const OwedAck> all) {
+                   for (const OwedAck& ack : all) acks.push_back(ack.packet_id);
+                 }) {
+    loop.Do([this] { client.Start(); });
+    REQUIRE(Eventually([this] { return loop.Do([this] { return client.connected(); }); }));
+  }
+  ~World() {
+    loop.Do([this] { client.Stop(); });
+    loop.Stop();
+  }
+
+  void Append(uint16_t id, size_t bytes, BatchAppender::Haste haste = BatchAppender::Haste::kNow) {
+    internal::v1::BusMessage message;
+    message.set_topic(std::to_string(id));
+    message.set_payload(std::string(bytes, 'x'));
+    appender.Append(0, {SessionHandle{}, id}, haste, [&](std::string& batch) {
+      routing::AppendBatchMessage(batch, message.ByteSizeLong());
+      message.AppendToString(&batch);
+    });
+  }
+
+  struct Entries {
+    std::vector<std::string> topics;  // in order
+    size_t largest = 0;
+    int64_t count = 0;
+    std::vector<uint64_t> sequences;
+  };
+  Entries Read() {
+    Entries entries;
+    const auto reply = reader.Call({"XRANGE", kStream, "-", "+"});
+    REQUIRE(reply.ok());
+    for (size_t i = 0; i < reply->size(); ++i) {
+      const std::string_view bytes = (*reply)[i][1][1].text();
+      internal::v1::BusBatch batch;
+      REQUIRE(batch.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+      entries.largest = std::max(entries.largest, bytes.size());
+      entries.sequences.push_back(batch.sequence());
+      for (const auto& message : batch.messages()) entries.topics.push_back(message.topic());
+      ++entries.count;
+    }
+    return entries;
+  }
+  bool HasAcks(size_t count) {
+    return Eventually([&] { return loop.Do([&] { return acks.size() == count; }); });
+  }
+};
+
+TEST_CASE("what comes while a batch is on its way becomes entries of the batch's size, in order") {
+  World world;
+  world.redis.Freeze();
+  std::vector<uint16_t> wanted;
+  std::vector<std::string> topics;
+  for (uint16_t id = 1; id <= 200; ++id) {
+    wanted.push_back(id);
+    topics.push_back(std::to_string(id));
+    world.loop.Do([&] { world.Append(id, 1000); });
+  }
+  // Once the silence has been noticed, and what was on its way is to be sent again.
+  CHECK(Eventually([&] { return world.loop.Do([&] { return !world.client.connected(); }); }));
+  world.loop.Do([&] {
+    world.appender.AppendAck(0, {SessionHandle{}, 201});
+    world.appender.AfterAppended(0, [&] { world.acks.push_back(999); });
+  });
+  CHECK(world.loop.Do([&] { return world.acks.empty() && !world.appender.idle(); }));
+  world.redis.Thaw();
+  REQUIRE(world.HasAcks(202));
+  const World::Entries entries = world.Read();
+  CHECK(entries.largest < 12'000);
+  CHECK(entries.count >= 18);
+  // Those whose answers were lost may stand there twice, next to each other.
+  std::vector<std::string> found;
+  for (size_t i = 0; i < entries.topics.size(); ++i) {
+    if (std::find(found.begin(), found.end(), entries.topics[i]) == found.end()) {
+      found.push_back(entries.topics[i]);
+    }
+  }
+  CHECK(found == topics);
+  CHECK(std::is_sorted(entries.sequences.begin(), entries.sequences.end()));
+  std::vector<uint16_t> acks = world.loop.Do([&] { return world.acks; });
+  std::erase(acks, 999);
+  wanted.push_back(201);
+  CHECK(acks == wanted);
+  CHECK(world.loop.Do([&] { return world.appender.buffered_bytes(); }) == 0);
+  CHECK(world.loop.Do([&] { return world.appender.idle(); }));
+}
+
+TEST_CASE("hundreds of fields go with one batch") {
+  BatchAppender::Options options = OptionsOf();
+  options.batch_bytes_max = 1 << 20;
+  World world(options);
+  world.loop.Do([&] {
+    for (uint16_t id = 1; id <= 500; ++id) {
+      world.appender.SetWithBatch(0, std::to_string(id), "value");
+      world.Append(id, 10);
+    }
+  });
+  REQUIRE(world.HasAcks(500));
+  CHECK(world.Read().count == 1);
+  const auto fields = world.reader.Call({"HLEN", kHash});
+  REQUIRE(fields.ok());
+  CHECK(fields->integer() == 500);
+  CHECK(world.loop.Do([&] { return world.appender.buffered_bytes(); }) == 0);
+}
+
+TEST_CASE("a message that can wait waits without work, also where batches have no window") {
+  BatchAppender::Options options = OptionsOf();
+  options.window_ms = 0;
+  options.patience_ms = 600;
+  World world(options);
+  const auto cpu_ms = [&] {
+    return world.loop.Do([] {
+      timespec time{};
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+      return time.tv_sec * 1000 + time.tv_nsec / 1'000'000;
+    });
+  };
+  world.loop.Do([&] { world.Append(1, 10, BatchAppender::Haste::kCanWait); });
+  REQUIRE(world.HasAcks(1));
+  const int64_t before_ms = cpu_ms();
+  world.loop.Do([&] { world.Append(2, 10, BatchAppender::Haste::kCanWait); });
+  REQUIRE(world.HasAcks(2));
+  CHECK(cpu_ms() - before_ms < 200);
+
+  // One that cannot wait takes the others along.
+  world.loop.Do([&] {
+    world.Append(3, 10, BatchAppender::Haste::kCanWait);
+    world.loop.reactor().After(20, [&] { world.Append(4, 10); });
+  });
+  REQUIRE(world.HasAcks(4));
+  CHECK(world.Read().count == 3);
+}
+
+}  // namespace
+}  // namespace homeport::gateway
