@@ -19,8 +19,11 @@ FrameResult NeedMore(size_t total_bytes) {
   return result;
 }
 
+constexpr uint8_t kQos1 = 2;
+constexpr uint8_t kDup = 8;
+
 // Text for a wrong first byte, nullptr for a right one (MQTT 5 sections 2.1.2, 2.1.3 and 3.3.1).
-const char* FirstByteFault(PacketType type, uint8_t flags) {
+const char* FirstByteFault(PacketType type, uint8_t flags, HeaderRules rules) {
   switch (type) {
     case PacketType::kPublish: {
       const unsigned qos = flags >> 1 & 3u;
@@ -31,7 +34,8 @@ const char* FirstByteFault(PacketType type, uint8_t flags) {
     case PacketType::kPubrel:
     case PacketType::kSubscribe:
     case PacketType::kUnsubscribe:
-      return flags == 2 ? nullptr : "reserved flags of the fixed header";
+      if (rules == HeaderRules::k31 && flags == (kQos1 | kDup)) return nullptr;
+      return flags == kQos1 ? nullptr : "reserved flags of the fixed header";
     default:
       if (type < PacketType::kConnect) return "packet type 0";
       return flags == 0 ? nullptr : "reserved flags of the fixed header";
@@ -40,12 +44,12 @@ const char* FirstByteFault(PacketType type, uint8_t flags) {
 
 }  // namespace
 
-FrameResult DecodeFrame(std::string_view bytes, uint32_t packet_bytes_max) {
+FrameResult DecodeFrame(std::string_view bytes, uint32_t packet_bytes_max, HeaderRules rules) {
   if (bytes.empty()) return NeedMore(0);
   const auto first = static_cast<uint8_t>(bytes[0]);
   const auto type = static_cast<PacketType>(first >> 4);
   const auto flags = static_cast<uint8_t>(first & 0x0F);
-  if (const char* fault = FirstByteFault(type, flags)) {
+  if (const char* fault = FirstByteFault(type, flags, rules)) {
     return Refuse(ReasonCode::kMalformedPacket, fault);
   }
 

@@ -24,10 +24,15 @@ struct FrameResult {
   DecodeError error;       // kError: the stream cannot be read any further
 };
 
+// What a fixed header may say. MQTT 3.1 lets clients mark SUBSCRIBE, UNSUBSCRIBE and PUBREL as sent
+// again (its section 2.1).
+enum class HeaderRules : uint8_t { kCurrent, k31 };
+
 // Looks for one packet at the front of `bytes` (MQTT 5 section 2.1, 3.1.1 section 2.2). Checks the
 // type, its flags (reserved bits, QoS 3, DUP with QoS 0) and the length's form as soon as their
 // bytes are there, and `packet_bytes_max` before the body is: nothing need ever be buffered for a
 // packet over the limit (0x95). Stateless: call again with more bytes in front of the same start.
-[[nodiscard]] FrameResult DecodeFrame(std::string_view bytes, uint32_t packet_bytes_max);
+[[nodiscard]] FrameResult DecodeFrame(std::string_view bytes, uint32_t packet_bytes_max,
+                                      HeaderRules rules = HeaderRules::kCurrent);
 
 }  // namespace homeport::mqtt

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <array>
+#include <charconv>
 #include <cstring>
 
 #include "libs/base/strings.h"
@@ -18,6 +19,13 @@ absl::StatusOr<Address> ParseAddress(std::string_view text) {
   if (colon == std::string_view::npos || colon + 1 == text.size()) {
     return absl::InvalidArgumentError(
         fmt::format("address '{}' is neither host:port nor the path of a unix socket", text));
+  }
+  int port = 0;
+  const char* end = text.data() + text.size();
+  const auto [parsed, error] = std::from_chars(text.data() + colon + 1, end, port);
+  if (error != std::errc() || parsed != end || port < 0 || port > 65'535) {
+    return absl::InvalidArgumentError(
+        fmt::format("address '{}': the port is no number up to 65535", text));
   }
   std::string_view host = text.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {

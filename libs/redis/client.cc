@@ -81,7 +81,10 @@ class Client::Socket final : public net::IoHandler {
 };
 
 Client::Client(net::Reactor& reactor, Options options, OnState on_state)
-    : reactor_(reactor), options_(std::move(options)), on_state_(std::move(on_state)) {}
+    : reactor_(reactor),
+      options_(std::move(options)),
+      on_state_(std::move(on_state)),
+      resolver_(reactor) {}
 
 Client::~Client() { Stop(); }
 
@@ -96,8 +99,10 @@ void Client::Start() {
 void Client::Stop() {
   if (stopped_) return;
   stopped_ = true;
+  reactor_.Cancel(connect_timer_);
   reactor_.Cancel(reconnect_timer_);
   reactor_.Cancel(timeout_timer_);
+  resolver_.Forget();
   if (context_ != nullptr) Break();
   told_connected_ = false;
 }
@@ -109,11 +114,40 @@ void Client::Break() {
 }
 
 void Client::Connect() {
-  const absl::StatusOr<net::Address> address = net::ParseAddress(options_.address);
-  HP_CHECK(address.ok());
-  context_ = address->is_unix()
-                 ? redisAsyncConnectUnix(address->path.c_str())
-                 : redisAsyncConnect(address->host.c_str(), std::stoi(address->port));
+  const absl::StatusOr<net::Address> parsed = net::ParseAddress(options_.address);
+  HP_CHECK(parsed.ok());
+  connect_timer_ = reactor_.After(options_.connect_ms_max, [this] { OnConnectTime(); });
+  if (parsed->is_unix()) return ConnectTo(*parsed);
+  resolver_.Resolve(parsed->host, [this, address = *parsed](const auto& host) mutable {
+    if (host.ok()) last_host_ = *host;
+    if (last_host_.empty()) return OnBroken(std::string(host.status().message()));
+    address.host = last_host_;
+    ConnectTo(address);
+  });
+}
+
+// Neither a name server that is silent nor an address that answers nothing is waited for.
+void Client::OnConnectTime() {
+  connect_timer_ = 0;
+  const bool is_resolving = context_ == nullptr;
+  if (is_resolving && !last_host_.empty()) {
+    resolver_.Forget();
+    net::Address address = *net::ParseAddress(options_.address);
+    address.host = last_host_;
+    connect_timer_ = reactor_.After(options_.connect_ms_max, [this] { OnConnectTime(); });
+    return ConnectTo(address);
+  }
+  if (is_resolving) {
+    resolver_.Forget();
+  } else {
+    Break();
+  }
+  OnBroken(is_resolving ? "the host's name was not resolved in time" : "no connection in time");
+}
+
+void Client::ConnectTo(const net::Address& address) {
+  context_ = address.is_unix() ? redisAsyncConnectUnix(address.path.c_str())
+                               : redisAsyncConnect(address.host.c_str(), std::stoi(address.port));
   HP_CHECK(context_ != nullptr);
   if (context_->err != 0) {
     const std::string reason = context_->errstr;
@@ -141,6 +175,7 @@ void Client::OnConnected(int status) {
     OnBroken(reason);
     return;
   }
+  reactor_.Cancel(connect_timer_);
   connected_ = true;
   told_connected_ = true;
   failures_ = 0;
@@ -150,6 +185,7 @@ void Client::OnConnected(int status) {
 
 void Client::OnBroken(std::string_view reason) {
   connected_ = false;
+  reactor_.Cancel(connect_timer_);
   if (stopped_) return;
   log::Refusal("redis_connection_failed", {{"connection", options_.name},
                                            {"address", options_.address},

@@ -13,6 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "libs/net/address.h"
 #include "libs/net/reactor.h"
+#include "libs/net/resolver.h"
 #include "libs/redis/reply.h"
 
 namespace homeport::redis {
@@ -33,9 +34,10 @@ class Client final {
     std::string address;                // host:port or the path of a unix socket
     std::string name;                   // for log lines: "uplink", "inbox"
     int64_t command_timeout_ms = 5000;  // an unanswered command breaks the connection; 0: never
+    int64_t connect_ms_max = 5000;      // from the host's name to the connection
   };
 
-  // `on_state` hears of every change.
+  // `on_state` hears of every change. REQUIRES: net::ParseAddress accepts the address.
   Client(net::Reactor& reactor, Options options, OnState on_state);
   ~Client();
   Client(const Client&) = delete;
@@ -61,6 +63,8 @@ class Client final {
   struct Pending;
 
   void Connect();
+  void ConnectTo(const net::Address& address);
+  void OnConnectTime();
   void OnConnected(int status);
   void OnBroken(std::string_view reason);
   void Break();
@@ -81,6 +85,9 @@ class Client final {
   uint64_t sent_ = 0;
   uint64_t answered_ = 0;
   uint64_t answered_at_check_ = 0;
+  net::Resolver resolver_;
+  std::string last_host_;  // numeric: used while its name cannot be resolved
+  net::TimerId connect_timer_ = 0;
   net::TimerId reconnect_timer_ = 0;
   net::TimerId timeout_timer_ = 0;
 };

@@ -29,6 +29,10 @@ std::string BusKey(uint32_t partition) { return fmt::format("hp:{{t:{:02}}}:bus"
 
 std::string RetainedKey(uint32_t partition) { return fmt::format("hp:{{t:{:02}}}:ret", partition); }
 
+std::string RetainedBytesKey(uint32_t partition) {
+  return fmt::format("hp:{{t:{:02}}}:retbytes", partition);
+}
+
 std::string ShareKey(uint32_t partition, std::string_view place, uint64_t group) {
   return fmt::format("hp:{{t:{:02}}}:share:{}:{:x}", partition, place, group);
 }

@@ -55,6 +55,8 @@ inline constexpr uint32_t kBusPartitionsMax = 1024;
 // hp:{t:NN}:bus — messages between clients; hp:{t:NN}:ret — its retained messages, by topic.
 [[nodiscard]] std::string BusKey(uint32_t partition);
 [[nodiscard]] std::string RetainedKey(uint32_t partition);
+// hp:{t:NN}:retbytes — how many bytes these are.
+[[nodiscard]] std::string RetainedBytesKey(uint32_t partition);
 
 inline constexpr std::string_view kSessionKeyPattern = "hp:{d:*}:sess";
 inline constexpr std::string_view kInboxKeyPattern = "hp:{g:*}:inbox";

@@ -2,8 +2,11 @@
 
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "libs/base/status.h"
+#include "libs/base/strings.h"
 #include "libs/net/address.h"
 #include "libs/peer/ip_endpoint.h"
 #include "libs/routing/keys.h"
@@ -20,6 +23,29 @@ absl::Status CheckLoopback(std::string_view setting, const std::string& listen) 
   if (net::IsLoopback(*resolved)) return absl::OkStatus();
   return absl::InvalidArgumentError(std::string(setting) + " " + listen +
                                     ": --anonymous is allowed on loopback addresses only");
+}
+
+absl::Status CheckAddress(std::string_view setting, std::string_view value) {
+  const absl::Status status = net::ParseAddress(value).status();
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(fmt::format("{}: {}", setting, std::string(status.message())));
+}
+
+absl::Status CheckAddresses(const GatewayConfig& c) {
+  HP_RETURN_IF_ERROR(CheckAddress("redis", c.redis));
+  const std::vector<std::string> registries =
+      absl::StrSplit(c.registry_grpc, ',', absl::SkipEmpty());
+  for (const std::string& registry : registries) {
+    HP_RETURN_IF_ERROR(CheckAddress("registry-grpc", registry));
+  }
+  const std::pair<std::string_view, const std::string*> listens[] = {
+      {"mqtt-listen", &c.mqtt_listen}, {"mqtts-listen", &c.mqtts_listen},
+      {"ws-listen", &c.ws_listen},     {"wss-listen", &c.wss_listen},
+      {"grpc-listen", &c.grpc_listen}, {"metrics-listen", &c.metrics_listen}};
+  for (const auto& [setting, listen] : listens) {
+    if (!listen->empty()) HP_RETURN_IF_ERROR(CheckAddress(setting, *listen));
+  }
+  return absl::OkStatus();
 }
 
 void DeclareAddresses(config::Table& table, GatewayConfig& c) {
@@ -134,6 +160,11 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
              .max = 1'000'000,
              .doc = "QoS 1 and 2 messages that wait for a connected client to acknowledge others, "
                     "where its session ends with its connection; more are dropped"});
+  table.Int("waiting-bytes-max", &c.waiting_bytes_max,
+            {.min = 1024,
+             .max = 256 << 20,
+             .unit = "bytes",
+             .doc = "the payloads of one session's messages that wait so; more are dropped"});
   table.Int("queue-messages-max", &c.queue_messages_max,
             {.min = 1, .max = 32'000, .doc = "kept for a session whose client is away"});
   table.Int("queue-bytes-max", &c.queue_bytes_max,
@@ -250,6 +281,15 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
              .unit = "bytes",
              .doc = "Recent messages between clients that a reactor has at hand for sessions that "
                     "move to it"});
+  table.Int("retained-messages-max", &c.retained_messages_max,
+            {.min = 1,
+             .max = 100'000'000,
+             .doc = "Retained messages of one partition; more are delivered, but not retained"});
+  table.Int("retained-bytes-max", &c.retained_bytes_max,
+            {.min = 1024,
+             .max = int64_t{64} << 30,
+             .unit = "bytes",
+             .doc = "The same, with their topics"});
   table.Int("partitions", &c.partitions,
             {.min = 1,
              .max = 4096,
@@ -333,6 +373,7 @@ void Declare(config::Table& table, GatewayConfig& c) {
   DeclareClientLimits(table, c);
   DeclareTuning(table, c);
   DeclareDepartures(table, c);
+  table.Check([&c] { return CheckAddresses(c); });
   table.Check([&c] {
     if (!c.anonymous) return absl::OkStatus();
     const std::pair<std::string_view, const std::string*> listens[] = {

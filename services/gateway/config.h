@@ -35,6 +35,8 @@ struct GatewayConfig {
   uint32_t bus_partitions = 16;
   uint32_t bus_keep_s = 60;
   uint64_t bus_cache_bytes = 16 << 20;
+  uint64_t retained_messages_max = 250'000;
+  uint64_t retained_bytes_max = 256 << 20;
   uint32_t reactors = 0;
   int64_t pod_lease_ms = 10'000;
   int64_t uplink_window_ms = 2;
@@ -54,6 +56,7 @@ struct GatewayConfig {
   uint32_t things_of_session_max = 50;
   uint32_t session_expiry_s_max = 604'800;
   uint32_t waiting_messages_max = 1000;
+  uint64_t waiting_bytes_max = 4 << 20;
   uint32_t queue_messages_max = 1000;
   uint64_t queue_bytes_max = 1 << 20;
   uint32_t connect_deadline_s = 10;

@@ -23,6 +23,8 @@ BatchAppender::Options AppendOptions(const GatewayConfig& config, const PodId& p
 BatchAppender::Options BusOptions(const GatewayConfig& config, const PodId& pod) {
   BatchAppender::Options options = AppendOptions(config, pod);
   options.keep_ms = int64_t{config.bus_keep_s} * 1000;
+  options.hash_fields_max = config.retained_messages_max;
+  options.hash_bytes_max = config.retained_bytes_max;
   return options;
 }
 

@@ -58,7 +58,8 @@ CONFORMANCE = {"anonymous": "true", "keep-alive-s-max": 60, "publishes-per-secon
                "client-id-bytes-max": 65_535, "anonymous-denied-filter": "test/nosubscribe",
                # Members of a shared subscription take turns within a reactor.
                "reactors": 1,
-               "waiting-messages-max": 50_000, "queue-messages-max": 20_000,
+               "waiting-messages-max": 50_000, "waiting-bytes-max": 64 << 20,
+               "queue-messages-max": 20_000,
                "queue-bytes-max": 64 << 20, "output-bytes-max": 16 << 20}
 # Suites and benches connect one client id many times a second.
 RESTLESS = {"client-connects-per-second": 0, "flapping-connects": 0,

@@ -100,6 +100,7 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   }
   const auto& connect = std::get<mqtt::Connect>(packet);
   session.version = connect.version;
+  session.is_31 = connect.is_31;
   if (!connect.properties.request_problem_information.value_or(true)) {
     session.Cold().wants_no_reasons = true;
   }
@@ -122,7 +123,6 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   }
   Attempt attempt;
   attempt.client_id_assigned = connect.client_id.empty();
-  attempt.is_31 = connect.is_31;
   attempt.keep_alive_s = connect.keep_alive_s;
   attempt.wish.clean_start = connect.clean_start;
   attempt.asked_expiry_s = ExpiryOf(connect);
@@ -384,7 +384,7 @@ void ConnectFlow::AppendConnected(const Session& session) {
 
 void ConnectFlow::SendConnack(Session& session, const Attempt& attempt, bool session_present) {
   mqtt::Connack connack;
-  connack.session_present = session_present && !attempt.is_31;  // that byte of 3.1 is reserved
+  connack.session_present = session_present && !session.is_31;  // that byte of 3.1 is reserved
   if (session.version == mqtt::Version::k5) {
     mqtt::Properties& properties = connack.properties;
     if (attempt.client_id_assigned) properties.assigned_client_id = session.identity->client;

@@ -45,7 +45,6 @@ class ConnectFlow {
     SessionWish wish;
     uint32_t asked_expiry_s = 0;
     bool client_id_assigned = false;
-    bool is_31 = false;
   };
 
   void KeepWill(Session& session, const mqtt::Will& will) const;

@@ -83,7 +83,7 @@ DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* fr
   std::optional<Outbound::KeptAs> kept = Outbound::KeptAs();
   if (session.kept() != nullptr) {
     kept = Keep(session, out, from);
-  } else if (session.Cold().outbound.waiting() >= c_.config.waiting_messages_max) {
+  } else if (!MayWait(session.Cold().outbound, *out.message)) {
     kept = std::nullopt;
   }
   if (!kept) {
@@ -92,9 +92,17 @@ DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* fr
     return DeliveryResult::kQueueFull;
   }
   if (session.is_away()) return DeliveryResult::kSent;
+  out.again = from != nullptr && from->again;
   session.Cold().outbound.Push(std::move(out), *kept);
   SendWaiting(session);
   return DeliveryResult::kSent;
+}
+
+// One more behind what a connected client has not taken; the first of them always.
+bool Delivery::MayWait(const Outbound& outbound, const BusMessage& message) const {
+  if (outbound.waiting() >= c_.config.waiting_messages_max) return false;
+  return outbound.waiting() == 0 ||
+         outbound.waiting_bytes() + message.payload().size() <= c_.config.waiting_bytes_max;
 }
 
 Delivery::DirectResult Delivery::SendDirect(Session& session, OutMessage out, uint16_t* packet_id) {
@@ -187,7 +195,7 @@ bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::En
   if (message.has_expiry_s()) {
     expires_in_s =
         int64_t{message.expiry_s()} - (c_.reactor.wall().value - message.received_ms()) / 1000;
-    const bool may_have_been_sent = entry != nullptr && entry->again;  // [MQTT-4.3.3-7]
+    const bool may_have_been_sent = entry != nullptr && entry->out.again;  // [MQTT-4.3.3-7]
     if (expires_in_s <= 0 && !may_have_been_sent) {
       Drop(session, message.topic(), "message_expired", "its expiry interval has passed");
       return false;
@@ -211,7 +219,7 @@ bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::En
   header.property_bytes = properties;
   header.payload_bytes = message.payload().size();
   header.packet_id = entry != nullptr ? entry->packet_id : 0;
-  header.dup = entry != nullptr && entry->again;
+  header.dup = entry != nullptr && entry->out.again;
   header.qos = out.qos;
   header.retain = out.retain;
   std::string bytes(mqtt::PublishHeaderBytes(header), '\0');

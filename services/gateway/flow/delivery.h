@@ -36,6 +36,7 @@ class Delivery {
   struct Origin {
     uint32_t partition = 0;
     BusPlace place;
+    bool again = false;  // the session's former pod may have sent it
   };
   DeliveryResult Send(Session& session, OutMessage out, const Origin* from);
   // One message to the client alone, at once or not at all: whatever it has subscribed to, and
@@ -63,6 +64,7 @@ class Delivery {
   [[nodiscard]] std::optional<Outbound::KeptAs> Keep(Session& session, const OutMessage& out,
                                                      const Origin* from);
   void Unkeep(const Session& session, const Outbound::KeptAs& kept);
+  [[nodiscard]] bool MayWait(const Outbound& outbound, const BusMessage& message) const;
   // False when it was dropped.
   bool Write(Session& session, const OutMessage& out, const Outbound::Entry* entry);
   // An exchange with the client has ended.

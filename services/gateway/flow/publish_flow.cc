@@ -348,7 +348,9 @@ void PublishFlow::SendOrdered(Session& session, std::span<const OwedAck> acks) {
     const auto at = std::find_if(order.begin(), order.end(), [&](const OrderedAck& kept) {
       return !kept.due && kept.ack.packet_id == ack.packet_id && kept.ack.type == ack.type;
     });
-    if (at != order.end()) at->due = true;
+    if (at == order.end()) continue;
+    at->ack.reason = ack.reason;
+    at->due = true;
   }
   std::vector<OwedAck> due;
   while (!order.empty() && order.front().due) {

@@ -49,7 +49,7 @@ void RestoreQueue(const KeptRecord& record, uint32_t window, Session& session) {
     kept.last_number = std::max(kept.last_number, number);
     Outbound::Entry entry;
     entry.kept = {number, static_cast<uint32_t>(bytes.size())};
-    entry.again = is_known ? number <= sent : position <= window;
+    entry.out.again = is_known ? number <= sent : position <= window;
     if (!bytes.empty()) {
       internal::v1::KeptMessage stored;
       if (!stored.ParseFromString(bytes)) continue;
@@ -133,7 +133,10 @@ void SessionKeeper::Resume(Session& session, const Past& past, PubSub::OnRestore
   if (c_.io.sessions().Find(handle) == nullptr) return;
   delivery_.Resume(session);
   if (!session.is_open()) return;
-  pub_sub_.Restore(session, others, HadOf(past.record, past.places), std::move(on_resumed));
+  // Without an orderly end the former pod may have sent more than it had come to store.
+  const auto missed =
+      past.record.Field("off").empty() ? PubSub::Missed::kMaybeSent : PubSub::Missed::kNotSent;
+  pub_sub_.Restore(session, others, HadOf(past.record, past.places), missed, std::move(on_resumed));
 }
 
 Session* SessionKeeper::Reserve() {
@@ -191,7 +194,8 @@ void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopte
   StartWaiting(waiting, left_s);
   const internal::v1::KeptFilters others =
       subscribe_.RestoreOwn(waiting, FiltersOf(adopted.record));
-  pub_sub_.Restore(waiting, others, HadOf(adopted.record, places), [](bool) {});
+  pub_sub_.Restore(waiting, others, HadOf(adopted.record, places), PubSub::Missed::kNotSent,
+                   [](bool) {});
 }
 
 void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will,

@@ -50,12 +50,20 @@ redis.call('DEL', KEYS[1], KEYS[2])
 return 1
 )lua";
 
-// KEYS: record, session, queue. ARGV: the dead pod and a space, heir "<pod> <session>".
+// KEYS: record, session, queue. ARGV: the dead pod and a space, heir "<pod> <session>". Done again
+// after a lost answer it yields the same.
 constexpr std::string_view kAdoptSource = R"lua(
 local owner = redis.call('HGET', KEYS[2], 'h')
-if not owner or string.sub(owner, 1, #ARGV[1]) ~= ARGV[1] then return {} end
-local epoch = redis.call('HINCRBY', KEYS[1], 'e', 1)
-redis.call('HSET', KEYS[2], 'h', ARGV[2] .. ' ' .. epoch)
+if not owner then return {} end
+local epoch
+if string.sub(owner, 1, #ARGV[1]) == ARGV[1] then
+  epoch = redis.call('HINCRBY', KEYS[1], 'e', 1)
+  redis.call('HSET', KEYS[2], 'h', ARGV[2] .. ' ' .. epoch)
+elseif string.sub(owner, 1, #ARGV[2] + 1) == ARGV[2] .. ' ' then
+  epoch = tonumber(string.sub(owner, #ARGV[2] + 2))
+else
+  return {}
+end
 local queue = redis.call('HGETALL', KEYS[3])
 local bytes, last = 0, 0
 for i = 1, #queue, 2 do
@@ -224,20 +232,17 @@ void SessionStore::WritePlaces(const Bus& bus) {
 
 void SessionStore::Adopt(const Identity& identity, std::string_view dead, SessionHandle heir,
                          OnAdopted on_adopted) {
-  redis_.Eval(AdoptScript(),
-              {"3", routing::SessionKey(identity.device), KeptKeyOf(identity), QueueKeyOf(identity),
-               fmt::format("{} ", dead), fmt::format("{} {}", pod_.str(), heir.packed())},
-              [on_adopted = std::move(on_adopted)](const redis::Reply& reply) mutable {
-                if (!reply.ok()) {
-                  return on_adopted(absl::UnavailableError(std::string(reply.error())));
-                }
-                if (reply.size() < 5) return on_adopted(absl::NotFoundError("not that pod's"));
-                on_adopted(Adopted{static_cast<uint64_t>(reply[0].integer()),
-                                   ReadKeptRecord(reply[1], redis::Reply()),
-                                   static_cast<uint32_t>(reply[2].integer()),
-                                   static_cast<uint64_t>(reply[3].integer()),
-                                   static_cast<uint64_t>(reply[4].integer())});
-              });
+  Do({&AdoptScript(),
+      {"3", routing::SessionKey(identity.device), KeptKeyOf(identity), QueueKeyOf(identity),
+       fmt::format("{} ", dead), fmt::format("{} {}", pod_.str(), heir.packed())},
+      [on_adopted = std::move(on_adopted)](const redis::Reply& reply) mutable {
+        if (!reply.ok()) return on_adopted(absl::UnavailableError(std::string(reply.error())));
+        if (reply.size() < 5) return on_adopted(absl::NotFoundError("not that pod's"));
+        on_adopted(Adopted{
+            static_cast<uint64_t>(reply[0].integer()), ReadKeptRecord(reply[1], redis::Reply()),
+            static_cast<uint32_t>(reply[2].integer()), static_cast<uint64_t>(reply[3].integer()),
+            static_cast<uint64_t>(reply[4].integer())});
+      }});
 }
 
 void SessionStore::Do(Command command) {

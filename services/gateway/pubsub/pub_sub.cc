@@ -178,11 +178,15 @@ BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
 // Where it is still the topic's retained message.
 void PubSub::ForgetRetained(std::string_view topic, std::string_view bytes) {
   static const redis::Script script(R"lua(
-if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('DECRBY', KEYS[2], #ARGV[1] + #ARGV[2])
+end
 )lua");
+  const uint32_t partition = c_.bus.PartitionOf(topic);
   redis_.Eval(script,
-              {"1", routing::RetainedKey(c_.bus.PartitionOf(topic)), std::string(topic),
-               std::string(bytes)},
+              {"2", routing::RetainedKey(partition), routing::RetainedBytesKey(partition),
+               std::string(topic), std::string(bytes)},
               [](const redis::Reply&) {});
 }
 

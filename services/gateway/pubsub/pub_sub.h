@@ -53,10 +53,13 @@ class PubSub {
   // are not settled end.
   void Move(Session& session, Session& heir);
   // The subscriptions of a session that comes from elsewhere, as KeptFilters says them, and the
-  // messages behind `had` that they match. `on_restored`: false when Redis did not answer.
+  // messages behind `had` that they match: `missed` says of these whether its client may have got
+  // them elsewhere, so that they go with DUP. `on_restored`: false when Redis did not answer.
   using OnRestored = absl::AnyInvocable<void(bool)>;
+  enum class Missed : uint8_t { kNotSent, kMaybeSent };
   void Restore(Session& session, const internal::v1::KeptFilters& filters,
-               std::vector<std::pair<uint32_t, BusPlace>> had, OnRestored on_restored);
+               std::vector<std::pair<uint32_t, BusPlace>> had, Missed missed,
+               OnRestored on_restored);
   // Whether a session of this shard follows lifecycle events.
   [[nodiscard]] bool follows_events() const { return event_filters_ > 0; }
   // No session is behind what the bus has brought.
@@ -81,7 +84,7 @@ class PubSub {
   };
   [[nodiscard]] PartitionRange PartitionsOf(std::string_view filter) const;
   struct Restoring;
-  void StartCatchUp(Session& session, OnRestored on_restored);
+  void StartCatchUp(Session& session, Missed missed, OnRestored on_restored);
   void CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, StreamPos tail);
   void CatchUpLater(const std::shared_ptr<Restoring>& restoring);
   void EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition, StreamPos tail);

@@ -75,12 +75,15 @@ void PubSub::Move(Session& session, Session& heir) {
   heir.Cold().subscriber = std::move(session.cold->subscriber);
   Subscriber& subscriber = *heir.cold->subscriber;
   subscriber.unsettled = 0;
-  if (std::exchange(subscriber.catching_up, false)) return StartCatchUp(heir, [](bool) {});
+  if (std::exchange(subscriber.catching_up, false)) {
+    return StartCatchUp(heir, Missed::kNotSent, [](bool) {});
+  }
   ReleaseHeld(heir);
 }
 
 void PubSub::Restore(Session& session, const internal::v1::KeptFilters& filters,
-                     std::vector<std::pair<uint32_t, BusPlace>> had, OnRestored on_restored) {
+                     std::vector<std::pair<uint32_t, BusPlace>> had, Missed missed,
+                     OnRestored on_restored) {
   if (!session.Cold().subscriber) session.cold->subscriber = std::make_unique<Subscriber>();
   Subscriber& subscriber = *session.cold->subscriber;
   subscriber.had = std::move(had);
@@ -101,7 +104,7 @@ void PubSub::Restore(Session& session, const internal::v1::KeptFilters& filters,
     subscriber.filters.push_back(std::move(kept));
     Add(session, *subscriber.filters.back(), shared ? shared->group : std::string_view());
   }
-  StartCatchUp(session, std::move(on_restored));
+  StartCatchUp(session, missed, std::move(on_restored));
 }
 
 // A session's way to the present, over the partitions that its filters can match.
@@ -110,14 +113,16 @@ struct PubSub::Restoring {
   std::set<uint32_t> partitions;
   size_t open = 0;
   bool failed = false;
+  Missed missed = Missed::kNotSent;
   OnRestored on_restored;
 };
 
-void PubSub::StartCatchUp(Session& session, OnRestored on_restored) {
+void PubSub::StartCatchUp(Session& session, Missed missed, OnRestored on_restored) {
   Subscriber& subscriber = *session.cold->subscriber;
   if (!std::exchange(subscriber.catching_up, true)) ++subscriber.unsettled;
   auto restoring = std::make_shared<Restoring>();  // shared by the answers of Redis
   restoring->session = session.handle();
+  restoring->missed = missed;
   restoring->on_restored = std::move(on_restored);
   for (const auto& filter : subscriber.filters) {
     for (uint32_t i = 0; i < filter->since.size(); ++i) {
@@ -155,7 +160,8 @@ void PubSub::CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, S
                         const SharedMessage& message) {
         Session* there = c_.io.sessions().FindKept(restoring->session);
         if (there != nullptr && there->cold && there->cold->subscriber) {
-          DeliverNow(*there, {its_partition, place}, message);
+          const bool again = restoring->missed == Missed::kMaybeSent;
+          DeliverNow(*there, {its_partition, place, again}, message);
         }
       },
       [this, restoring, partition, tail](bool complete) {
@@ -190,7 +196,7 @@ void PubSub::CatchUpLater(const std::shared_ptr<Restoring>& restoring) {
   c_.reactor.After(kCatchUpPauseMs, [this, restoring] {
     Session* session = c_.io.sessions().FindKept(restoring->session);
     if (session == nullptr || !session->cold || !session->cold->subscriber) return;
-    StartCatchUp(*session, std::move(restoring->on_restored));
+    StartCatchUp(*session, restoring->missed, std::move(restoring->on_restored));
   });
 }
 

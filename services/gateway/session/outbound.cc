@@ -16,6 +16,10 @@ uint16_t IdOfNumber(uint64_t number) {
   return static_cast<uint16_t>(1 + (number - 1) % (kUpperIds - 1));
 }
 
+size_t PayloadBytes(const OutMessage& out) {
+  return out.message ? out.message->payload().size() : 0;
+}
+
 }  // namespace
 
 Outbound::Entry* Outbound::Find(uint16_t packet_id) {
@@ -27,9 +31,7 @@ Outbound::Entry* Outbound::Find(uint16_t packet_id) {
 
 size_t Outbound::payload_bytes() const {
   size_t bytes = 0;
-  for (const Entry& entry : entries_) {
-    if (entry.out.message) bytes += entry.out.message->payload().size();
-  }
+  for (const Entry& entry : entries_) bytes += PayloadBytes(entry.out);
   return bytes;
 }
 
@@ -42,19 +44,21 @@ uint16_t Outbound::NextFreeId() {
 }
 
 void Outbound::Push(OutMessage out, KeptAs kept) {
+  waiting_bytes_ += PayloadBytes(out);
   has_kept_ |= kept.number != 0;
   entries_.push_back({std::move(out), kept});
 }
 
 void Outbound::Restore(Entry entry) {
   has_kept_ = true;
-  if (entry.again) last_sent_number_ = std::max(last_sent_number_, entry.kept.number);
+  if (entry.out.again) last_sent_number_ = std::max(last_sent_number_, entry.kept.number);
   if (!entry.out.message) {
     entry.packet_id = IdOfNumber(entry.kept.number);
     entry.awaiting = Awaiting::kPubcomp;
     entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(sent_++), std::move(entry));
     return;
   }
+  waiting_bytes_ += PayloadBytes(entry.out);
   entries_.push_back(std::move(entry));
 }
 
@@ -63,6 +67,7 @@ Outbound::Entry* Outbound::Next(size_t window) {
   Entry& entry = entries_[sent_];
   entry.packet_id = entry.kept.number != 0 ? IdOfNumber(entry.kept.number) : NextFreeId();
   ++sent_;
+  waiting_bytes_ -= PayloadBytes(entry.out);
   last_sent_number_ = std::max(last_sent_number_, entry.kept.number);
   entry.awaiting = entry.out.qos == Qos::kExactlyOnce ? Awaiting::kPubrec : Awaiting::kPuback;
   return &entry;

@@ -17,6 +17,7 @@ struct OutMessage {
   std::vector<uint32_t> subscription_ids;
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
   bool retain = false;
+  bool again = false;  // may have been sent on an earlier connection
 };
 
 // The QoS 1 and 2 messages of one session that its client has not acknowledged: first those sent,
@@ -33,7 +34,6 @@ class Outbound {
   struct Entry {
     OutMessage out;  // no message any more while PUBCOMP is awaited
     KeptAs kept;
-    bool again = false;  // may have been sent on an earlier connection
     uint16_t packet_id = 0;
     mqtt::Awaiting awaiting = mqtt::Awaiting::kPuback;
   };
@@ -41,6 +41,8 @@ class Outbound {
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] size_t size() const { return entries_.size(); }
   [[nodiscard]] size_t waiting() const { return entries_.size() - sent_; }
+  // Of those that wait.
+  [[nodiscard]] size_t waiting_bytes() const { return waiting_bytes_; }
   // Of all of them.
   [[nodiscard]] size_t payload_bytes() const;
 
@@ -80,6 +82,7 @@ class Outbound {
 
   std::deque<Entry> entries_;
   size_t sent_ = 0;  // the first so many
+  size_t waiting_bytes_ = 0;
   uint16_t last_id_ = 0;
   uint64_t last_sent_number_ = 0;
   bool has_kept_ = false;

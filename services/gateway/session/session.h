@@ -159,6 +159,7 @@ class Session final : public net::IoHandler {
   uint16_t unacked_up = 0;    // QoS 1 publishes received and not yet acknowledged
   Phase phase = Phase::kFree;
   mqtt::Version version = mqtt::Version::k311;
+  bool is_31 = false;           // MQTT 3.1, with version k311
   bool reading = false;         // EPOLLIN is armed
   bool writing = false;         // EPOLLOUT is armed
   bool paused = false;          // input is left alone until Resume

@@ -195,7 +195,8 @@ size_t SessionIo::Consume(Session& session, std::string_view bytes) {
   size_t taken = 0;
   while (!session.paused && taken < bytes.size()) {
     const mqtt::FrameResult result =
-        mqtt::DecodeFrame(bytes.substr(taken), options_.packet_bytes_max);
+        mqtt::DecodeFrame(bytes.substr(taken), options_.packet_bytes_max,
+                          session.is_31 ? mqtt::HeaderRules::k31 : mqtt::HeaderRules::kCurrent);
     if (result.kind == mqtt::FrameResult::Kind::kNeedMore) break;
     if (result.kind == mqtt::FrameResult::Kind::kError) {
       probe_.Refuse(mqtt::Name(result.error.reason));

@@ -14,19 +14,39 @@ namespace {
 
 constexpr int64_t kRefusedRetryMs = 100;
 
-// KEYS: stream, hash. ARGV: oldest id to keep, name and bytes of the batch, then field and value in
-// turn; a value gets the entry's place, so that it is known whether a subscription is older. Sent
-// again after a lost answer it has the same effect on the hash.
+// KEYS: stream, hash, its bytes. ARGV: oldest id to keep, name and bytes of the batch, most fields
+// and bytes of the hash, then field and value in turn; a value gets the entry's place, so that it
+// is known whether a subscription is older. Returns the id, and which fields were refused, from 0.
+// Sent again after a lost answer it has the same effect on the hash.
 constexpr std::string_view kAppendSource = R"lua(
 local id = redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[1], '*', ARGV[2], ARGV[3])
-for i = 4, #ARGV, 2 do
-  if ARGV[i + 1] == '' then
-    redis.call('HDEL', KEYS[2], ARGV[i])
-  else
-    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1] .. id .. string.char(#id))
+local fields, bytes = redis.call('HLEN', KEYS[2]), 0
+if fields > 0 then bytes = tonumber(redis.call('GET', KEYS[3]) or '0') end
+local answer = {id}
+for i = 6, #ARGV, 2 do
+  local field, value = ARGV[i], ARGV[i + 1]
+  local is_there = redis.call('HEXISTS', KEYS[2], field)
+  local before = is_there == 1 and #field + redis.call('HSTRLEN', KEYS[2], field) or 0
+  local after = 0
+  if value ~= '' then
+    value = value .. id .. string.char(#id)
+    after = #field + #value
+    if fields - is_there >= tonumber(ARGV[4]) or bytes - before + after > tonumber(ARGV[5]) then
+      answer[#answer + 1] = (i - 6) / 2
+      after = 0
+    end
   end
+  if after > 0 then
+    redis.call('HSET', KEYS[2], field, value)
+    fields = fields - is_there + 1
+  elseif is_there == 1 then
+    redis.call('HDEL', KEYS[2], field)
+    fields = fields - 1
+  end
+  bytes = bytes - before + after
 end
-return id
+redis.call('SET', KEYS[3], bytes)
+return answer
 )lua";
 
 const redis::Script& AppendScript() {
@@ -51,6 +71,7 @@ void BatchAppender::Batch::Clear() {
   bytes.clear();
   acks.clear();
   fields.clear();
+  field_acks.clear();
   waits.clear();
   messages = 0;
   field_bytes = 0;
@@ -69,13 +90,15 @@ void BatchAppender::Appended(Partition& partition, size_t before, OwedAck ack, H
   Touch(partition);
 }
 
-void BatchAppender::SetWithBatch(uint32_t partition, std::string_view field, std::string value) {
+void BatchAppender::SetWithBatch(uint32_t partition, std::string_view field, std::string value,
+                                 OwedAck ack) {
   Batch& open = partitions_[partition].open;
   const size_t bytes = field.size() + value.size();
   open.field_bytes += bytes;
   buffered_bytes_ += bytes;
   open.fields.emplace_back(field);
   open.fields.push_back(std::move(value));
+  open.field_acks.push_back(ack);
 }
 
 // The last batch that is not in its stream yet; nullptr where all is.
@@ -205,12 +228,15 @@ void BatchAppender::SendBatch(Partition& partition) {
 
 void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply on_reply) {
   const auto index = static_cast<size_t>(&partition - partitions_.data());
-  std::vector<std::string> arguments = {"2",
+  std::vector<std::string> arguments = {"3",
                                         partition.key,
-                                        options_.hashes[index],
+                                        options_.hashes[index].key,
+                                        options_.hashes[index].bytes_key,
                                         std::to_string(reactor_.wall().value - options_.keep_ms),
                                         std::string(routing::kBatchField),
-                                        partition.sent.bytes};
+                                        partition.sent.bytes,
+                                        std::to_string(options_.hash_fields_max),
+                                        std::to_string(options_.hash_bytes_max)};
   arguments.insert(arguments.end(), partition.sent.fields.begin(), partition.sent.fields.end());
   redis_.Eval(AppendScript(), std::move(arguments), std::move(on_reply));
 }
@@ -226,13 +252,33 @@ void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
     }
     return;  // lost: OnConnected sends again
   }
+  // Of a batch with fields: the entry's id, and which were refused.
+  for (size_t i = 1; i < reply.size(); ++i) {
+    RefuseField(partition.sent, static_cast<size_t>(reply[i].integer()));
+  }
   Settle(partition);
+}
+
+void BatchAppender::RefuseField(Batch& batch, size_t index) {
+  if (index >= batch.field_acks.size()) return;
+  probe_.Refuse("retained_full");
+  log::Refusal("retained_full", {{"topic", batch.fields[2 * index]},
+                                 {"messages_max", options_.hash_fields_max},
+                                 {"bytes_max", options_.hash_bytes_max},
+                                 {"next", "delivered, not retained"}});
+  const OwedAck& ack = batch.field_acks[index];
+  if (ack.packet_id == 0 || ack.type != mqtt::PacketType::kPuback) return;
+  const auto owed = std::find_if(batch.acks.begin(), batch.acks.end(), [&](const OwedAck& other) {
+    return other.packet_id == ack.packet_id && other.session.packed() == ack.session.packed();
+  });
+  if (owed != batch.acks.end()) owed->reason = mqtt::ReasonCode::kQuotaExceeded;
 }
 
 void BatchAppender::Confirm(uint32_t index, std::string_view pod, uint64_t sequence) {
   Partition& partition = partitions_[index];
   if (!partition.on_its_way || partition.sent.sequence != sequence || pod != options_.pod.str())
     return;
+  if (!partition.sent.fields.empty()) return;  // the answer says what was refused
   ++partition.attempt;
   Settle(partition);
 }

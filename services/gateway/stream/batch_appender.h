@@ -27,8 +27,16 @@ class BatchAppender {
  public:
   struct Options {
     PodId pod;
-    std::vector<std::string> streams;   // the key of each partition
-    std::vector<std::string> hashes;    // the hash beside each, for SetWithBatch; may be empty
+    std::vector<std::string> streams;  // the key of each partition
+    // For SetWithBatch, of each partition: the hash beside its stream, and the key that counts its
+    // bytes; may be empty.
+    struct Hash {
+      std::string key;
+      std::string bytes_key;
+    };
+    std::vector<Hash> hashes;
+    uint64_t hash_fields_max = 1'000'000;
+    uint64_t hash_bytes_max = 1 << 30;
     int64_t keep_ms = 0;                // older entries are trimmed; 0: by whoever has read them
     size_t bytes_max = 64 << 20;        // buffered: open and unanswered batches together
     size_t batch_bytes_max = 64 << 10;  // a batch is full with the message that reaches it
@@ -63,8 +71,9 @@ class BatchAppender {
   // nothing is on its way.
   void AfterAppended(uint32_t partition, absl::AnyInvocable<void()> then);
   // Runs in the same transaction as the append of the open batch: HSET, or HDEL where `value` is
-  // empty, of the hash that Options::hashes names.
-  void SetWithBatch(uint32_t partition, std::string_view field, std::string value);
+  // empty, of the hash that Options::hashes names. Where the hash is full the field is removed, and
+  // `ack`, where it is the PUBACK of the message that follows, says kQuotaExceeded.
+  void SetWithBatch(uint32_t partition, std::string_view field, std::string value, OwedAck ack);
 
   // The batch was read back from its stream, which is as good as the answer that may yet come: what
   // is acknowledged so is told before what was read.
@@ -81,6 +90,7 @@ class BatchAppender {
     std::string bytes;
     std::vector<OwedAck> acks;
     std::vector<std::string> fields;                // field and value in turn, of SetWithBatch
+    std::vector<OwedAck> field_acks;                // of each field
     std::vector<absl::AnyInvocable<void()>> waits;  // of AfterAppended
     uint64_t sequence = 0;                          // once it is closed
     uint64_t messages = 0;
@@ -115,6 +125,7 @@ class BatchAppender {
   void SendBatch(Partition& partition);
   void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
   void OnAnswer(Partition& partition, const redis::Reply& reply);
+  void RefuseField(Batch& batch, size_t index);
   void Settle(Partition& partition);
   void RetryLater(Partition& partition);
 

@@ -18,7 +18,7 @@ constexpr std::string_view kReplayCount = "128";
 BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t partitions) {
   for (uint32_t i = 0; i < partitions; ++i) {
     options.streams.push_back(routing::BusKey(i));
-    options.hashes.push_back(routing::RetainedKey(i));
+    options.hashes.push_back({routing::RetainedKey(i), routing::RetainedBytesKey(i)});
   }
   return options;
 }
@@ -65,7 +65,7 @@ void Bus::Publish(const BusMessage& message, OwedAck ack) {
   const uint32_t partition = PartitionOf(message.topic());
   if (message.retain()) {
     SetWithBatch(partition, message.topic(),
-                 message.payload().empty() ? std::string() : message.SerializeAsString());
+                 message.payload().empty() ? std::string() : message.SerializeAsString(), ack);
   }
   Append(partition, ack, Haste::kNow, [&](std::string& batch) {
     routing::AppendBatchMessage(batch, message.ByteSizeLong());

@@ -130,7 +130,7 @@ def first_of(clients):
 
 
 def refusals(running, gateway, reason):
-    harness.eventually(lambda: reason in running.log(gateway), f"{gateway} logs {reason}", 10)
+    harness.eventually(lambda: reason in running.log(gateway).read_text(), f"{gateway} logs {reason}", 10)
 
 
 class Member(threading.Thread):

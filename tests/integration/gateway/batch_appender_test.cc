@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/metrics/registry.h"
@@ -20,12 +21,13 @@ using testing::ReactorThread;
 
 constexpr char kStream[] = "stream";
 constexpr char kHash[] = "hash";
+constexpr char kHashBytes[] = "hash-bytes";
 
 BatchAppender::Options OptionsOf() {
   BatchAppender::Options options;
   options.pod = PodId("pod-1");
   options.streams = {kStream};
-  options.hashes = {kHash};
+  options.hashes = {{kHash, kHashBytes}};
   options.batch_bytes_max = 10'000;
   return options;
 }
@@ -38,6 +40,7 @@ struct World {
   ShardProbe probe{registry};
   ReactorThread loop;
   std::vector<uint16_t> acks;
+  std::vector<uint16_t> refused;  // of these
   redis::Client client;
   BatchAppender appender;
 
@@ -48,7 +51,10 @@ struct World {
                }),
         appender(loop.reactor(), client, probe, std::move(options),
                  [this](std::span<const OwedAck> all) {
-                   for (const OwedAck& ack : all) acks.push_back(ack.packet_id);
+                   for (const OwedAck& ack : all) {
+                     acks.push_back(ack.packet_id);
+                     if (ack.reason != mqtt::ReasonCode::kSuccess) refused.push_back(ack.packet_id);
+                   }
                  }) {
     loop.Do([this] { client.Start(); });
     REQUIRE(Eventually([this] { return loop.Do([this] { return client.connected(); }); }));
@@ -139,7 +145,7 @@ TEST_CASE("hundreds of fields go with one batch") {
   World world(options);
   world.loop.Do([&] {
     for (uint16_t id = 1; id <= 500; ++id) {
-      world.appender.SetWithBatch(0, std::to_string(id), "value");
+      world.appender.SetWithBatch(0, std::to_string(id), "value", {});
       world.Append(id, 10);
     }
   });
@@ -149,6 +155,51 @@ TEST_CASE("hundreds of fields go with one batch") {
   REQUIRE(fields.ok());
   CHECK(fields->integer() == 500);
   CHECK(world.loop.Do([&] { return world.appender.buffered_bytes(); }) == 0);
+}
+
+TEST_CASE("a full hash takes no more fields, but newer values of those it has") {
+  BatchAppender::Options options = OptionsOf();
+  options.hash_fields_max = 3;
+  options.hash_bytes_max = 200;
+  World world(options);
+  uint16_t id = 0;
+  const auto set = [&](std::string_view field, size_t bytes) {
+    ++id;
+    world.appender.SetWithBatch(0, field, std::string(bytes, 'v'), {SessionHandle{}, id});
+    world.Append(id, 10);
+  };
+  const auto fields = [&] {
+    std::set<std::string> found;
+    const auto reply = world.reader.Call({"HKEYS", kHash});
+    for (size_t i = 0; i < reply->size(); ++i) found.emplace((*reply)[i].text());
+    return found;
+  };
+  using Names = std::set<std::string>;
+  world.loop.Do([&] {
+    for (const char* name : {"a", "b", "c", "d"}) set(name, 10);
+    set("a", 11);
+  });
+  REQUIRE(world.HasAcks(5));
+  CHECK(world.refused == std::vector<uint16_t>{4});
+  CHECK(fields() == Names{"a", "b", "c"});
+
+  // What is too large ends what was there; room that is free again is given away.
+  world.loop.Do([&] {
+    set("b", 150);
+    set("c", 0);
+    set("d", 10);
+    set("e", 10);
+    set("f", 10);
+  });
+  REQUIRE(world.HasAcks(10));
+  CHECK(world.refused == std::vector<uint16_t>{4, 6, 10});
+  CHECK(fields() == Names{"a", "d", "e"});
+  int64_t bytes = 0;
+  for (const std::string& name : fields()) {
+    bytes +=
+        static_cast<int64_t>(name.size()) + world.reader.Call({"HSTRLEN", kHash, name})->integer();
+  }
+  CHECK(world.reader.Call({"GET", kHashBytes})->text() == std::to_string(bytes));
 }
 
 TEST_CASE("a message that can wait waits without work, also where batches have no window") {

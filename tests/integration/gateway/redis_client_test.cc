@@ -1,7 +1,14 @@
-#include "libs/redis/client.h"
+#include <sys/socket.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <set>
+#include <sstream>
 
+#include "libs/base/strings.h"
+#include "libs/net/address.h"
+#include "libs/net/fd.h"
+#include "libs/redis/client.h"
 #include "tests/integration/gateway/reactor_thread.h"
 #include "tests/support/private_servers.h"
 
@@ -42,7 +49,8 @@ void SendAgain(Client& client, int more, int& lost) {
   });
 }
 
-TEST_CASE("what a callback sends when Redis fell silent is lost as well, and the client reconnects") {
+TEST_CASE(
+    "what a callback sends when Redis fell silent is lost as well, and the client reconnects") {
   PrivateRedis redis;
   Connected test(redis);
   int lost = 0;
@@ -83,6 +91,66 @@ TEST_CASE("a command may have any number of words") {
     test.client.Send(views, [&](const Reply& reply) { length.set_value(reply.integer()); });
   });
   CHECK(length.get_future().get() == 5000);
+}
+
+// A listener whose queue of connections is full: what connects to it hears nothing.
+class BlackHole {
+ public:
+  BlackHole() {
+    const net::SocketAddress any = *net::Resolve(*net::ParseAddress("127.0.0.1:0"));
+    address_.size = sizeof address_.storage;
+    REQUIRE(::bind(listener_.get(), Raw(any), any.size) == 0);
+    REQUIRE(::listen(listener_.get(), 0) == 0);
+    auto* storage = static_cast<sockaddr*>(static_cast<void*>(&address_.storage));
+    REQUIRE(::getsockname(listener_.get(), storage, &address_.size) == 0);
+    for (int i = 0; i < 4; ++i) {
+      fillers_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+      static_cast<void>(::connect(fillers_.back().get(), Raw(address_), address_.size));
+    }
+  }
+  std::string address() const { return net::ToString(address_); }
+
+ private:
+  static const sockaddr* Raw(const net::SocketAddress& address) {
+    return static_cast<const sockaddr*>(static_cast<const void*>(&address.storage));
+  }
+  net::Fd listener_{::socket(AF_INET, SOCK_STREAM, 0)};
+  net::SocketAddress address_;
+  std::vector<net::Fd> fillers_;
+};
+
+// Local ports from which a connection to `address` is being tried.
+std::set<std::string> Trying(const std::string& address) {
+  const int port = std::stoi(address.substr(address.rfind(':') + 1));
+  const std::string remote = fmt::format("0100007F:{:04X}", port);
+  std::set<std::string> ports;
+  std::ifstream table("/proc/net/tcp");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string number, local, there, state;
+    words >> number >> local >> there >> state;
+    if (there == remote && state == "02") ports.insert(local);
+  }
+  return ports;
+}
+
+TEST_CASE("a connection that nobody answers is given up, and tried again") {
+  BlackHole hole;
+  const std::set<std::string> fillers = Trying(hole.address());
+  ReactorThread loop;
+  Client::Options options{hole.address(), "test"};
+  options.connect_ms_max = 100;
+  Client client(loop.reactor(), options, [](bool) {});
+  loop.Do([&] { client.Start(); });
+  std::set<std::string> tried;
+  CHECK(Eventually([&] {
+    for (const std::string& port : Trying(hole.address())) {
+      if (!fillers.contains(port)) tried.insert(port);
+    }
+    return tried.size() >= 2;
+  }));
+  loop.Do([&] { client.Stop(); });
+  loop.Stop();
 }
 
 }  // namespace

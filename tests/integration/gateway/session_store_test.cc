@@ -112,5 +112,40 @@ TEST_CASE("a write says whether the session is another's, and whether it never c
   CHECK(world.loop.Do([&] { return world.store.idle(); }));
 }
 
+TEST_CASE("a session is adopted once, however often Redis must be asked") {
+  World world;
+  world.Call({"HSET", routing::SessionKey("lamp"), "e", "3", "dead-1 5", "3"});
+  world.Call({"HSET", world.Key(), "h", "dead-1 5 3", "x", "60"});
+  world.Call({"HSET", routing::QueueKey("lamp", "lamp"), "7", "message"});
+  std::vector<absl::StatusOr<SessionStore::Adopted>> answers;
+  const auto adopt = [&](SessionHandle heir) {
+    world.loop.Do([&] {
+      world.store.Adopt(world.identity, "dead-1", heir,
+                        [&](auto adopted) { answers.push_back(std::move(adopted)); });
+    });
+  };
+  const auto answered = [&](size_t count) {
+    return Eventually([&] { return world.loop.Do([&] { return answers.size() == count; }); });
+  };
+  const SessionHandle heir{4, 1};
+  world.redis.Freeze();
+  adopt(heir);
+  CHECK(Eventually([&] { return world.loop.Do([&] { return !world.client.connected(); }); }));
+  world.redis.Thaw();
+  REQUIRE(answered(1));
+  adopt(heir);  // as if the first answer had been lost behind the write
+  REQUIRE(answered(2));
+  for (const auto& adopted : answers) {
+    REQUIRE(adopted.ok());
+    CHECK(adopted->epoch == 4);
+    CHECK(adopted->queued == 1);
+    CHECK(adopted->last_number == 7);
+    CHECK(adopted->record.Field("x") == "60");
+  }
+  adopt({5, 1});
+  REQUIRE(answered(3));
+  CHECK(absl::IsNotFound(answers[2].status()));
+}
+
 }  // namespace
 }  // namespace homeport::gateway

@@ -34,6 +34,31 @@ TEST_CASE("no more than the window is under way") {
   CHECK(SendAll(outbound, 2) == std::vector<uint16_t>{3});
 }
 
+TEST_CASE("the bytes of what waits are known") {
+  Outbound outbound;
+  const auto push = [&](size_t bytes) {
+    auto message = std::make_shared<BusMessage>();
+    message->set_payload(std::string(bytes, 'x'));
+    OutMessage out;
+    out.message = std::move(message);
+    out.qos = Qos::kAtLeastOnce;
+    outbound.Push(std::move(out), {});
+  };
+  push(1);
+  push(10);
+  push(100);
+  CHECK(outbound.waiting_bytes() == 111);
+  REQUIRE(outbound.Next(10) != nullptr);
+  CHECK(outbound.waiting_bytes() == 110);
+  REQUIRE(outbound.Next(10) != nullptr);
+  outbound.DropLast();
+  CHECK(outbound.waiting_bytes() == 100);
+  CHECK(outbound.Complete(1, Awaiting::kPuback));
+  CHECK(outbound.waiting_bytes() == 100);
+  REQUIRE(outbound.Next(10) != nullptr);
+  CHECK(outbound.waiting_bytes() == 0);
+}
+
 TEST_CASE("where kept messages may come, others have ids of the upper half") {
   Outbound outbound;
   outbound.ExpectKept();
@@ -89,7 +114,7 @@ TEST_CASE("what an earlier connection left: released messages first, then those 
   Outbound::Entry sent;
   sent.out = Message(Qos::kAtLeastOnce);
   sent.kept = {.number = 1, .bytes = 10};
-  sent.again = true;
+  sent.out.again = true;
   Outbound::Entry released;
   released.kept = {.number = 2, .bytes = 0};
   Outbound::Entry unsent;
@@ -103,11 +128,11 @@ TEST_CASE("what an earlier connection left: released messages first, then those 
   CHECK(outbound.last_sent_number() == 1);
   const Outbound::Entry* first = outbound.Next(10);
   REQUIRE(first != nullptr);
-  CHECK(first->again);
+  CHECK(first->out.again);
   CHECK(first->packet_id == 1);
   const Outbound::Entry* second = outbound.Next(10);
   REQUIRE(second != nullptr);
-  CHECK_FALSE(second->again);
+  CHECK_FALSE(second->out.again);
   CHECK(second->packet_id == 3);
   CHECK(outbound.Complete(2, Awaiting::kPubcomp));
 }

@@ -85,8 +85,11 @@ struct AddressCase {
 
 TEST_CASE("addresses") {
   const AddressCase cases[] = {
-      {"127.0.0.1:1883", true, false}, {"[::1]:1883", true, false}, {"/run/redis.sock", true, true},
-      {"1883", false, false},          {"host:", false, false},     {"", false, false},
+      {"127.0.0.1:1883", true, false}, {"[::1]:1883", true, false},
+      {"/run/redis.sock", true, true}, {"1883", false, false},
+      {"host:", false, false},         {"", false, false},
+      {"host:abc", false, false},      {"host:65536", false, false},
+      {"host:-1", false, false},       {"host:65535", true, false},
   };
   for (const AddressCase& c : cases) {
     INFO(c.text);

@@ -1,0 +1,78 @@
+"""Messages between clients at their limits: many retained messages in one write and a subscriber to
+every one of many partitions, which no command to Redis limits; more retained messages than a
+partition may have; more bytes than may wait for a client that does not acknowledge."""
+
+import harness
+import mqtt
+from homestack import metrics
+
+MESSAGES = 500
+PARTITIONS = 64
+RETAINED_MAX = 600
+IN_FLIGHT = 100
+PAYLOAD = 10_000
+WAITING = 12
+QUOTA_EXCEEDED = 0x97
+
+
+def run(context):
+    settings = {"bus-partitions": PARTITIONS, "retained-messages-max": RETAINED_MAX,
+                "inflight-max": IN_FLIGHT, "waiting-bytes-max": WAITING * PAYLOAD}
+    with harness.stack(context.bin, gateways=1, profile="conformance",
+                       gateway_settings=settings) as running:
+        gateway = running.gateways[0]
+        pid = running.pid(gateway.name)
+        many_at_once(gateway)
+        retained_bound(gateway)
+        waiting_bound(gateway)
+        harness.check_equal(running.pid(gateway.name), pid, "the gateway's process")
+
+
+def many_at_once(gateway):
+    follower = client(gateway, "follower")
+    harness.check_equal(follower.subscribe("#", qos=0), [0], "SUBACK of #")
+    wanted = {f"room/{number}": b"%d" % number for number in range(MESSAGES)}
+    client(gateway, "writer").send_at_once(wanted.items())
+    found = dict(follower.message() for _ in wanted)
+    harness.check_equal(found, wanted, "messages of #")
+    reader = client(gateway, "reader")
+    reader.subscribe("room/#", qos=0)
+    found = dict(reader.message() for _ in wanted)
+    harness.check_equal(found, wanted, "retained messages")
+
+
+def retained_bound(gateway):
+    """All of one first level, so of one partition."""
+    writer = client(gateway, "keeper", version=5)
+    codes = [writer.publish(f"full/{number}", "x", retain=True) for number in range(RETAINED_MAX + 2)]
+    taken = codes.count(0)
+    harness.check(taken in (RETAINED_MAX, RETAINED_MAX - MESSAGES), f"{taken} were retained")
+    harness.check_equal(codes[taken:], [QUOTA_EXCEEDED] * (len(codes) - taken), "the others")
+    harness.check_equal(writer.publish("full/0", "newer", retain=True), 0, "one that is there")
+    old = client(gateway, "keeper-311")
+    listener = client(gateway, "listener")
+    listener.subscribe(f"full/{RETAINED_MAX + 9}")
+    harness.check_equal(old.publish(f"full/{RETAINED_MAX + 9}", "y", retain=True), 0, "3.1.1")
+    harness.check_equal(listener.message()[1], b"y", "delivered, though not retained")
+    refused = metrics.scrape(gateway.metrics).total("homeport_gateway_refusals_total",
+                                                    reason="retained_full")
+    harness.check_equal(refused, len(codes) - taken + 1, "counted refusals")
+
+
+def waiting_bound(gateway):
+    mute = client(gateway, "mute")  # reads nothing for now, so acknowledges nothing
+    mute.subscribe("loud/#")
+    writer = client(gateway, "speaker")
+    sent = IN_FLIGHT + WAITING + 5
+    for number in range(sent):
+        writer.publish("loud/x", b"%04d" % number + b"x" * (PAYLOAD - 4))
+    numbers = [int(mute.message()[1][:4]) for _ in range(IN_FLIGHT + WAITING)]
+    harness.check_equal(numbers, list(range(IN_FLIGHT + WAITING)), "what fits")
+    writer.publish("loud/x", b"%04d" % sent)
+    harness.check_equal(mute.message()[1], b"%04d" % sent, "what comes next")
+
+
+def client(gateway, name, version=4):
+    made = mqtt.Client(gateway.listen["mqtt"], version)
+    made.connect(name)
+    return made
