@@ -14,6 +14,7 @@ constexpr std::string_view kShadowPrefix = "shadow/";
 constexpr std::string_view kNamedShadowPrefix = "shadow/name/";
 constexpr std::string_view kCbor = "/cbor";
 constexpr std::string_view kJson = "/json";
+constexpr size_t kNameBytesMax = 64;
 constexpr size_t kNumberDigitsMax = 5;
 constexpr int kNamedOffset =
     static_cast<int>(OwnTopicBit::kNamedShadowGet) - static_cast<int>(OwnTopicBit::kShadowGet);
@@ -124,10 +125,21 @@ bool IsNumber(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// As models name their parts: "overheated", "pm2.5-density".
+bool IsName(std::string_view text) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return !text.empty() && text.size() <= kNameBytesMax && is_letter(text.front()) &&
+         std::all_of(text.begin(), text.end(), [&](char c) {
+           return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+         });
+}
+
+// {siid}/{eiid} or {service}/{event}.
 bool IsEventPath(std::string_view path) {
   const size_t slash = path.find('/');
-  return slash != std::string_view::npos && IsNumber(path.substr(0, slash)) &&
-         IsNumber(path.substr(slash + 1));
+  if (slash == std::string_view::npos) return false;
+  const std::string_view service = path.substr(0, slash), event = path.substr(slash + 1);
+  return (IsNumber(service) && IsNumber(event)) || (IsName(service) && IsName(event));
 }
 
 Topic ClassifyUp(std::string_view rest, bool cbor) {

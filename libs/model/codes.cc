@@ -18,6 +18,10 @@ std::string_view ToText(Code code) {
       return "property not writable";
     case Code::kNotSubscribable:
       return "property cannot be subscribed";
+    case Code::kDeviceError:
+      return "the device failed";
+    case Code::kNoDevice:
+      return "no such device";
     case Code::kNoDescription:
       return "device description not found";
     case Code::kNoService:

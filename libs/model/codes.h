@@ -15,6 +15,8 @@ enum class Code : int32_t {
   kNotReadable = -704030013,
   kNotWritable = -704030023,
   kNotSubscribable = -704030033,
+  kDeviceError = -704002000,
+  kNoDevice = -704042001,
   kNoDescription = -704014006,
   kNoService = -704040002,
   kNoProperty = -704040003,

@@ -83,6 +83,17 @@ absl::StatusOr<const Array*> ReadList(const Value& owner, const Where& where,
   return value->IfArray();
 }
 
+// In an instance nothing is optional (miot.md 1.2). What the platform itself serves as null, a list
+// of an action without arguments, is an empty one.
+enum class Null : uint8_t { kIsEmpty, kIsWrong };
+absl::StatusOr<const Array*> ReadNeededList(const Value& owner, const Where& where,
+                                            std::string_view key, Null null) {
+  const Value* value = owner.Find(key);
+  if (value == nullptr) return Refuse(where, key, "missing");
+  if (value->is_null() && null == Null::kIsWrong) return Refuse(where, key, "not a list");
+  return ReadList(owner, where, key);
+}
+
 bool IsHex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c); });
 }
@@ -134,9 +145,8 @@ absl::StatusOr<PartText> ReadPartText(const Value& owner, const Where& where,
 }
 
 absl::StatusOr<uint8_t> ReadAccess(const Value& owner, const Where& where) {
-  HP_ASSIGN_OR_RETURN(const Array* list, ReadList(owner, where, "access"));
+  HP_ASSIGN_OR_RETURN(const Array* list, ReadNeededList(owner, where, "access", Null::kIsWrong));
   uint8_t access = 0;
-  if (list == nullptr) return access;
   for (const Value& value : *list) {
     const std::string* word = value.IfString();
     if (word != nullptr && *word == "read") {
@@ -208,8 +218,8 @@ absl::StatusOr<Constraint> ReadRange(const Value& owner, Format format, const Wh
 
 // Piids that must name properties of the service.
 absl::StatusOr<std::vector<uint16_t>> ReadPiids(const Value& owner, const Where& where,
-                                                std::string_view key) {
-  HP_ASSIGN_OR_RETURN(const Array* list, ReadList(owner, where, key));
+                                                std::string_view key, Null null) {
+  HP_ASSIGN_OR_RETURN(const Array* list, ReadNeededList(owner, where, key, null));
   std::vector<uint16_t> piids;
   if (list == nullptr) return piids;
   piids.reserve(list->size());
@@ -316,15 +326,15 @@ absl::StatusOr<PropertySpec> Reader::ReadProperty(const Value& value, const Wher
 absl::StatusOr<ActionSpec> Reader::ReadAction(const Value& value, const Where& where) {
   ActionSpec spec{};
   HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where, "action"));
-  HP_ASSIGN_OR_RETURN(spec.in, ReadPiids(value, where, "in"));
-  HP_ASSIGN_OR_RETURN(spec.out, ReadPiids(value, where, "out"));
+  HP_ASSIGN_OR_RETURN(spec.in, ReadPiids(value, where, "in", Null::kIsEmpty));
+  HP_ASSIGN_OR_RETURN(spec.out, ReadPiids(value, where, "out", Null::kIsEmpty));
   return spec;
 }
 
 absl::StatusOr<EventSpec> Reader::ReadEvent(const Value& value, const Where& where) {
   EventSpec spec{};
   HP_ASSIGN_OR_RETURN(spec.part, ReadPartText(value, where, "event"));
-  HP_ASSIGN_OR_RETURN(spec.arguments, ReadPiids(value, where, "arguments"));
+  HP_ASSIGN_OR_RETURN(spec.arguments, ReadPiids(value, where, "arguments", Null::kIsWrong));
   return spec;
 }
 

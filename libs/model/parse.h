@@ -16,13 +16,15 @@ struct ParseModelLimits {
 };
 
 // Reads a MIoT-Spec-V2 instance: {"type":urn,"description",services:[..]} (miot.md 1.2), or such
-// an object under "instance". Accepts what the platform really serves: null or missing lists,
-// empty access, unknown fields, 8-part URNs, values of URNs with fewer digits, no description, iid
-// 0, and properties with an iid that another has, of which the first counts.
+// an object under "instance". Accepts what the platform really serves: null or missing lists
+// of parts, `in` or `out` as null, empty access, unknown fields, 8-part URNs, values of URNs with
+// fewer digits, no description, iid 0, and properties with an iid that another has, of which the
+// first counts.
 //
 // Refused (kInvalidArgument, naming the JSON path, as in services[2].properties[0].format): a type
 // that is no URN of the part's kind, an iid that is no integer of 0..65535 or, but for properties,
-// that of a sibling, an unknown format or access, a range that is not three numbers with min <=
+// that of a sibling, an unknown format or access, access, in, out or arguments
+// that are not there, a range that is not three numbers with min <=
 // max, a step above 0 and a whole number of steps between, or does not fit the format, a range or
 // list on bool or string, a listed value that does not fit or stands twice, an argument that names
 // no property of its service, and anything over the limits.

@@ -7,6 +7,8 @@
 
 #include "libs/json/parse.h"
 #include "libs/json/print.h"
+#include "libs/model/arguments.h"
+#include "libs/model/missing.h"
 #include "libs/model/shadow_path.h"
 #include "libs/model/validate.h"
 
@@ -57,7 +59,7 @@ std::string AnswerParams(Verb verb, const json::Object& command, DeviceSim* devi
   std::string list;
   for (const json::Value& entry : *params) {
     const std::optional<Param> param = ReadParam(entry);
-    if (!param) return CodeOnly(Code::kWrongValue);
+    if (!param) return CodeOnly(Code::kInvalidId);
     const Code code = verb == Verb::kSet ? SetOne(*param, device) : GetOne(*param, *device);
     if (first_failure == Code::kOk) first_failure = code;
     list += fmt::format(R"({}{{"siid":{},"piid":{},"code":{})", list.empty() ? "" : ",",
@@ -72,24 +74,17 @@ std::string AnswerParams(Verb verb, const json::Object& command, DeviceSim* devi
 }
 
 std::string AnswerAction(const json::Object& command, DeviceSim* device) {
-  const auto siid = command.FindInt64("siid");
-  const auto aiid = command.FindInt64("aiid");
-  if (!siid || !aiid || !std::in_range<uint32_t>(*siid) || !std::in_range<uint32_t>(*aiid)) {
-    return CodeOnly(Code::kWrongValue);
-  }
+  const model::GivenId id{command.FindInt64("siid"), command.FindInt64("aiid")};
   const model::Model& model = device->kind().model;
-  if (model.FindService(static_cast<uint32_t>(*siid)) == nullptr) {
-    return CodeOnly(Code::kNoService);
-  }
-  const model::Action* action =
-      model.FindAction(static_cast<uint32_t>(*siid), static_cast<uint32_t>(*aiid));
-  if (action == nullptr) return CodeOnly(Code::kNoAction);
+  const model::Action* action = model::FindAction(model, id);
+  if (action == nullptr) return CodeOnly(model::MissingCode(model, id, model::Part::kAction));
   const json::Array* in = command.FindArray("in");
   const json::Array& arguments = in != nullptr ? *in : json::Array();
   if (const auto checked = model::ValidateActionIn(model, *action, arguments); !checked.ok()) {
     return CodeOnly(checked.code);
   }
-  DeviceSim::ActionResult result = device->Act(*action, arguments);
+  DeviceSim::ActionResult result =
+      device->Act(*action, model::ArrangeArguments(model, action->siid, action->in, arguments));
   return fmt::format(R"({{"code":{},"out":{}}})", static_cast<int>(result.code),
                      json::Print(json::Value(std::move(result.out))));
 }

@@ -10,6 +10,7 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/model/validate.h"
 #include "libs/rpc/call_deadline.h"
 #include "libs/rpc/resource_name.h"
 #include "services/gateway/control/control_convert.h"
@@ -17,6 +18,7 @@
 namespace homeport::gateway {
 namespace {
 
+using control::v1::PropertyValue;
 using control::v1::WatchEvent;
 
 constexpr int kPropertiesMax = 100;
@@ -32,16 +34,20 @@ int64_t TimeoutMs(const grpc::CallbackServerContext& context,
 grpc::Status Violations(const CommandPayload& payload) {
   return rpc::MakeError(grpc::StatusCode::INVALID_ARGUMENT, "MODEL_VIOLATION",
                         "refused by the product model: " + payload.violations.front().description,
-                        {{"code", std::to_string(static_cast<int>(payload.first_code))}},
-                        payload.violations);
+                        payload.codes, payload.violations);
+}
+
+absl::Status WithCode(const absl::Status& status, model::Code code) {
+  return WithDetail(status, "code", std::to_string(static_cast<int32_t>(code)));
 }
 
 absl::Status ToStatus(CommandEnd end, const std::string& device) {
   using absl::StatusCode;
   switch (end) {
     case CommandEnd::kOffline:
-      return ErrorWithReason(StatusCode::kFailedPrecondition, "DEVICE_OFFLINE",
-                             fmt::format("device {} is offline", device));
+      return WithCode(ErrorWithReason(StatusCode::kFailedPrecondition, "DEVICE_OFFLINE",
+                                      fmt::format("device {} is offline", device)),
+                      model::Code::kDeviceOffline);
     case CommandEnd::kNotSubscribed:
       return ErrorWithReason(StatusCode::kFailedPrecondition, "DEVICE_NOT_LISTENING",
                              fmt::format("device {} has not subscribed to its commands", device));
@@ -52,8 +58,10 @@ absl::Status ToStatus(CommandEnd end, const std::string& device) {
       return ErrorWithReason(StatusCode::kUnavailable, "REDIS_UNAVAILABLE",
                              "Redis does not answer; try again");
     default:
-      return ErrorWithReason(StatusCode::kDeadlineExceeded, "DEVICE_TIMED_OUT",
-                             fmt::format("device {} has not answered; it may still act", device));
+      return WithCode(
+          ErrorWithReason(StatusCode::kDeadlineExceeded, "DEVICE_TIMED_OUT",
+                          fmt::format("device {} has not answered; it may still act", device)),
+          model::Code::kDeviceTimeout);
   }
 }
 
@@ -79,6 +87,36 @@ absl::Status Named(absl::Status status) {
   const bool is_away = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
   if (!is_away) return status;
   return WithReason(absl::UnavailableError(status.message()), "REGISTRY_UNAVAILABLE");
+}
+
+// Of the values that are known, those asked for.
+absl::StatusOr<std::vector<PropertyValue>> Recall(const std::vector<PropertyValue>& values,
+                                                  const std::vector<type::v1::PropertyRef>& wanted,
+                                                  const model::Model* model) {
+  std::vector<PropertyValue> recalled;
+  for (const type::v1::PropertyRef& ref : wanted) {
+    const model::Property* known = model == nullptr ? nullptr : FindProperty(*model, ref);
+    const std::string name = known == nullptr ? ref.name() : std::string(known->path);
+    const auto found = std::find_if(values.begin(), values.end(), [&](const PropertyValue& value) {
+      return value.property().name() == name;
+    });
+    if (known != nullptr) {
+      const model::Code code = model::ValidateRecall(*model, known->siid, known->piid).code;
+      if (code != model::Code::kOk) {
+        return WithCode(ErrorWithReason(absl::StatusCode::kInvalidArgument, "MODEL_VIOLATION",
+                                        fmt::format("{}: {}", known->path, model::ToText(code))),
+                        code);
+      }
+    }
+    if (found != values.end()) {
+      recalled.push_back(*found);
+    } else if (known == nullptr) {
+      const absl::Status unknown = ErrorWithReason(absl::StatusCode::kNotFound, "PROPERTY_UNKNOWN",
+                                                   "no such property: " + ref.ShortDebugString());
+      return model == nullptr ? unknown : WithCode(unknown, MissingCode(*model, ref));
+    }
+  }
+  return recalled;
 }
 
 grpc::Status NoModel(const std::string& device) {
@@ -174,11 +212,12 @@ grpc::ServerUnaryReactor* ControlService::SetProperties(
                 [=, this](absl::StatusOr<std::string> answer) {
                   if (!answer.ok())
                     return Refuse(call, "SetProperties", rpc::ToGrpc(answer.status()));
-                  const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
+                  const absl::StatusOr<DeviceReply> reply =
+                      ParseReply(*answer, *product->model, {model::Verb::kSet});
                   if (!reply.ok())
                     return Refuse(call, "SetProperties", rpc::ToGrpc(reply.status()));
                   response->set_outcome(OutcomeOf(*reply));
-                  response->set_code(static_cast<int32_t>(reply->code));
+                  response->set_code(reply->code);
                   response->mutable_results()->Assign(reply->params.begin(), reply->params.end());
                   call->Finish(grpc::Status::OK);
                 });
@@ -198,17 +237,17 @@ grpc::ServerUnaryReactor* ControlService::InvokeAction(
     CommandRequest command{target->device, target->hub, "action", payload.json,
                            TimeoutMs(*context, request->timeout())};
     const Directory::Product product = target->product;
-    SendCommand(*std::move(target), std::move(command),
-                [=, this](absl::StatusOr<std::string> answer) {
-                  if (!answer.ok())
-                    return Refuse(call, "InvokeAction", rpc::ToGrpc(answer.status()));
-                  const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
-                  if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
-                  response->set_outcome(OutcomeOf(*reply));
-                  response->set_code(static_cast<int32_t>(reply->code));
-                  response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
-                  call->Finish(grpc::Status::OK);
-                });
+    const Asked asked{model::Verb::kAction, payload.action};
+    SendCommand(
+        *std::move(target), std::move(command), [=, this](absl::StatusOr<std::string> answer) {
+          if (!answer.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(answer.status()));
+          const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model, asked);
+          if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
+          response->set_outcome(OutcomeOf(*reply));
+          response->set_code(reply->code);
+          response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
+          call->Finish(grpc::Status::OK);
+        });
   });
   return call;
 }
@@ -249,20 +288,11 @@ void ControlService::GetFromShadow(grpc::ServerUnaryReactor* call,
         if (request->properties().empty()) {
           response->mutable_properties()->Assign(values.begin(), values.end());
         }
-        for (const type::v1::PropertyRef& ref : request->properties()) {
-          const model::Property* known = model == nullptr ? nullptr : FindProperty(*model, ref);
-          const std::string name = known == nullptr ? ref.name() : std::string(known->path);
-          const auto found = std::find_if(values.begin(), values.end(), [&](const auto& value) {
-            return value.property().name() == name;
-          });
-          if (found != values.end()) {
-            *response->add_properties() = *found;
-          } else if (known == nullptr) {
-            return Refuse(call, "GetProperties",
-                          rpc::MakeError(grpc::StatusCode::NOT_FOUND, "PROPERTY_UNKNOWN",
-                                         "no such property: " + ref.ShortDebugString()));
-          }
-        }
+        const std::vector<type::v1::PropertyRef> wanted(request->properties().begin(),
+                                                        request->properties().end());
+        const auto recalled = Recall(values, wanted, model);
+        if (!recalled.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(recalled.status()));
+        for (const PropertyValue& value : *recalled) *response->add_properties() = value;
         call->Finish(grpc::Status::OK);
       });
 }
@@ -279,7 +309,8 @@ void ControlService::GetFromDevice(grpc::ServerUnaryReactor* call,
   const Directory::Product product = target.product;
   SendCommand(std::move(target), std::move(command), [=, this](absl::StatusOr<std::string> answer) {
     if (!answer.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(answer.status()));
-    const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model);
+    const absl::StatusOr<DeviceReply> reply =
+        ParseReply(*answer, *product->model, {model::Verb::kGet});
     if (!reply.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(reply.status()));
     response->set_online(true);
     response->mutable_properties()->Assign(reply->params.begin(), reply->params.end());

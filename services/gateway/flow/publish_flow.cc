@@ -435,8 +435,7 @@ void PublishFlow::ResumeBlocked() {
   }
 }
 
-void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, uint64_t epoch,
-                              const StoredWill& will) {
+void PublishFlow::PublishWill(const Identity& identity, const StoredWill& will) {
   const std::string& name = will.message.topic();
   const auth::Topic topic = auth::Classify(name, identity.device);
   // Whether the client may was asked when it connected; its product is not known here any more.
@@ -459,8 +458,6 @@ void PublishFlow::PublishWill(const Identity& identity, SessionHandle session, u
   routing::Uplink message;
   message.kind = KindOf(topic.topic_class);
   message.device = identity.device;
-  message.session = session.packed();
-  message.epoch = epoch;
   message.received_ms = c_.reactor.wall().value;
   message.detail = topic.detail;
   message.payload = will.message.payload();

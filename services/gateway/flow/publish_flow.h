@@ -29,9 +29,9 @@ class PublishFlow {
   FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
   // A batch is in Redis: sends its acknowledgements, and reads on where that was waited for.
   void OnAppended(std::span<const OwedAck> acks);
-  // The client left without DISCONNECT: its will goes up like a publish of its own.
-  void PublishWill(const Identity& identity, SessionHandle session, uint64_t epoch,
-                   const StoredWill& will);
+  // The client left without DISCONNECT: its will goes up like a publish of its own, but of no
+  // session: it is no sign of life.
+  void PublishWill(const Identity& identity, const StoredWill& will);
 
  private:
   // What becomes of a publish whose topic is not its own: counted, logged, acknowledged with a

@@ -175,8 +175,7 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
       if (will->delay_s > 0 && waiting != estate->sessions.end()) {
         keeper_.AdoptWill(waiting->second, std::move(will), kept->due_ms());
       } else {
-        publish_.PublishWill(identity, SessionHandle::FromPacked(kept->session()), kept->epoch(),
-                             *will);
+        publish_.PublishWill(identity, *will);
       }
     }
     WillDone(estate, name, true);

@@ -284,7 +284,7 @@ void SessionKeeper::ListWill(const Session& session, int64_t due_ms) {
 
 void SessionKeeper::PublishWill(Session& session) {
   const std::unique_ptr<StoredWill> will = std::move(session.cold->will);
-  publish_.PublishWill(*session.identity, session.handle(), session.epoch, *will);
+  publish_.PublishWill(*session.identity, *will);
   c_.store.UnlistWill(*session.identity, session.epoch);
 }
 

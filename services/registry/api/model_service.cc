@@ -110,7 +110,7 @@ grpc::Status ModelService::CreateModelVersion(grpc::ServerContext* context,
                                               product::v1::ModelVersion* response) {
   return Serve(parts_, "CreateModelVersion", *context, kWriters, [&](const auth::Claims& claims) {
     if (grpc::Status bad = CheckModelJson(request->model_json()); !bad.ok()) return bad;
-    UpgradeCheck check(request->allow_breaking());
+    UpgradeCheck check(request->allow_breaking() || request->validate_only());
     return check.ToAnswer(Create(claims, *request, check, *response));
   });
 }

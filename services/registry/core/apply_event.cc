@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "libs/base/strings.h"
 #include "libs/json/print.h"
-#include "libs/model/validate.h"
+#include "libs/model/arguments.h"
+#include "libs/model/missing.h"
 #include "services/registry/core/apply.h"
 #include "services/registry/core/event_key.h"
 #include "services/registry/core/payload.h"
@@ -17,17 +19,26 @@
 namespace homeport::registry {
 namespace {
 
-struct EventId {
-  uint32_t siid = 0;
-  uint32_t eiid = 0;
+// What the topic names: event/2/1, or event/light/overheated by the names of the model.
+struct EventName {
+  model::GivenId id;  // empty where the event has names
+  std::string path;   // "light.overheated", or "s2.e1"
 };
 
-bool ParseEventId(std::string_view detail, EventId& id) {
+std::optional<EventName> ReadName(std::string_view detail) {
+  const size_t slash = detail.find('/');
+  if (slash == 0 || slash == detail.npos || slash + 1 == detail.size()) return std::nullopt;
+  const std::string_view service = detail.substr(0, slash), event = detail.substr(slash + 1);
+  if (detail.front() < '0' || detail.front() > '9') {
+    return EventName{{}, fmt::format("{}.{}", service, event)};
+  }
+  uint32_t siid = 0, eiid = 0;
   const char* const end = detail.data() + detail.size();
-  const auto [slash, siid_error] = std::from_chars(detail.data(), end, id.siid);
-  if (siid_error != std::errc() || slash == end || *slash != '/') return false;
-  const auto [last, eiid_error] = std::from_chars(slash + 1, end, id.eiid);
-  return eiid_error == std::errc() && last == end;
+  const auto first = std::from_chars(detail.data(), detail.data() + slash, siid);
+  const auto second = std::from_chars(event.data(), end, eiid);
+  if (first.ec != std::errc() || first.ptr != detail.data() + slash) return std::nullopt;
+  if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
+  return EventName{{siid, eiid}, fmt::format("s{}.e{}", siid, eiid)};
 }
 
 void Answer(const ApplyContext& context, Refusal reason, model::Code code,
@@ -37,20 +48,51 @@ void Answer(const ApplyContext& context, Refusal reason, model::Code code,
                   RefusedAnswer({}, code, message, {}));
 }
 
-// {"<property>": value}: both forms of an argument list, [{"piid","value"}] and bare values in the
-// order of the model. REQUIRES, with a model: ValidateEvent has accepted the list.
-json::Object NamedArguments(const model::Model* model, const model::Event* event, uint32_t siid,
+// The arguments as a list: {"temperature": 80} is [{"name":"temperature","value":80}]. Null where
+// they are neither.
+std::optional<json::Array> ReadArguments(const json::Object& root) {
+  const json::Value* given = root.Find("arguments");
+  if (given == nullptr) return json::Array();
+  if (const json::Array* list = given->IfArray()) return *list;
+  const json::Object* named = given->IfObject();
+  if (named == nullptr) return std::nullopt;
+  json::Array list;
+  for (const json::Member& member : *named) {
+    json::Object entry;
+    entry.Append("name", member.key);
+    entry.Append("value", member.value);
+    list.emplace_back(std::move(entry));
+  }
+  return list;
+}
+
+// {"<property>": value}, as is stored and sent. REQUIRES: ValidateEvent has accepted the list.
+json::Object NamedArguments(const model::Model& model, const model::Event& event,
                             const json::Array& arguments) {
+  json::Object named;
+  json::Array arranged = model::ArrangeArguments(model, event.siid, event.arguments, arguments);
+  for (size_t i = 0; i < arranged.size(); ++i) {
+    const model::Property* property = model.FindProperty(event.siid, event.arguments[i]);
+    named.Set(property->key, std::move(arranged[i]));
+  }
+  return named;
+}
+
+// The same where no model says what the arguments are: by the names given, or p<piid>, which for
+// bare values is the place in the list.
+json::Object FreeArguments(const json::Array& arguments) {
   json::Object named;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const json::Object* pair = arguments[i].IfObject();
-    const json::Value* value = pair == nullptr ? &arguments[i] : pair->Find("value");
-    const auto given = pair == nullptr ? std::nullopt : pair->FindInt64("piid");
-    if (value == nullptr || (pair != nullptr && !given)) continue;
-    uint32_t piid = static_cast<uint32_t>(given.value_or(static_cast<int64_t>(i) + 1));
-    if (!given && event != nullptr) piid = event->arguments[i];
-    const model::Property* property = model ? model->FindProperty(siid, piid) : nullptr;
-    named.Set(property ? std::string(property->key) : fmt::format("p{}", piid), *value);
+    if (pair == nullptr) {
+      named.Set(fmt::format("p{}", i + 1), arguments[i]);
+      continue;
+    }
+    const json::Value* value = pair->Find("value");
+    const std::string* name = pair->FindString("name");
+    const auto piid = pair->FindInt64("piid");
+    if (value == nullptr || (name == nullptr && !piid)) continue;
+    named.Set(name != nullptr ? *name : fmt::format("p{}", *piid), *value);
   }
   return named;
 }
@@ -100,12 +142,24 @@ int64_t EventTime(const ApplyContext& context, const json::Object& root) {
   return ts > received_ms - kDayMs && ts < received_ms + kDayMs ? ts : received_ms;
 }
 
+// Null where the model has it not; `code` then says why.
+const model::Event* FindEvent(const model::Model& model, const EventName& name, model::Code& code) {
+  const bool by_number = name.id.siid.has_value();
+  const model::Event* event =
+      by_number ? model::FindEvent(model, name.id) : model.FindEvent(std::string_view(name.path));
+  if (event == nullptr) {
+    code = by_number ? model::MissingCode(model, name.id, model::Part::kEvent)
+                     : model::MissingCode(model, name.path, model::Part::kEvent);
+  }
+  return event;
+}
+
 }  // namespace
 
 void ApplyEvent(const ApplyContext& context) {
-  EventId id;
   json::Value document;
-  if (!ParseEventId(context.message.detail(), id)) {
+  const std::optional<EventName> name = ReadName(context.message.detail());
+  if (!name) {
     return Answer(context, Refusal::kInvalidName, model::Code::kInvalidId, "not siid/eiid");
   }
   if (const std::string_view complaint = ReadPayload(context.message, document);
@@ -116,22 +170,20 @@ void ApplyEvent(const ApplyContext& context) {
   if (root == nullptr) {
     return Answer(context, Refusal::kMalformedPayload, model::Code::kWrongValue, "no object");
   }
-  static const json::Array kNone;
-  const json::Array* arguments = root->FindArray("arguments");
-  if (arguments == nullptr) arguments = &kNone;
+  const std::optional<json::Array> arguments = ReadArguments(*root);
   const model::Model* model = ModelOf(context);
-  const model::Event* event = nullptr;
-  if (model != nullptr) {
-    event = model->FindEvent(id.siid, id.eiid);
-    const model::Code code = event == nullptr
-                                 ? model::Code::kNoEvent
-                                 : model::ValidateEvent(*model, *event, *arguments).code;
-    if (code != model::Code::kOk) {
-      return Answer(context, Refusal::kModelViolation, code, model::ToText(code));
-    }
+  model::Code code = arguments ? model::Code::kOk : model::Code::kWrongResultCount;
+  const model::Event* event = model == nullptr ? nullptr : FindEvent(*model, *name, code);
+  if (event != nullptr && code == model::Code::kOk) {
+    code = model::ValidateEvent(*model, *event, *arguments).code;
   }
-  StoreEvent(context, event ? std::string(event->path) : fmt::format("s{}.e{}", id.siid, id.eiid),
-             NamedArguments(model, event, id.siid, *arguments), *root, EventTime(context, *root));
+  if (code != model::Code::kOk) {
+    return Answer(context, Refusal::kModelViolation, code, model::ToText(code));
+  }
+  StoreEvent(
+      context, event != nullptr ? std::string(event->path) : name->path,
+      event != nullptr ? NamedArguments(*model, *event, *arguments) : FreeArguments(*arguments),
+      *root, EventTime(context, *root));
 }
 
 void ApplyTelemetry(const ApplyContext& context) {

@@ -56,12 +56,15 @@ void SessionChanged(const ApplyContext& context, std::string_view client) {
       device.dirty_clients.end()) {
     device.dirty_clients.emplace_back(client);
   }
-  if (!device.sessions.empty() && device.broke_off_ms > 0) {
+  const bool is_back = !device.sessions.empty() && device.broke_off_ms > 0;
+  if (is_back) {
     device.broke_off_ms = 0;
     ++context.effects.tally.flaps;
   }
   ReviewPresence(context);
-  if (client.empty()) TellChildren(context);
+  // While a connection that broke off was awaited the children were told nothing. Another client
+  // that joins meanwhile is not who they hang on.
+  if (client.empty() || is_back) TellChildren(context);
 }
 
 void RaiseEpoch(const ApplyContext& context, uint64_t epoch) {
@@ -106,12 +109,9 @@ void Register(const ApplyContext& context, const internal::v1::Connected& connec
   context.effects.Changed(device);
 }
 
-// For clients beside the main one only their own row tells their age; for the main one also the
-// device's epoch, which outlives the row.
-bool IsStale(const DeviceState& device, const SessionRow* row, std::string_view client,
-             uint64_t epoch) {
-  if (row != nullptr && epoch <= row->epoch) return true;
-  return row == nullptr && client.empty() && epoch <= device.epoch;
+KnownSession Known(DeviceState& device, std::string_view client) {
+  const SessionRow* row = FindClient(device, client);
+  return {row == nullptr ? 0 : row->epoch, client.empty() ? device.epoch : 0};
 }
 
 }  // namespace
@@ -152,11 +152,7 @@ void NoteSession(const ApplyContext& context) {
   DeviceState& device = context.device;
   const uint64_t epoch = context.message.epoch();
   const std::string_view client = context.message.client();
-  if (epoch == 0 || !IsPlainText(client)) return;
-  if (client.empty() && epoch < device.epoch) return;
-  if (const SessionRow* row = FindClient(device, client); row != nullptr && epoch <= row->epoch) {
-    return;
-  }
+  if (!IsPlainText(client) || !IsNewSession(epoch, Known(device, client))) return;
   // Its CONNECTED was never seen, or it was thought dead: it speaks, so it is there.
   PutSession(context, client, context.message.received_ms());
 }
@@ -169,8 +165,7 @@ void ApplyConnected(const ApplyContext& context) {
   }
   const std::string_view client =
       connected.client() == context.device.id ? std::string_view() : connected.client();
-  if (IsStale(context.device, FindClient(context.device, client), client,
-              context.message.epoch())) {
+  if (!IsNewSession(context.message.epoch(), Known(context.device, client))) {
     ++context.effects.tally.stale_epochs;
     return;
   }

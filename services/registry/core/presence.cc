@@ -19,6 +19,10 @@ bool IsBrokenOff(std::string_view reason) {
          reason == "SERVER_SHUTDOWN" || reason == "DUPLICATE_CLIENTID";
 }
 
+bool IsNewSession(uint64_t epoch, const KnownSession& known) {
+  return epoch > (known.present != 0 ? known.present : known.newest);
+}
+
 bool IsNewer(const HubNews& news, const HubNews& known) {
   if (news.epoch != known.epoch) return news.epoch > known.epoch;
   return known.online && !news.online;

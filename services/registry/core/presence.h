@@ -32,6 +32,17 @@ struct Presence {
 // back at once: its connection was cut, or the server sent it away.
 [[nodiscard]] bool IsBrokenOff(std::string_view reason);
 
+// What is known of a client's session: the epoch of the one that is there, and, of the main client,
+// that of its newest so far, which outlives it. 0: none, and for clients beside the main one.
+struct KnownSession {
+  uint64_t present = 0;
+  uint64_t newest = 0;
+};
+// Whether what came under `epoch` tells of a session that is not known yet. The session of the
+// newest epoch is known even when it has ended: what comes of it late revives nothing. Epoch 0 is
+// no session's, such as a will's.
+[[nodiscard]] bool IsNewSession(uint64_t epoch, const KnownSession& known);
+
 // News of a hub's session, as its children hear them; of two the one with the higher epoch is the
 // newer, and of one epoch the end.
 struct HubNews {

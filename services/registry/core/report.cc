@@ -1,10 +1,12 @@
 #include "services/registry/core/report.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "libs/base/strings.h"
 #include "libs/json/print.h"
+#include "libs/model/missing.h"
 #include "libs/model/shadow_path.h"
 #include "libs/model/validate.h"
 
@@ -20,24 +22,20 @@ struct Place {
 };
 
 struct Param {
-  uint32_t siid = 0;
-  uint32_t piid = 0;
+  model::GivenId id;
   const std::string* name = nullptr;
   json::Value* value = nullptr;
 };
 
-uint32_t ToIid(std::optional<int64_t> number) {
-  return number && *number >= 0 && *number <= 0xFFFF'FFFF ? static_cast<uint32_t>(*number) : 0;
-}
-
 Param ReadParam(json::Object& object) {
   Param param;
-  param.siid = ToIid(object.FindInt64("siid"));
-  param.piid = ToIid(object.FindInt64("piid"));
+  param.id = {object.FindInt64("siid"), object.FindInt64("piid")};
   param.name = object.FindString("name");
   param.value = object.Find("value");
   return param;
 }
+
+bool IsIid(std::optional<int64_t> number) { return number && std::in_range<uint32_t>(*number); }
 
 // A value no model vouches for: no deeper than `levels`, no null, which in a patch means removal.
 bool FitsShadow(const json::Value& value, int levels) {
@@ -74,21 +72,23 @@ class Reader {
                                                  : ReadModelled(param);
     if (code == model::Code::kOk) return;
     report_.refused.push_back(
-        {param.siid, param.piid, param.name == nullptr ? "" : *param.name, code});
+        {param.id.siid, param.id.iid, param.name == nullptr ? "" : *param.name, code});
   }
 
  private:
   model::Code ReadModelled(Param& param) {
     const model::Property* property = param.name != nullptr
                                           ? model_->FindProperty(std::string_view(*param.name))
-                                          : model_->FindProperty(param.siid, param.piid);
-    if (property == nullptr && param.name != nullptr) return model::Code::kNoProperty;
-    if (param.value == nullptr && property != nullptr) return model::Code::kWrongValue;
-    const model::Checked checked =
-        property == nullptr
-            ? model::ValidateReport(*model_, param.siid, param.piid, json::Value())
-            : model::ValidateReport(*model_, property->siid, property->piid, *param.value);
-    if (!checked.ok()) return checked.code;
+                                          : model::FindProperty(*model_, param.id);
+    if (property == nullptr) {
+      return param.name != nullptr
+                 ? model::MissingCode(*model_, *param.name, model::Part::kProperty)
+                 : model::MissingCode(*model_, param.id, model::Part::kProperty);
+    }
+    if (param.value == nullptr) return model::Code::kWrongValue;
+    if (model::ValidateValue(*property, *param.value) != model::Verdict::kOk) {
+      return model::Code::kWrongValue;
+    }
     const model::ShadowPath path = model::ToShadowPath(*property);
     Put(report_.patch, {path.service, path.property}, model::Normalise(*property, *param.value));
     return model::Code::kOk;
@@ -105,9 +105,9 @@ class Reader {
       }
       place = {name.substr(0, dot), name.substr(dot + 1)};
     } else {
-      if (param.siid == 0 || param.piid == 0) return model::Code::kInvalidId;
-      by_number[0] = fmt::format("s{}", param.siid);
-      by_number[1] = fmt::format("p{}", param.piid);
+      if (!IsIid(param.id.siid) || !IsIid(param.id.iid)) return model::Code::kInvalidId;
+      by_number[0] = fmt::format("s{}", *param.id.siid);
+      by_number[1] = fmt::format("p{}", *param.id.iid);
       place = {by_number[0], by_number[1]};
     }
     constexpr int kLevelsAbove = 2;  // the service and the property
@@ -133,12 +133,15 @@ Report Malformed(std::string_view complaint, json::Value id) {
 
 void AppendParam(const RefusedParam& param, std::string& out) {
   if (param.name.empty()) {
-    out += fmt::format(R"({{"siid":{},"piid":{})", param.siid, param.piid);
+    out.push_back('{');
+    if (param.siid) out += fmt::format(R"("siid":{},)", *param.siid);
+    if (param.piid) out += fmt::format(R"("piid":{},)", *param.piid);
   } else {
     out += R"({"name":)";
     json::PrintString(param.name, out);
+    out.push_back(',');
   }
-  out += fmt::format(R"(,"code":{}}})", static_cast<int32_t>(param.code));
+  out += fmt::format(R"("code":{}}})", static_cast<int32_t>(param.code));
 }
 
 }  // namespace

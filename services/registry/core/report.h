@@ -17,8 +17,8 @@ namespace homeport::registry {
 // `model` names the version of the product's model that the device runs, from this report on: the
 // type of its instance. With it, params may be missing. "" takes it back.
 struct RefusedParam {
-  uint32_t siid = 0;
-  uint32_t piid = 0;
+  std::optional<int64_t> siid;  // as given; null: no whole number, or not there
+  std::optional<int64_t> piid;
   std::string name;  // where the report named the property instead
   model::Code code = model::Code::kOk;
 };

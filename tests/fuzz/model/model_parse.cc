@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "libs/base/check.h"
+#include "libs/model/arguments.h"
 #include "libs/model/compatibility.h"
 #include "libs/model/model.h"
 #include "libs/model/parse.h"

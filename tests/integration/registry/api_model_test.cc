@@ -9,11 +9,11 @@ namespace {
 
 // A model of one property, which allows values up to `max`.
 std::string ModelUpTo(int max) {
-  return fmt::format(
-      R"({{"type":"urn:s:device:d:00000001:a-b:1","services":[{{"iid":2,)"
-      R"("type":"urn:s:service:s:00000001","properties":[{{"iid":1,)"
-      R"("type":"urn:s:property:p:00000001","format":"uint8","value-range":[0,{},1]}}]}}]}})",
-      max);
+  return fmt::format(R"({{"type":"urn:s:device:d:00000001:a-b:1","services":[{{"iid":2,)"
+                     R"("type":"urn:s:service:s:00000001","properties":[{{"iid":1,)"
+                     R"("type":"urn:s:property:p:00000001","format":"uint8","access":["read"],)"
+                     R"("value-range":[0,{},1]}}]}}]}})",
+                     max);
 }
 
 TEST_CASE("products: a model that breaks the present one is refused") {
@@ -66,12 +66,14 @@ TEST_CASE("models: versions are imported, compared, looked up and deleted") {
   };
   CHECK(ReasonFor(import(ModelUpTo(10))) == "MODEL_BREAKING");
   CHECK(ReasonFor(import("{}")) == "MODEL_INVALID");
-  create.set_allow_breaking(true);
   create.set_validate_only(true);
+  CHECK(ReasonFor(import("{}")) == "MODEL_INVALID");
   REQUIRE(import(ModelUpTo(10)).ok());
   CHECK(version.version() == 0);
   CHECK(version.upgrade() == product::v1::UPGRADE_BREAKING);
+  CHECK(version.differences_size() > 0);
   create.set_validate_only(false);
+  create.set_allow_breaking(true);
   REQUIRE(import(ModelUpTo(10)).ok());
   CHECK(version.name() == product + "/modelVersions/2");
   CHECK(version.urn() == "urn:s:device:d:00000001:a-b:1");

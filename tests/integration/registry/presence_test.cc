@@ -44,6 +44,13 @@ TEST_CASE("the newer epoch wins, whatever the order of the news") {
   const UplinkMessage old_report = Brightness(kDevice, 1);  // epoch 1
   UplinkMessage new_report = old_report;
   new_report.set_epoch(9);
+  UplinkMessage last_report = old_report;
+  last_report.set_epoch(5);
+  UplinkMessage will = old_report;
+  will.set_epoch(0);
+  will.set_session(0);
+  UplinkMessage tools_will = will;
+  tools_will.set_client("tool");
   UplinkMessage other_report = old_report;
   other_report.set_epoch(4);
   other_report.set_client("tool");
@@ -65,6 +72,15 @@ TEST_CASE("the newer epoch wins, whatever the order of the news") {
        {{Connected(kDevice, 5), "@5", "t"},
         {Disconnected(kDevice, 5), "", "f"},
         {old_report, "", "f"}}},
+      {"nor does what comes late of the newest session, when it has ended",
+       {{Connected(kDevice, 5), "@5", "t"},
+        {Disconnected(kDevice, 5), "", "f"},
+        {last_report, "", "f"}}},
+      {"the will of a session that ended is no sign of life, whoever's it was",
+       {{Connected(kDevice, 5), "@5", "t"},
+        {Disconnected(kDevice, 5), "", "f"},
+        {will, "", "f"},
+        {tools_will, "", "f"}}},
       {"any message of a newer epoch means online",
        {{Connected(kDevice, 5), "@5", "t"},
         {Disconnected(kDevice, 5), "", "f"},

@@ -274,6 +274,56 @@ TEST_CASE("events and telemetry are stored") {
   CHECK(worker.Counts(Refusals("model_violation"), 1));
 }
 
+TEST_CASE("events go by name, and are refused with MIoT's codes") {
+  struct Row {
+    const char* name;
+    const char* event;
+    const char* payload;
+    const char* answer;  // the stored event, or the code
+  };
+  const std::vector<Row> rows = {
+      {"by number", "2/1", R"({"arguments":[12]})", R"(light.pressed {"brightness":12})"},
+      {"by name", "light/pressed", R"({"arguments":[12]})", R"(light.pressed {"brightness":12})"},
+      {"arguments by name", "2/1", R"({"arguments":{"brightness":12.0}})",
+       R"(light.pressed {"brightness":12})"},
+      {"an argument by name", "2/1", R"({"arguments":[{"name":"brightness","value":12}]})",
+       R"(light.pressed {"brightness":12})"},
+      {"no service", "9/1", R"({"arguments":[12]})", "-704040002"},
+      {"no service by name", "fan/pressed", R"({"arguments":[12]})", "-704040002"},
+      {"no event", "2/7", R"({"arguments":[12]})", "-704040004"},
+      {"no event by name", "light/held", R"({"arguments":[12]})", "-704040004"},
+      {"no arguments", "2/1", R"({"arguments":[]})", "-704222034"},
+      {"arguments missing", "2/1", "{}", "-704222034"},
+      {"arguments that are no list", "2/1", R"({"arguments":12})", "-704222034"},
+      {"too many", "2/1", R"({"arguments":[12,13]})", "-704222034"},
+      {"another property's", "2/1", R"({"arguments":[{"piid":1,"value":true}]})", "-704222034"},
+      {"no such property", "2/1", R"({"arguments":[{"piid":9,"value":1}]})", "-704040003"},
+      {"no such name", "2/1", R"({"arguments":{"colour":1}})", "-704040003"},
+      {"a bad value", "2/1", R"({"arguments":[-1]})", "-704220043"},
+      {"a wrong type", "2/1", R"({"arguments":["12"]})", "-704220043"}};
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.name) {
+      World world;
+      Gateway gateway(world);
+      TestWorker worker(world);
+      UplinkMessage event = Message(UplinkMessage::KIND_EVENT, kDevice);
+      event.set_detail(row.event);
+      event.set_payload(row.payload);
+      gateway.Append({Connected(kDevice), event});
+      if (row.answer[0] != '-') {
+        CHECK(world.Becomes("SELECT name || ' ' || arguments FROM event", row.answer));
+        continue;
+      }
+      const std::vector<InboxItem> inbox = gateway.AwaitInbox(1);
+      REQUIRE(inbox.size() == 1);
+      CHECK(inbox[0].deliver().topic() == "device/lamp-1/down/refused");
+      CHECK(inbox[0].deliver().payload().find(fmt::format(R"("code":{},)", row.answer)) !=
+            std::string::npos);
+      CHECK(world.Sql("SELECT count(*) FROM event") == "0");
+    }
+  }
+}
+
 TEST_CASE("a typed report brings the delta to the device until it agrees") {
   World world;
   Gateway gateway(world);

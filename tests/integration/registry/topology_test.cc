@@ -340,6 +340,33 @@ TEST_CASE("a connection that breaks off and is back in time is no news") {
   CHECK(home.IsOnline(kChild, false));
 }
 
+TEST_CASE("another client that joins while a hub is awaited keeps no child alive") {
+  Home home({.presence_grace_ms = 60'000});
+  home.Settle();
+  home.gateway.Append({home.ThroughHub(Brightness(kChild, 40), 1)});
+  REQUIRE(home.IsOnline(kChild, true));
+  UplinkMessage broken = Disconnected(kHub, 1);
+  internal::v1::Disconnected why;
+  why.set_reason("CONNECTION_LOST");
+  broken.set_payload(why.SerializeAsString());
+  UplinkMessage tool = home.HubConnected(2);
+  internal::v1::Connected connected;
+  connected.set_product("test.hub.one");
+  connected.set_client("tool");
+  tool.set_session(8);
+  tool.set_payload(connected.SerializeAsString());
+  home.gateway.Append({broken, tool});
+  CHECK(home.IsOnline(kChild, false));
+  CHECK(home.IsOnline(kHub, true));
+  why.set_client("tool");
+  why.set_reason("CLIENT_INITIATED_DISCONNECT");
+  broken.set_epoch(2);
+  broken.set_payload(why.SerializeAsString());
+  home.gateway.Append({broken});
+  CHECK(home.IsOnline(kHub, false));
+  CHECK(home.world.Sql("SELECT hub_online FROM device_child") == "f");
+}
+
 TEST_CASE("a connection that breaks off and stays away is offline when its grace has passed") {
   Home home({.presence_grace_ms = 700});
   home.Settle();

@@ -3,6 +3,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/strings.h"
+#include "libs/model/arguments.h"
 #include "libs/model/compatibility.h"
 #include "libs/model/validate.h"
 #include "services/fleet/sim/device_sim.h"

@@ -50,9 +50,9 @@ constexpr Row kRows[] = {
      R"({"code":-704040002})"},
     {"no JSON", Verb::kSet, "nonsense", R"({"code":-704220043})"},
     {"no parameters", Verb::kSet, R"({"params":[]})", R"({"code":-704220043})"},
-    {"a parameter that is none", Verb::kGet, R"({"params":[3]})", R"({"code":-704220043})"},
+    {"a parameter that is none", Verb::kGet, R"({"params":[3]})", R"({"code":-704220008})"},
     {"ids beyond any", Verb::kGet, R"({"params":[{"siid":-1,"piid":99999999999}]})",
-     R"({"code":-704220043})"},
+     R"({"code":-704220008})"},
 };
 
 TEST_CASE("commands are answered with MIoT codes") {

@@ -63,6 +63,8 @@ std::vector<Spoil> PartSpoils() {
 std::vector<Spoil> PropertySpoils() {
   std::vector<Spoil> spoils = PartSpoils();
   spoils.push_back(Without("format"));
+  spoils.push_back(Without("access"));
+  spoils.push_back(With("access", nullptr));
   for (Value format : {Value("uint64"), Value("Bool"), Value(1), Value("")}) {
     spoils.push_back(With("format", std::move(format)));
   }
@@ -80,6 +82,22 @@ std::vector<Spoil> PropertySpoils() {
                       property.Set("value-list", Array{std::move(entry)});
                       return true;
                     }});
+  return spoils;
+}
+
+std::vector<Spoil> ActionSpoils() {
+  std::vector<Spoil> spoils = PartSpoils();
+  for (const char* list : {"in", "out"}) {
+    spoils.push_back(Without(list));
+    spoils.push_back(With(list, "1"));
+  }
+  return spoils;
+}
+
+std::vector<Spoil> EventSpoils() {
+  std::vector<Spoil> spoils = PartSpoils();
+  spoils.push_back(Without("arguments"));
+  spoils.push_back(With("arguments", nullptr));
   return spoils;
 }
 
@@ -112,8 +130,8 @@ class Mutations {
   void RunService(Object& service, const std::string& path) {
     SpoilAll(service, path, PartSpoils());
     for (const auto& [key, spoils] : {std::pair{"properties", PropertySpoils()},
-                                      {"actions", PartSpoils()},
-                                      {"events", PartSpoils()}}) {
+                                      {"actions", ActionSpoils()},
+                                      {"events", EventSpoils()}}) {
       Array* parts = ArrayOf(service, key);
       if (parts == nullptr || parts->empty()) continue;
       const std::string list = fmt::format("{}.{}", path, key);

@@ -2,11 +2,15 @@
 
 #include <cmath>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "libs/json/parse.h"
 #include "libs/json/print.h"
+#include "libs/model/arguments.h"
+#include "libs/model/missing.h"
 #include "libs/model/validate.h"
 #include "tests/unit/model/catalogue.h"
 
@@ -24,6 +28,7 @@ enum class Fit : uint8_t { kGood, kBad };
 struct Sample {
   Value value;
   Fit fit;
+  std::optional<double> stored = {};  // what it is stored as, where that is not the value itself
 };
 using Samples = std::vector<Sample>;
 
@@ -85,23 +90,100 @@ void AddIntegers(Bounds bounds, int64_t step, Samples& samples) {
   }
 }
 
-void AddFloats(double min, double max, double step, Samples& samples) {
-  const auto add = [&samples](double value, Fit fit) { samples.push_back({value, fit}); };
-  const double steps = std::round((max - min) / step);
-  for (const double k :
-       {0.0, 1.0, std::floor(steps / 3), std::floor(steps / 2), steps - 1, steps}) {
-    if (k < 0 || k > steps) continue;
-    const double value = min + k * step;
-    add(value, Fit::kGood);
-    add(static_cast<double>(static_cast<float>(value)), Fit::kGood);
-    // Half a step beside, where doubles can say so.
-    const bool is_distinct = step > 1e-9 * std::fabs(value);
-    if (k < steps && is_distinct) add(value + step / 2, Fit::kBad);
+// A decimal as the spec has it, "-0.05": a whole number of its last place. 3.4e38 is none.
+struct Decimal {
+  int64_t units = 0;
+  int places = 0;
+};
+
+std::optional<Decimal> ToDecimal(const Value& value) {
+  const std::string text = fmt::format("{}", *value.ToDouble());
+  constexpr size_t kDigitsMax = 17;
+  if (text.find('e') == text.npos && text.size() <= kDigitsMax) {
+    const size_t dot = text.find('.');
+    std::string digits = text;
+    if (dot != text.npos) digits.erase(dot, 1);
+    return Decimal{std::stoll(digits), dot == text.npos ? 0 : int(text.size() - dot - 1)};
   }
-  // A step beside the end, unless that is what single precision makes of the end itself.
-  for (const auto& [end, beside] : {std::pair{min, min - step}, {max, max + step}}) {
-    if (beside != end && beside != static_cast<double>(static_cast<float>(end))) {
-      add(beside, Fit::kBad);
+  const size_t small = text.find("e-0");  // 1e-06
+  if (small == text.npos || text.find('.') != text.npos) return std::nullopt;
+  return Decimal{std::stoll(text.substr(0, small)), std::stoi(text.substr(small + 2))};
+}
+
+int64_t InPlaces(const Decimal& decimal, int places) {
+  int64_t units = decimal.units;
+  for (int i = decimal.places; i < places; ++i) units *= 10;
+  return units;
+}
+
+double FromUnits(int64_t units, int places) {
+  std::string digits = std::to_string(units < 0 ? -units : units);
+  if (digits.size() <= static_cast<size_t>(places)) {
+    digits.insert(0, static_cast<size_t>(places) + 1 - digits.size(), '0');
+  }
+  digits.insert(digits.size() - static_cast<size_t>(places), ".");
+  return std::stod((units < 0 ? "-" : "") + digits);
+}
+
+// As a device prints it that computes in single precision, with as few digits as say it.
+double AsSingleText(double value) {
+  return std::stod(fmt::format("{}", static_cast<float>(value)));
+}
+
+// All in whole numbers of the last place that min, max or step has: places are exact, and so is
+// what is a fraction of a step beside.
+void AddFloats(const Array& range, Samples& samples) {
+  const std::optional<Decimal> decimals[] = {ToDecimal(range[0]), ToDecimal(range[1]),
+                                             ToDecimal(range[2])};
+  if (!decimals[0] || !decimals[1] || !decimals[2]) {
+    const double min = *range[0].ToDouble(), max = *range[1].ToDouble();
+    for (const double end : {min, max}) samples.push_back({end, Fit::kGood, end});
+    samples.push_back({max * 2, Fit::kBad});
+    return;
+  }
+  int places = 0;
+  for (const auto& decimal : decimals) places = std::max(places, decimal->places);
+  constexpr int kFiner = 2;  // so that a hundredth of a step is a whole number
+  const int fine = places + kFiner;
+  const int64_t min = InPlaces(*decimals[0], fine), max = InPlaces(*decimals[1], fine),
+                step = InPlaces(*decimals[2], fine);
+  const int64_t steps = (max - min) / step;
+  std::set<int64_t> chosen = {0, 1, 2, steps / 3, steps / 2, steps - 2, steps - 1, steps};
+  for (int64_t i = 1; i < 40; ++i) chosen.insert(steps / 40 * i + i * i % 7);
+  for (const int64_t k : chosen) {
+    if (k < 0 || k > steps) continue;
+    const double value = FromUnits(min + k * step, fine);
+    samples.push_back({value, Fit::kGood, value});
+    const double beyond = FromUnits(max, fine) + FromUnits(step, fine) / 2;
+    const double before = FromUnits(min, fine) - FromUnits(step, fine) / 2;
+    for (const double single :
+         {static_cast<double>(static_cast<float>(value)), AsSingleText(value)}) {
+      // Where single precision is coarser than the step it may say the next value as well, or one
+      // that is beyond the end.
+      const bool is_same = std::fabs(single - value) < FromUnits(step, fine) / 2;
+      if (single > before && single < beyond) {
+        samples.push_back({single, Fit::kGood, is_same ? std::optional(value) : std::nullopt});
+      }
+    }
+    for (const int64_t part : {2, 3, 4, 10, 20}) {
+      for (const int64_t beside : {min + k * step + step / part, min + k * step - step / part}) {
+        const double between = FromUnits(beside, fine);
+        if (static_cast<double>(static_cast<float>(between)) == between &&
+            FromUnits(step, fine) < std::fabs(between) * 0x1p-22) {
+          continue;  // single precision cannot say better
+        }
+        samples.push_back({between, Fit::kBad});
+      }
+    }
+  }
+  const int64_t one = InPlaces({1, 0}, fine);
+  for (const int64_t away : {step, step / 2, step / 10, one}) {
+    for (const int64_t outside : {min - away, max + away}) {
+      const double value = FromUnits(outside, fine);
+      // Half of single precision's resolution, where that is coarser.
+      const bool is_told = away >= step / 2 || step > InPlaces({1, 0}, fine) ||
+                           static_cast<double>(static_cast<float>(value)) != value;
+      if (is_told) samples.push_back({value, Fit::kBad});
     }
   }
 }
@@ -135,8 +217,7 @@ void AddNumbers(const Value& property, const std::string& format, Samples& sampl
       samples.push_back({7, Fit::kGood});
       return;
     }
-    return AddFloats(*(*range)[0].ToDouble(), *(*range)[1].ToDouble(), *(*range)[2].ToDouble(),
-                     samples);
+    return AddFloats(*range, samples);
   }
   if (range == nullptr) return AddIntegers(IntegerFormats().find(format)->second, 1, samples);
   AddIntegers({*(*range)[0].ToInt64(), *(*range)[1].ToInt64()}, *(*range)[2].ToInt64(), samples);
@@ -177,6 +258,7 @@ class Battery {
     const Array* services = ListAt(entry.instance, "services");
     for (const Value& service : *services) RunService(service);
     Expect(ValidateSet(entry.model, 60'000, 1, true).code, Code::kNoService, "no service");
+    RunMissing(60'000, "no-such", {Code::kNoService, Code::kNoService, Code::kNoService});
   }
 
   [[nodiscard]] bool Report() const {
@@ -209,6 +291,8 @@ class Battery {
       }
     }
     Expect(ValidateGet(entry_->model, siid, 60'000).code, Code::kNoProperty, "no property");
+    RunMissing(siid, std::string(entry_->model.FindService(siid)->key),
+               {Code::kNoProperty, Code::kNoAction, Code::kNoEvent});
     for (const auto& [kind, action_like] : {std::pair{"actions", true}, {"events", false}}) {
       const Array* list = ListAt(service, kind);
       if (list == nullptr) continue;
@@ -216,12 +300,33 @@ class Battery {
     }
   }
 
+  struct MissingCodes {
+    Code property, action, event;
+  };
+
+  // Parts that are not there, of a service that is or is not.
+  void RunMissing(int64_t siid, const std::string& service, const MissingCodes& codes) {
+    for (const auto& [part, code] : {std::pair{Part::kProperty, codes.property},
+                                     {Part::kAction, codes.action},
+                                     {Part::kEvent, codes.event}}) {
+      Expect(MissingCode(entry_->model, GivenId{siid, 60'000}, part), code, "missing by number");
+      Expect(MissingCode(entry_->model, service + ".no-such", part), code, "missing by name");
+      Expect(MissingCode(entry_->model, GivenId{siid, -1}, part), Code::kInvalidId, "negative");
+      Expect(MissingCode(entry_->model, GivenId{siid, std::nullopt}, part), Code::kInvalidId,
+             "no number");
+    }
+  }
+
   void RunProperty(uint32_t siid, uint32_t piid, const Value& property) {
     ++properties_;
     const Model& model = entry_->model;
+    const std::string& format = TextAt(property, "format");
     const bool writable = HasAccess(property, "write");
-    const bool readable = HasAccess(property, "read") || HasAccess(property, "notify");
+    const bool readable = HasAccess(property, "read");
+    const bool known = readable || HasAccess(property, "notify");
     Expect(ValidateGet(model, siid, piid).code, readable ? Code::kOk : Code::kNotReadable, "read");
+    Expect(ValidateRecall(model, siid, piid).code, known ? Code::kOk : Code::kNotReadable,
+           "recall");
     const Property* by_id = model.FindProperty(siid, piid);
     const Property* by_name = by_id == nullptr ? nullptr : model.FindProperty(by_id->path);
     Expect(by_id != nullptr && by_name == by_id ? Code::kOk : Code::kNoProperty, Code::kOk, "name");
@@ -233,10 +338,15 @@ class Battery {
       Expect(ValidateReport(model, siid, piid, value).code, report, "report " + what);
       Expect(ValidateSet(model, siid, piid, value).code, writable ? report : Code::kNotWritable,
              "set " + what);
-      // What is stored says the same, and is accepted again.
+      // What is stored says the same, or the decimal that is meant, and is accepted again.
       if (sample.fit == Fit::kBad || by_id == nullptr) continue;
       const Value stored = json::Parse(json::Print(Normalise(*by_id, value))).value();
-      Expect(stored == value ? Code::kOk : Code::kWrongValue, Code::kOk, "stored " + what);
+      const bool is_single = format == "float" && ListAt(property, "value-range") != nullptr;
+      if (!is_single || sample.stored) {
+        const bool is_meant = stored == (sample.stored ? Value(*sample.stored) : value);
+        Expect(is_meant ? Code::kOk : Code::kWrongValue, Code::kOk, "stored " + what);
+      }
+      Expect(ValidateReport(model, siid, piid, stored).code, Code::kOk, "again " + what);
     }
   }
 
@@ -254,7 +364,7 @@ class Battery {
   }
 
   struct Codes {
-    Code count, value;
+    Code count, value, unknown;
   };
 
   void RunArguments(uint32_t siid, const Value& part, const Properties& properties,
@@ -263,17 +373,18 @@ class Battery {
     const Model& model = entry_->model;
     if (is_action) {
       const Action& action = *model.FindAction(siid, iid);
-      RunList(part, "in", properties, {Code::kWrongArgumentCount, Code::kWrongArgument},
+      RunList(part, "in", properties,
+              {Code::kWrongArgumentCount, Code::kWrongArgument, Code::kWrongArgument},
               [&](const Array& list) { return ValidateActionIn(model, action, list).code; });
-      RunList(part, "out", properties, {Code::kWrongResultCount, Code::kWrongResult},
+      RunList(part, "out", properties,
+              {Code::kWrongResultCount, Code::kWrongResult, Code::kWrongResult},
               [&](const Array& list) { return ValidateActionOut(model, action, list).code; });
       return;
     }
     const Event& event = *model.FindEvent(siid, iid);
-    RunList(part, "arguments", properties, {Code::kWrongResultCount, Code::kWrongArgument},
-            [&](const Array& list) {
-              return ValidateEvent(model, event, list, {.partial = false}).code;
-            });
+    RunList(part, "arguments", properties,
+            {Code::kWrongResultCount, Code::kWrongValue, Code::kNoProperty},
+            [&](const Array& list) { return ValidateEvent(model, event, list).code; });
   }
 
   template <typename Validate>
@@ -304,7 +415,7 @@ class Battery {
     }
     expect(named, Code::kOk);
     named.front().IfObject()->Set("piid", 60'000);
-    expect(named, codes.value);
+    expect(named, codes.unknown);
     for (size_t i = 0; i < good.size(); ++i) {
       Array bad = good;
       bad[i] = nullptr;

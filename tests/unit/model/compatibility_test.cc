@@ -91,7 +91,7 @@ TEST_CASE("changes of parts") {
       LampRow{"a path changes when a sibling comes",
               R"({"iid": 9, "type": "urn:miot-spec-v2:property:delay)",
               R"({"iid": 20, "type": "urn:miot-spec-v2:property:on:00000006:x:1",
-                  "format": "bool"}, {"iid": 9, "type": "urn:miot-spec-v2:property:delay)",
+                  "format": "bool", "access": []}, {"iid": 9, "type": "urn:miot-spec-v2:property:delay)",
               U::kAdditive,
               "property light.on (2.1): path was light.on, is light.on-1\n"
               "property light.on-20 (2.20): was added\n"});
@@ -111,7 +111,7 @@ struct ValueRow {
 
 Model WithFields(const std::string& fields) {
   return ParseModel(R"({"type":"urn:s:device:d","services":[{"iid":2,"type":"urn:s:service:s",)"
-                    R"("properties":[{"iid":1,"type":"urn:s:property:p",)" +
+                    R"("properties":[{"iid":1,"type":"urn:s:property:p","access":["read"],)" +
                     fields + "}]}]}")
       .value();
 }

@@ -11,10 +11,12 @@ namespace {
 
 // Two services "light" (2) and, where `more` says so, others; `fields` are those of property 1.
 Model Version(const std::string& fields, const std::string& more = "") {
-  return ParseModel(R"({"type":"urn:s:device:d","services":[{"iid":2,"type":"urn:s:service:light",)"
-                    R"("properties":[{"iid":1,"type":"urn:s:property:level",)" +
-                    fields + R"(},{"iid":2,"type":"urn:s:property:on","format":"bool"}]})" + more +
-                    "]}")
+  return ParseModel(
+             R"({"type":"urn:s:device:d","services":[{"iid":2,"type":"urn:s:service:light",)"
+             R"("properties":[{"iid":1,"type":"urn:s:property:level","access":["read"],)" +
+             fields +
+             R"(},{"iid":2,"type":"urn:s:property:on","access":["read"],"format":"bool"}]})" +
+             more + "]}")
       .value();
 }
 
@@ -76,11 +78,13 @@ TEST_CASE("the loss is named") {
 
 TEST_CASE("a removed property, and a service that is another now") {
   const Model was =
-      Version(R"("format":"uint8")", R"(,{"iid":3,"type":"urn:s:service:switch","properties":[)"
-                                     R"({"iid":1,"type":"urn:s:property:on","format":"bool"}]})");
+      Version(R"("format":"uint8")",
+              R"(,{"iid":3,"type":"urn:s:service:switch","properties":[)"
+              R"({"iid":1,"type":"urn:s:property:on","access":["read"],"format":"bool"}]})");
   const Model now =
-      Version(R"("format":"uint8")", R"(,{"iid":3,"type":"urn:s:service:indicator","properties":[)"
-                                     R"({"iid":1,"type":"urn:s:property:on","format":"bool"}]})");
+      Version(R"("format":"uint8")",
+              R"(,{"iid":3,"type":"urn:s:service:indicator","properties":[)"
+              R"({"iid":1,"type":"urn:s:property:on","access":["read"],"format":"bool"}]})");
   const Model without = Version(R"("format":"uint8")");
   const json::Value state = J(R"({"light":{"level":5},"switch":{"on":true}})");
   const Migration other = MigrateState(&was, now, *state.IfObject());
@@ -92,8 +96,9 @@ TEST_CASE("a removed property, and a service that is another now") {
 }
 
 TEST_CASE("a value moves with its path") {
-  const std::string second = R"(,{"iid":3,"type":"urn:s:service:light","properties":[)"
-                             R"({"iid":1,"type":"urn:s:property:level","format":"uint8"}]})";
+  const std::string second =
+      R"(,{"iid":3,"type":"urn:s:service:light","properties":[)"
+      R"({"iid":1,"type":"urn:s:property:level","access":["read"],"format":"uint8"}]})";
   const Model one = Version(R"("format":"uint8")");
   const Model two = Version(R"("format":"uint8")", second);
   const json::Value state = J(R"({"light":{"level":5,"on":true},"x":1})");
@@ -112,8 +117,9 @@ TEST_CASE("names change places") {
   const auto version = [](const std::string& first, const std::string& second) {
     return ParseModel(R"({"type":"urn:s:device:d","services":[{"iid":2,"type":"urn:s:service:s",)"
                       R"("properties":[{"iid":1,"type":"urn:s:property:)" +
-                      first + R"(","format":"uint8"},{"iid":2,"type":"urn:s:property:)" + second +
-                      R"(","format":"uint8"}]}]})")
+                      first +
+                      R"(","access":["read"],"format":"uint8"},{"iid":2,"type":"urn:s:property:)" +
+                      second + R"(","access":["read"],"format":"uint8"}]}]})")
         .value();
   };
   const Model was = version("a", "b-1");

@@ -16,7 +16,8 @@ std::string WithLists(const std::string& lists) {
 }
 
 std::string WithProperty(const std::string& fields) {
-  return WithLists(R"("properties":[{"iid":1,"type":"urn:s:property:p",)" + fields + "}]");
+  return WithLists(R"("properties":[{"iid":1,"type":"urn:s:property:p","access":["read"],)" +
+                   fields + "}]");
 }
 
 TEST_CASE("what the platform serves is accepted") {
@@ -33,7 +34,6 @@ TEST_CASE("what the platform serves is accepted") {
           WithLists(
               R"("properties":null,"actions":[{"iid":1,"type":"urn:s:action:x","in":null,"out":null}])"),
           0},
-      Row{"no access", WithProperty(R"("format":"bool")"), 1},
       Row{"empty access", WithProperty(R"("format":"bool","access":[])"), 1},
       Row{"unknown fields", WithProperty(R"("format":"bool","source":1,"gatt-access":["x"])"), 1},
       Row{"null range and list",
@@ -44,10 +44,13 @@ TEST_CASE("what the platform serves is accepted") {
       Row{"description is no text", WithProperty(R"("format":"bool","description":5,"unit":null)"),
           1},
       Row{"iid 0",
-          WithLists(R"("properties":[{"iid":0,"type":"urn:s:property:x","format":"bool"}])"), 1},
+          WithLists(
+              R"("properties":[{"iid":0,"type":"urn:s:property:x","access":["read"],"format":"bool"}])"),
+          1},
       Row{"first of two equal piids",
-          WithLists(R"("properties":[{"iid":1,"type":"urn:s:property:a","format":"bool"},)"
-                    R"({"iid":1,"type":"urn:s:property:b","format":"int8"}])"),
+          WithLists(
+              R"("properties":[{"iid":1,"type":"urn:s:property:a","access":["read"],"format":"bool"},)"
+              R"({"iid":1,"type":"urn:s:property:b","access":["read"],"format":"int8"}])"),
           1});
   INFO(row.name);
   const absl::StatusOr<Model> model = ParseModel(row.spec);
@@ -59,8 +62,10 @@ TEST_CASE("what the platform serves is accepted") {
 
 TEST_CASE("of equal piids the first counts") {
   const Model model =
-      ParseModel(WithLists(R"("properties":[{"iid":1,"type":"urn:s:property:a","format":"bool"},)"
-                           R"({"iid":1,"type":"urn:s:property:b","format":"int8"}])"))
+      ParseModel(
+          WithLists(
+              R"("properties":[{"iid":1,"type":"urn:s:property:a","access":["read"],"format":"bool"},)"
+              R"({"iid":1,"type":"urn:s:property:b","access":["read"],"format":"int8"}])"))
           .value();
   CHECK(model.FindProperty(2, 1)->path == "light.a");
   CHECK(model.FindProperty("light.b") == nullptr);
@@ -83,8 +88,8 @@ TEST_CASE("specs that are refused, with the place") {
       Row{R"({"type":"urn:s:device:d","services":[{"type":"urn:s:service:x","iid":1},)"
           R"({"type":"urn:s:service:y","iid":1}]})",
           "services[1].iid: that of another one before"},
-      Row{WithLists(R"("events":[{"iid":1,"type":"urn:s:event:x"},)"
-                    R"({"iid":1,"type":"urn:s:event:y"}])"),
+      Row{WithLists(R"("events":[{"iid":1,"type":"urn:s:event:x","arguments":[]},)"
+                    R"({"iid":1,"type":"urn:s:event:y","arguments":[]}])"),
           "services[0].events[1].iid: that of another one before"},
       Row{WithProperty(R"("format":"int8","value-range":[0,10,0])"),
           "services[0].properties[0].value-range: min above max, or a step of 0 or below"},
@@ -128,7 +133,19 @@ TEST_CASE("specs that are refused, with the place") {
           "a value that is missing or does not fit the format"},
       Row{WithProperty(R"("format":"uint8","value-list":[{"value":1}],"value-range":[0,1,1])"),
           "services[0].properties[0].value-list: beside a value-range"},
-      Row{WithLists(R"("actions":[{"iid":1,"type":"urn:s:action:x","in":[3]}])"),
+      Row{WithLists(R"("properties":[{"iid":1,"type":"urn:s:property:x","format":"bool"}])"),
+          "services[0].properties[0].access: missing"},
+      Row{WithProperty(R"("format":"bool","access":null)"),
+          "services[0].properties[0].access: not a list"},
+      Row{WithLists(R"("actions":[{"iid":1,"type":"urn:s:action:x","out":[]}])"),
+          "services[0].actions[0].in: missing"},
+      Row{WithLists(R"("actions":[{"iid":1,"type":"urn:s:action:x","in":[]}])"),
+          "services[0].actions[0].out: missing"},
+      Row{WithLists(R"("events":[{"iid":1,"type":"urn:s:event:x"}])"),
+          "services[0].events[0].arguments: missing"},
+      Row{WithLists(R"("events":[{"iid":1,"type":"urn:s:event:x","arguments":null}])"),
+          "services[0].events[0].arguments: not a list"},
+      Row{WithLists(R"("actions":[{"iid":1,"type":"urn:s:action:x","in":[3],"out":[]}])"),
           "services[0].actions: iid 1 has piid 3, which its service does not"},
       Row{WithLists(R"("events":[{"iid":1,"type":"urn:s:event:x","arguments":["3"]}])"),
           "services[0].events[0].arguments: not a list of piids"});

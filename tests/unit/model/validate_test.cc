@@ -12,7 +12,7 @@ namespace {
 
 Model WithFormat(const std::string& fields) {
   return ParseModel(R"({"type":"urn:s:device:d","services":[{"iid":2,"type":"urn:s:service:s",)"
-                    R"("properties":[{"iid":1,"type":"urn:s:property:p",)" +
+                    R"("properties":[{"iid":1,"type":"urn:s:property:p","access":["read"],)" +
                     fields + "}]}]}")
       .value();
 }
@@ -30,8 +30,12 @@ TEST_CASE("values against a property") {
       R"("format":"int64","value-range":[-9223372036854775808,9223372036854775807,5])";
   constexpr const char* kExact =
       R"("format":"int64","value-range":[9007199254740993,9007199254740995,2])";
+  constexpr const char* kInt64 = R"("format":"int64")";
   constexpr const char* kTenths = R"("format":"float","value-range":[-30,100,0.1])";
   constexpr const char* kMicro = R"("format":"float","value-range":[0,1,0.000001])";
+  constexpr const char* kFine = R"("format":"float","value-range":[0,999999.99,0.01])";
+  constexpr const char* kLong = R"("format":"float","value-range":[0,876000,0.1])";
+  constexpr const char* kWhole = R"("format":"float","value-range":[0,100000,1])";
   constexpr const char* kList = R"("format":"int8","value-list":[{"value":-1},{"value":7}])";
   using V = Verdict;
   const ValueRow row = GENERATE_COPY(
@@ -62,6 +66,11 @@ TEST_CASE("values against a property") {
       ValueRow{"beyond double's precision", kExact, 9007199254740993, V::kOk},
       ValueRow{"one beside", kExact, 9007199254740994, V::kOffStep},
       ValueRow{"one below", kExact, 9007199254740992, V::kOutOfRange},
+      ValueRow{"a double that says which whole number", kInt64, 1125899906842623.0, V::kOk},
+      ValueRow{"a double that may have had a fraction", kInt64, 5000000000000000.5, V::kWrongType},
+      ValueRow{"a double that stands for two", kInt64, 9007199254740993.0, V::kWrongType},
+      ValueRow{"a negative one", kInt64, -9007199254740993.0, V::kWrongType},
+      ValueRow{"a double far beyond", kInt64, 1e300, V::kWrongType},
       ValueRow{"float", kTenths, 25.3, V::kOk}, ValueRow{"float as integer", kTenths, 25, V::kOk},
       ValueRow{"float from single precision", kTenths, double{25.3f}, V::kOk},
       ValueRow{"negative single precision", kTenths, double{-29.9f}, V::kOk},
@@ -72,6 +81,12 @@ TEST_CASE("values against a property") {
       ValueRow{"float as text", kTenths, "25.3", V::kWrongType},
       ValueRow{"micro step", kMicro, 0.000003, V::kOk},
       ValueRow{"half a micro step", kMicro, 0.0000035, V::kOffStep},
+      ValueRow{"the end of a fine grid", kFine, 999999.99, V::kOk},
+      ValueRow{"a step beyond the end of a fine grid", kFine, 1000000, V::kOutOfRange},
+      ValueRow{"between, where doubles could say better", kFine, 900000.0025, V::kOffStep},
+      ValueRow{"as near as single precision comes", kFine, double{539944.13f}, V::kOk},
+      ValueRow{"a quarter step beside, on a long grid", kLong, 857278.025, V::kOffStep},
+      ValueRow{"a step that single precision can say", kWhole, 100000.1, V::kOutOfRange},
       ValueRow{"listed", kList, 7, V::kOk}, ValueRow{"listed negative", kList, -1, V::kOk},
       ValueRow{"listed as whole double", kList, 7.0, V::kOk},
       ValueRow{"not listed", kList, 0, V::kNotListed},
@@ -119,72 +134,45 @@ TEST_CASE("a report needs a property and a value that fits, whatever the access"
   CHECK(ValidateReport(Lamp(), row.siid, row.piid, row.value).code == row.code);
 }
 
-TEST_CASE("a get needs a readable or notifiable property") {
-  const Model lamp = Lamp();
-  CHECK(ValidateGet(lamp, 2, 1).ok());
-  CHECK(ValidateGet(lamp, 2, 10).ok());
-  CHECK(ValidateGet(lamp, 2, 11).code == Code::kNotReadable);
-  CHECK(ValidateGet(lamp, 2, 9).code == Code::kNotReadable);
-  CHECK(ValidateGet(lamp, 2, 99).code == Code::kNoProperty);
-  CHECK(ValidateGet(lamp, 9, 1).code == Code::kNoService);
-}
-
-struct ArgumentRow {
-  const char* name;
-  const char* arguments;
-  Code code;
-};
-
-TEST_CASE("action arguments by order or by piid") {
-  const ArgumentRow row = GENERATE(
-      ArgumentRow{"by order", "[3,10]", Code::kOk},
-      ArgumentRow{"by piid", R"([{"piid":9,"value":10},{"piid":3,"value":3}])", Code::kOk},
-      ArgumentRow{"none", "[]", Code::kWrongArgumentCount},
-      ArgumentRow{"too few", "[3]", Code::kWrongArgumentCount},
-      ArgumentRow{"too many", "[3,10,1]", Code::kWrongArgumentCount},
-      ArgumentRow{"too few by piid", R"([{"piid":9,"value":10}])", Code::kWrongArgumentCount},
-      ArgumentRow{"wrong order", "[10,3]", Code::kWrongArgument},
-      ArgumentRow{"wrong type", R"([3,"10"])", Code::kWrongArgument},
-      ArgumentRow{"the same piid twice", R"([{"piid":9,"value":1},{"piid":9,"value":1}])",
-                  Code::kWrongArgument},
-      ArgumentRow{"another piid", R"([{"piid":3,"value":3},{"piid":4,"value":1}])",
-                  Code::kWrongArgument},
-      ArgumentRow{"no value", R"([{"piid":3},{"piid":9,"value":1}])", Code::kWrongArgument},
-      ArgumentRow{"mixed forms", R"([{"piid":3,"value":3},10])", Code::kWrongArgument});
+TEST_CASE("a get needs a readable property, a recall a readable or notifiable one") {
+  struct Row {
+    const char* name;
+    uint32_t siid, piid;
+    Code get, recall;
+  };
+  const Row row = GENERATE(Row{"readable", 2, 1, Code::kOk, Code::kOk},
+                           Row{"notifiable only", 2, 10, Code::kNotReadable, Code::kOk},
+                           Row{"writable only", 2, 11, Code::kNotReadable, Code::kNotReadable},
+                           Row{"argument only", 2, 9, Code::kNotReadable, Code::kNotReadable},
+                           Row{"no property", 2, 99, Code::kNoProperty, Code::kNoProperty},
+                           Row{"no service", 9, 1, Code::kNoService, Code::kNoService});
   INFO(row.name);
-  const Model lamp = Lamp();
-  const json::Value in = J(row.arguments);
-  CHECK(ValidateActionIn(lamp, *lamp.FindAction("light.dim-later"), *in.IfArray()).code ==
-        row.code);
+  CHECK(ValidateGet(Lamp(), row.siid, row.piid).code == row.get);
+  CHECK(ValidateRecall(Lamp(), row.siid, row.piid).code == row.recall);
 }
 
-TEST_CASE("an action without arguments takes none") {
-  const Model lamp = Lamp();
-  CHECK(ValidateActionIn(lamp, *lamp.FindAction("light.toggle"), {}).ok());
-  CHECK(ValidateActionIn(lamp, *lamp.FindAction("light.toggle"), {1}).code ==
-        Code::kWrongArgumentCount);
-}
-
-TEST_CASE("action results") {
-  const Model lamp = Lamp();
-  const Action& dim = *lamp.FindAction("light.dim-later");
-  CHECK(ValidateActionOut(lamp, dim, {20.5}).ok());
-  CHECK(ValidateActionOut(lamp, dim, {}).code == Code::kWrongResultCount);
-  CHECK(ValidateActionOut(lamp, dim, {"x"}).code == Code::kWrongResult);
-}
-
-TEST_CASE("event arguments may be partial when named") {
-  const Model lamp = Lamp();
-  const Event& event = *lamp.FindEvent("light.overheated");
-  const json::Value one = J(R"([{"piid":4,"value":80}])");
-  CHECK(ValidateEvent(lamp, event, *one.IfArray()).ok());
-  CHECK(ValidateEvent(lamp, event, {}).ok());
-  CHECK(ValidateEvent(lamp, event, {80.0, 5}).ok());
-  CHECK(ValidateEvent(lamp, event, {80.0}).code == Code::kWrongResultCount);
-  CHECK(ValidateEvent(lamp, event, *one.IfArray(), {.partial = false}).code ==
-        Code::kWrongResultCount);
-  CHECK(ValidateEvent(lamp, event, *J(R"([{"piid":1,"value":true}])").IfArray()).code ==
-        Code::kWrongArgument);
+TEST_CASE("a float in single precision becomes the decimal that it means") {
+  struct Row {
+    const char* name;
+    const char* range;
+    double value;
+    const char* stored;
+  };
+  const Row row = GENERATE(
+      Row{"tenths", "[-30,100,0.1]", double{25.3f}, "25.3"},
+      Row{"negative", "[-30,100,0.1]", double{-29.9f}, "-29.9"},
+      Row{"nothing", "[-30,100,0.1]", -0.0, "0.0"},
+      Row{"exact already", "[-30,100,0.1]", 0.3, "0.3"},
+      Row{"a sum of tenths", "[-30,100,0.1]", 0.1 + 0.2, "0.3"},
+      Row{"a grid beside the whole numbers", "[-273.15,500.05,0.1]", double{-250.05f}, "-250.05"},
+      Row{"a latitude", "[-180,180,0.000001]", double{116.397465f}, "116.397469"},
+      Row{"the end", "[0,999999.99,0.01]", 999999.99, "999999.99"},
+      Row{"whole steps", "[0,3.4e38,1]", 1e30, "1e+30"});
+  INFO(row.name);
+  const Model model = WithFormat(std::string(R"("format":"float","value-range":)") + row.range);
+  const Property& property = model.properties()[0];
+  REQUIRE(ValidateValue(property, row.value) == Verdict::kOk);
+  CHECK(json::Print(Normalise(property, row.value)) == row.stored);
 }
 
 }  // namespace

@@ -82,6 +82,30 @@ TEST_CASE("a broken connection is awaited, one that was ended is not") {
   }
 }
 
+TEST_CASE("what tells of a session that is not known yet") {
+  struct Row {
+    const char* name;
+    uint64_t epoch;
+    KnownSession known;
+    bool news;
+  };
+  const std::vector<Row> rows = {
+      {"the first session of all", 1, {}, true},
+      {"a message of the session that is there", 5, {5, 5}, false},
+      {"a straggler of the session before", 4, {5, 5}, false},
+      {"a session that took over", 6, {5, 5}, true},
+      {"a straggler of the session that has ended", 5, {0, 5}, false},
+      {"an older straggler", 4, {0, 5}, false},
+      {"the next session", 6, {0, 5}, true},
+      {"another client's session, of which nothing outlives its row", 4, {0, 0}, true},
+      {"no session's, such as a will", 0, {}, false},
+      {"no session's while one is there", 0, {5, 5}, false},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.name) { CHECK(IsNewSession(row.epoch, row.known) == row.news); }
+  }
+}
+
 TEST_CASE("of two pieces of news about a hub the higher epoch is the newer, then the end") {
   struct Row {
     const char* name;

@@ -15,6 +15,7 @@ constexpr int kDepthMax = 4;
 const model::Model& Lamp() {
   static const auto lamp = model::ParseModel(R"({"type":"urn:a:device:lamp:1","services":[
     {"iid":2,"type":"urn:a:service:light:1","properties":[
+      {"iid":0,"type":"urn:a:property:alarm:1","format":"bool","access":["read"]},
       {"iid":1,"type":"urn:a:property:on:1","format":"bool","access":["read"]},
       {"iid":2,"type":"urn:a:property:level:1","format":"uint8","access":["read"],
        "value-range":[0,100,1]}]}]})");
@@ -63,11 +64,27 @@ TEST_CASE("reports against a model") {
            Row{"no such property", R"({"params":[{"siid":2,"piid":9,"value":1}]})",
                "{} -704040003"},
            Row{"no such name", R"({"params":[{"name":"light.color","value":1}]})", "{} -704040003"},
+           Row{"no such service by name", R"({"params":[{"name":"fan.on","value":1}]})",
+               "{} -704040002"},
+           Row{"no name of two parts", R"({"params":[{"name":"light","value":1}]})",
+               "{} -704220008"},
+           Row{"iid 0 is a number", R"({"params":[{"siid":2,"piid":0,"value":true}]})",
+               R"({"light":{"alarm":true}})"},
+           Row{"no piid", R"({"params":[{"siid":2,"value":true}]})", "{} -704220008"},
+           Row{"no siid", R"({"params":[{"piid":0,"value":true}]})", "{} -704220008"},
+           Row{"a negative siid", R"({"params":[{"siid":-2,"piid":0,"value":true}]})",
+               "{} -704220008"},
+           Row{"a fraction as piid", R"({"params":[{"siid":2,"piid":0.5,"value":true}]})",
+               "{} -704220008"},
+           Row{"text as ids", R"({"params":[{"siid":"2","piid":"0","value":true}]})",
+               "{} -704220008"},
            Row{"no value", R"({"params":[{"siid":2,"piid":1}]})", "{} -704220043"},
            Row{"null", R"({"params":[{"siid":2,"piid":1,"value":null}]})", "{} -704220043"},
            Row{"no object", R"({"params":[1]})", "{} -704220008"},
-           Row{"huge ids", R"({"params":[{"siid":18446744073709551615,"piid":-1,"value":1}]})",
-               "{} -704040002"},
+           Row{"huge ids", R"({"params":[{"siid":9007199254740993,"piid":1,"value":1},
+                                         {"siid":18446744073709551615,"piid":1,"value":1},
+                                         {"siid":2,"piid":4294967297,"value":true}]})",
+               "{} -704040002 -704220008 -704040003"},
            Row{"nothing", R"({"params":[]})", "{}"},
            Row{"no params", "{}", "malformed"},
            Row{"params no list", R"({"params":{}})", "malformed"},
@@ -87,7 +104,12 @@ TEST_CASE("reports without a model") {
                R"({"params":[{"name":"a","value":1},{"name":".a","value":1},
                              {"name":"a.","value":1},{"name":"","value":1}]})",
                "{} -704220008 -704220008 -704220008 -704220008"},
-           Row{"no number", R"({"params":[{"siid":0,"piid":1,"value":1}]})", "{} -704220008"},
+           Row{"zero is a number", R"({"params":[{"siid":0,"piid":0,"value":1}]})",
+               R"({"s0":{"p0":1}})"},
+           Row{"no numbers",
+               R"({"params":[{"siid":1,"value":1},{"siid":-1,"piid":1,"value":1},
+                             {"siid":1,"piid":"1","value":1},{"siid":1.5,"piid":1,"value":1}]})",
+               "{} -704220008 -704220008 -704220008 -704220008"},
            Row{"a null in an array", R"({"params":[{"siid":2,"piid":1,"value":[null]}]})",
                "{} -704220043"},
            Row{"as deep as a shadow may be", R"({"params":[{"siid":2,"piid":1,"value":[[1]]}]})",
@@ -125,11 +147,13 @@ TEST_CASE("ids are echoed, and count when they are integers from 0 on") {
 TEST_CASE("what the device reads of a refusal") {
   CHECK(RefusedAnswer({}, model::Code::kWrongValue, "bad \"x\"", {}) ==
         R"({"code":-704220043,"message":"bad \"x\""})");
-  CHECK(RefusedAnswer(
-            json::Value(3), model::Code::kNoProperty, "m",
-            {{2, 9, "", model::Code::kNoProperty}, {0, 0, "a.b", model::Code::kWrongValue}}) ==
-        R"({"id":3,"code":-704040003,"message":"m","params":[)"
-        R"({"siid":2,"piid":9,"code":-704040003},{"name":"a.b","code":-704220043}]})");
+  CHECK(
+      RefusedAnswer(json::Value(3), model::Code::kNoProperty, "m",
+                    {{2, 9, "", model::Code::kNoProperty},
+                     {2, std::nullopt, "", model::Code::kInvalidId},
+                     {{}, {}, "a.b", model::Code::kWrongValue}}) ==
+      R"({"id":3,"code":-704040003,"message":"m","params":[)"
+      R"({"siid":2,"piid":9,"code":-704040003},{"siid":2,"code":-704220008},{"name":"a.b","code":-704220043}]})");
 }
 
 }  // namespace
