@@ -209,6 +209,8 @@ WorkerOptions App::OptionsOf(uint32_t worker) {
   options.devices_max = config_.cached_devices / config_.workers;
   options.batch.messages_max = config_.transaction_messages;
   options.consumer.event_repeat_ms = config_.event_repeat_ms;
+  options.consumer.history_values_max = config_.history_values_max;
+  options.consumer.history_value_bytes_max = config_.history_value_bytes_max;
   options.consumer.presence_grace_ms = config_.presence_grace_ms;
   options.consumer.children_max = config_.hub_children_max;
   options.consumer.partitions = config_.partitions;

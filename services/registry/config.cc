@@ -94,15 +94,21 @@ void DeclareDatabase(RegistryConfig& c, config::Table& table) {
              .unit = "ms",
              .doc = "The same for the gRPC API: then the call fails with UNAVAILABLE"});
   table.Int("history-days-ahead", &c.history_days_ahead,
-            {.min = 1,
-             .max = 30,
-             .unit = "days",
-             .doc = "Daily partitions of telemetry and events made ahead"});
+            {.min = 1, .max = 30, .unit = "days", .doc = "Daily partitions of history made ahead"});
   table.Int("history-days-kept", &c.history_days_kept,
             {.min = 1,
              .max = 3650,
              .unit = "days",
-             .doc = "Telemetry and events older than so many whole days (UTC) are dropped"});
+             .doc = "History older than so many whole days (UTC) is dropped"});
+  table.Int("history-values-max", &c.history_values_max,
+            {.min = 1,
+             .max = 10'000,
+             .doc = "Values of properties that are kept as history of one message"});
+  table.Int("history-value-bytes-max", &c.history_value_bytes_max,
+            {.min = 16,
+             .max = 65'536,
+             .unit = "bytes",
+             .doc = "A value of a property longer than that, as JSON, is not kept as history"});
   table.Int("event-repeat-ms", &c.event_repeat_ms,
             {.min = 1000,
              .max = 86'400'000,

@@ -33,6 +33,8 @@ struct RegistryConfig {
   int64_t api_answer_ms = 4'000;
   uint32_t history_days_ahead = 3;
   uint32_t history_days_kept = 30;
+  uint32_t history_values_max = 256;
+  uint32_t history_value_bytes_max = 4096;
   int64_t event_repeat_ms = 3'600'000;
   int64_t presence_grace_ms = 2'000;
   int64_t presence_stale_ms = 10'000;

@@ -13,7 +13,7 @@
 
 namespace homeport::registry {
 
-// Keeps the tables of history (telemetry, event) in daily partitions, UTC: makes those of the days
+// Keeps the tables of history (history_table.h) in daily partitions, UTC: makes those of the days
 // to come, drops those that are too old. What no day takes lies in the default partition, which
 // stays empty in normal running: rows found there that belong to a day move when it is made. Any
 // number of pods may run it; an advisory lock lets one work at a time. One thread of its own.

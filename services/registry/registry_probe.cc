@@ -51,6 +51,8 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
       versions_(r.AddCounter(Name("shadow_versions_total"), "Shadow versions committed")),
       unchanged_(r.AddCounter(Name("shadow_unchanged_total"),
                               "Updates that changed nothing and made no version")),
+      coalesced_(r.AddCounter(Name("history_coalesced_total"),
+                              "Reported values kept as history that were the same as before")),
       shadow_loops_(r.AddCounter(Name("shadow_loops_total"),
                                  "Shadow leaves over which two writers fought until refused")),
       migrations_(r.AddCounter(Name("model_migrations_total"),
@@ -115,6 +117,7 @@ void WorkerProbe::Committed(const Tally& tally, const CommitReport& report) {
   }
   versions_.Add(tally.versions);
   unchanged_.Add(tally.unchanged);
+  coalesced_.Add(tally.coalesced);
   shadow_loops_.Add(tally.shadow_loops);
   migrations_.Add(tally.migrations);
   values_lost_.Add(tally.values_lost);
@@ -187,7 +190,7 @@ ServiceProbe::ServiceProbe(metrics::Registry& r)
                                         "gRPC reads refused because api-reads-waiting-max waited")),
       late_answers_(r.AddSharedCounter(
           Name("late_answers_total"), "Answers to gRPC requests that nobody waited for any more")) {
-  for (const char* table : {"telemetry", "event"}) {
+  for (const char* table : {"telemetry", "event", "property_sample"}) {
     const metrics::Labels labels = {{"table", table}};
     history_.emplace(
         table,

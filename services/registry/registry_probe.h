@@ -53,6 +53,7 @@ class WorkerProbe {
   std::array<metrics::Counter*, kRefusals> refusals_;
   metrics::Counter& versions_;
   metrics::Counter& unchanged_;
+  metrics::Counter& coalesced_;
   metrics::Counter& shadow_loops_;
   metrics::Counter& migrations_;
   metrics::Counter& values_lost_;

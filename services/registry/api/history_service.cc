@@ -8,10 +8,12 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/json/parse.h"
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
 #include "services/registry/api/page_token.h"
+#include "services/registry/api/typed_convert.h"
 #include "services/registry/core/names.h"
 #include "services/registry/store/device_table.h"
 #include "services/registry/store/history_reader.h"
@@ -115,6 +117,79 @@ std::string CutPage(std::vector<Row>& rows, const HistoryQuery& query, const std
   return MakePageToken(binding, {std::to_string(last.received_ms), std::to_string(last.id)});
 }
 
+// A channel or a property, and the request's field that names it.
+struct SeriesName {
+  std::string_view field;
+  const std::string& name;
+};
+
+void Fill(const WindowRow& row, history::v1::Window& out) {
+  *out.mutable_start_time() = ToTimestamp(row.start_ms);
+  out.set_count(row.count);
+  out.set_min(row.min);
+  out.set_max(row.max);
+  out.set_avg(row.avg);
+  out.set_first(row.first);
+  out.set_last(row.last);
+  out.set_increase(row.increase);
+}
+
+void Fill(StoredValue row, history::v1::PropertyValue& out) {
+  *out.mutable_receive_time() = ToTimestamp(row.place.received_ms);
+  *out.mutable_report_time() = ToTimestamp(row.reported_ms);
+  const auto value = json::Parse(row.value);
+  if (!value.ok() || value->is_null()) return;
+  if (value->is_object() || value->is_array() || value->IfUint64() != nullptr) {
+    out.set_value_json(std::move(row.value));
+  } else {
+    FillValue(*value, *out.mutable_value());
+  }
+}
+
+// Where the windows of a page begin, as asked for.
+template <typename Request>
+absl::StatusOr<int64_t> ReadFirstWindow(const Request& request, const std::string& binding) {
+  if (!request.has_start_time()) return FieldInvalid("start_time: required");
+  if (request.page_token().empty()) return ToMs(request.start_time());
+  HP_ASSIGN_OR_RETURN(const std::vector<int64_t> place,
+                      ReadPlace(request.page_token(), binding, 1));
+  return place[0];
+}
+
+template <typename Request, typename Response>
+absl::Status Aggregate(const ApiParts& parts, const auth::Claims& claims, const Request& request,
+                       const SeriesName& series, decltype(&ReadTelemetryWindows) read,
+                       Response& response) {
+  const int64_t window_ms =
+      request.window().seconds() * 1000 + request.window().nanos() / 1'000'000;
+  if (window_ms < 1000 || window_ms > kWindowMsMax) return FieldInvalid("window: 1 s to 366 days");
+  if (series.name.empty() || !IsPlainText(series.name)) {
+    return FieldInvalid(fmt::format("{}: required", series.field));
+  }
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token(), kPages));
+  const std::string binding = BindingOf(request);
+  HP_ASSIGN_OR_RETURN(int64_t from_ms, ReadFirstWindow(request, binding));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts.pool.Acquire());
+  HP_ASSIGN_OR_RETURN(const DeviceRow device, FindOwned(*connection, claims, request.parent()));
+  HP_ASSIGN_OR_RETURN(const Range range, ReadRange(request, device));
+  // Windows before the device was registered hold nothing that may be shown.
+  if (from_ms < range.from_ms) from_ms += (range.from_ms - from_ms) / window_ms * window_ms;
+  const int64_t until_ms = std::min(range.until_ms, from_ms + page.size * window_ms);
+  HP_ASSIGN_OR_RETURN(const std::vector<WindowRow> windows,
+                      read(*connection, {.device = device.id,
+                                         .name = series.name,
+                                         .from_ms = from_ms,
+                                         .until_ms = until_ms,
+                                         .window_ms = window_ms,
+                                         .back_ms = kBackMs,
+                                         .since_ms = device.created_ms - kSlackMs}));
+  for (const WindowRow& row : windows) Fill(row, *response.add_windows());
+  if (until_ms < range.until_ms) {
+    response.set_next_page_token(MakePageToken(binding, {std::to_string(until_ms)}));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 grpc::Status HistoryService::ListTelemetry(grpc::ServerContext* context,
@@ -167,58 +242,40 @@ grpc::Status HistoryService::ListEvents(grpc::ServerContext* context,
 grpc::Status HistoryService::AggregateTelemetry(
     grpc::ServerContext* context, const history::v1::AggregateTelemetryRequest* request,
     history::v1::AggregateTelemetryResponse* response) {
-  return Serve(
-      parts_, "AggregateTelemetry", *context, kReaders,
-      [&](const auth::Claims& claims) -> absl::Status {
-        const int64_t window_ms =
-            request->window().seconds() * 1000 + request->window().nanos() / 1'000'000;
-        if (window_ms < 1000 || window_ms > kWindowMsMax) {
-          return FieldInvalid("window: 1 s to 366 days");
-        }
-        if (request->channel().empty() || !IsPlainText(request->channel())) {
-          return FieldInvalid("channel: required");
-        }
-        if (!request->has_start_time()) return FieldInvalid("start_time: required");
-        HP_ASSIGN_OR_RETURN(const Page page,
-                            ReadPage(request->page_size(), request->page_token(), kPages));
-        const std::string binding = BindingOf(*request);
-        int64_t from_ms = ToMs(request->start_time());
-        if (!request->page_token().empty()) {
-          HP_ASSIGN_OR_RETURN(const std::vector<int64_t> place,
-                              ReadPlace(request->page_token(), binding, 1));
-          from_ms = place[0];
-        }
-        HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-        HP_ASSIGN_OR_RETURN(const DeviceRow device,
-                            FindOwned(*connection, claims, request->parent()));
-        HP_ASSIGN_OR_RETURN(const Range range, ReadRange(*request, device));
-        // Windows before the device was registered hold nothing that may be shown.
-        if (from_ms < range.from_ms) from_ms += (range.from_ms - from_ms) / window_ms * window_ms;
-        const int64_t until_ms = std::min(range.until_ms, from_ms + page.size * window_ms);
-        HP_ASSIGN_OR_RETURN(const std::vector<WindowRow> windows,
-                            ReadWindows(*connection, {.device = device.id,
-                                                      .channel = request->channel(),
-                                                      .from_ms = from_ms,
-                                                      .until_ms = until_ms,
-                                                      .window_ms = window_ms,
-                                                      .back_ms = kBackMs,
-                                                      .since_ms = device.created_ms - kSlackMs}));
-        for (const WindowRow& row : windows) {
-          history::v1::Window& out = *response->add_windows();
-          *out.mutable_start_time() = ToTimestamp(row.start_ms);
-          out.set_count(row.count);
-          out.set_min(row.min);
-          out.set_max(row.max);
-          out.set_avg(row.avg);
-          out.set_first(row.first);
-          out.set_last(row.last);
-          out.set_increase(row.increase);
-        }
-        if (until_ms < range.until_ms) {
-          response->set_next_page_token(MakePageToken(binding, {std::to_string(until_ms)}));
-        }
-        return absl::OkStatus();
-      });
+  return Serve(parts_, "AggregateTelemetry", *context, kReaders, [&](const auth::Claims& claims) {
+    return Aggregate(parts_, claims, *request, {"channel", request->channel()},
+                     ReadTelemetryWindows, *response);
+  });
+}
+
+grpc::Status HistoryService::AggregateProperty(grpc::ServerContext* context,
+                                               const history::v1::AggregatePropertyRequest* request,
+                                               history::v1::AggregatePropertyResponse* response) {
+  return Serve(parts_, "AggregateProperty", *context, kReaders, [&](const auth::Claims& claims) {
+    return Aggregate(parts_, claims, *request, {"property", request->property()},
+                     ReadPropertyWindows, *response);
+  });
+}
+
+grpc::Status HistoryService::ListPropertyValues(
+    grpc::ServerContext* context, const history::v1::ListPropertyValuesRequest* request,
+    history::v1::ListPropertyValuesResponse* response) {
+  return Serve(parts_, "ListPropertyValues", *context, kReaders,
+               [&](const auth::Claims& claims) -> absl::Status {
+                 if (request->property().empty()) return FieldInvalid("property: required");
+                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+                 HP_ASSIGN_OR_RETURN(const DeviceRow device,
+                                     FindOwned(*connection, claims, request->parent()));
+                 const std::string binding = BindingOf(*request);
+                 HP_ASSIGN_OR_RETURN(const HistoryQuery query,
+                                     ReadQuery(*request, device, request->property(), binding));
+                 HP_ASSIGN_OR_RETURN(std::vector<StoredValue> rows,
+                                     ReadPropertyValues(*connection, query));
+                 response->set_next_page_token(CutPage(rows, query, binding));
+                 for (StoredValue& row : rows)
+                   Fill(std::move(row), *response->add_property_values());
+                 return absl::OkStatus();
+               });
 }
 
 }  // namespace homeport::registry

@@ -19,6 +19,12 @@ class HistoryService final : public history::v1::HistoryService::Service {
   grpc::Status AggregateTelemetry(grpc::ServerContext* context,
                                   const history::v1::AggregateTelemetryRequest* request,
                                   history::v1::AggregateTelemetryResponse* response) override;
+  grpc::Status ListPropertyValues(grpc::ServerContext* context,
+                                  const history::v1::ListPropertyValuesRequest* request,
+                                  history::v1::ListPropertyValuesResponse* response) override;
+  grpc::Status AggregateProperty(grpc::ServerContext* context,
+                                 const history::v1::AggregatePropertyRequest* request,
+                                 history::v1::AggregatePropertyResponse* response) override;
 
  private:
   const ApiParts parts_;

@@ -12,6 +12,7 @@
 #include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
 #include "services/registry/core/names.h"
+#include "services/registry/core/property_filter.h"
 #include "services/registry/store/secrets.h"
 
 namespace homeport::registry {
@@ -56,7 +57,18 @@ absl::Status CheckFields(const product::v1::Product& product) {
       !IsPlainText(product.display_name())) {
     return FieldInvalid("product.display_name: at most 256 bytes");
   }
+  const product::v1::HistorySettings& history = product.history();
+  if (static_cast<size_t>(history.properties_size()) > PropertyFilter::kNamesMax ||
+      !std::all_of(history.properties().begin(), history.properties().end(),
+                   PropertyFilter::IsName)) {
+    return FieldInvalid("product.history.properties: at most 256 names of 1-256 bytes");
+  }
   return absl::OkStatus();
+}
+
+std::vector<std::string> HistoryOf(const product::v1::Product& product) {
+  const auto& names = product.history().properties();
+  return {names.begin(), names.end()};
 }
 
 void Fill(const ProductRow& row, product::v1::Product& out) {
@@ -68,6 +80,9 @@ void Fill(const ProductRow& row, product::v1::Product& out) {
   out.set_is_hub(row.is_hub);
   out.mutable_shadow()->set_skip_unchanged(row.skip_unchanged);
   if (!row.topic_policy.empty()) out.mutable_topic_policy()->ParseFromString(row.topic_policy);
+  for (const std::string& name : row.history_properties) {
+    out.mutable_history()->add_properties(name);
+  }
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
   *out.mutable_update_time() = ToTimestamp(row.updated_ms);
   out.set_etag(std::to_string(row.version));
@@ -105,7 +120,8 @@ absl::Status ProductService::Create(const auth::Claims& claims,
                  .allow_unregistered = request.product().allow_unregistered(),
                  .skip_unchanged = request.product().shadow().skip_unchanged(),
                  .is_hub = request.product().is_hub(),
-                 .topic_policy = request.product().topic_policy().SerializeAsString()};
+                 .topic_policy = request.product().topic_policy().SerializeAsString(),
+                 .history_properties = HistoryOf(request.product())};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::CreateProduct(*connection, ActorOf(claims), row));
   Fill(row, response);
@@ -193,6 +209,7 @@ absl::Status ProductService::Update(const auth::Claims& claims,
                  .skip_unchanged = product.shadow().skip_unchanged(),
                  .is_hub = product.is_hub(),
                  .topic_policy = product.topic_policy().SerializeAsString(),
+                 .history_properties = HistoryOf(product),
                  .version = version};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(*connection, ActorOf(claims), row,

@@ -22,14 +22,6 @@ constexpr int kDifferencesMax = 200;
 
 std::string Text(std::string_view text) { return std::string(text); }
 
-// REQUIRES: a value that a property allows.
-void FillValue(const json::Value& value, Value& out) {
-  if (const bool* b = value.IfBool()) out.set_bool_value(*b);
-  if (const int64_t* i = value.IfInt64()) out.set_int_value(*i);
-  if (const double* d = value.IfDouble()) out.set_double_value(*d);
-  if (const std::string* s = value.IfString()) out.set_string_value(*s);
-}
-
 // The enums have the same order, behind UNSPECIFIED.
 product::v1::Format ToProto(model::Format format) {
   return static_cast<product::v1::Format>(static_cast<int>(format) + 1);
@@ -141,6 +133,13 @@ void FillState(const model::Property& property, TypedSection& reported, TypedSec
 }
 
 }  // namespace
+
+void FillValue(const json::Value& value, Value& out) {
+  if (const bool* b = value.IfBool()) out.set_bool_value(*b);
+  if (const int64_t* i = value.IfInt64()) out.set_int_value(*i);
+  if (const double* d = value.IfDouble()) out.set_double_value(*d);
+  if (const std::string* s = value.IfString()) out.set_string_value(*s);
+}
 
 void FillModel(const model::Model& model, const model::Titles& titles,
                product::v1::TypedModel& out) {

@@ -107,6 +107,13 @@ void Refuse(const ApplyContext& context, Refusal reason, std::string_view detail
                {{"device", context.device.id}, {"reason", ToText(reason)}, {"detail", detail}});
 }
 
+int64_t BelievedTime(const ApplyContext& context, std::optional<int64_t> said_ms) {
+  constexpr int64_t kDayMs = 86'400'000;
+  const int64_t received_ms = context.message.received_ms();
+  const int64_t said = said_ms.value_or(received_ms);
+  return said > received_ms - kDayMs && said < received_ms + kDayMs ? said : received_ms;
+}
+
 const Product* ProductOf(const ApplyContext& context) {
   return context.device.product.empty() ? nullptr : context.products.Find(context.device.product);
 }

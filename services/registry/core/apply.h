@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "homeport/internal/v1/envelope.pb.h"
@@ -24,6 +25,8 @@ struct ConsumerLimits {
   int64_t presence_grace_ms = 2000;     // a connection that broke off is awaited for so long
   size_t children_max = 1000;           // of one hub
   uint32_t partitions = 64;             // of the deployment
+  size_t history_values_max = 256;      // kept of one message
+  size_t history_value_bytes_max = 4096;
 };
 
 // One uplink message and all it may touch.
@@ -83,6 +86,9 @@ void TellChild(const ApplyContext& context, std::string_view child);
 
 // Counts and logs a refusal. `detail` says what was wrong, never what was sent.
 void Refuse(const ApplyContext& context, Refusal reason, std::string_view detail);
+
+// When the device says it was (Unix ms): its clock is believed within a day of ours.
+[[nodiscard]] int64_t BelievedTime(const ApplyContext& context, std::optional<int64_t> said_ms);
 
 // The product of the device; null: none, or unknown.
 [[nodiscard]] const Product* ProductOf(const ApplyContext& context);

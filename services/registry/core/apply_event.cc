@@ -134,14 +134,6 @@ void StoreEvent(const ApplyContext& context, std::string name, const json::Objec
   TellWatchers(context, std::move(change));
 }
 
-// A device's clock is believed within a day of ours.
-int64_t EventTime(const ApplyContext& context, const json::Object& root) {
-  constexpr int64_t kDayMs = 86'400'000;
-  const int64_t received_ms = context.message.received_ms();
-  const int64_t ts = root.FindInt64("ts").value_or(received_ms);
-  return ts > received_ms - kDayMs && ts < received_ms + kDayMs ? ts : received_ms;
-}
-
 // Null where the model has it not; `code` then says why.
 const model::Event* FindEvent(const model::Model& model, const EventName& name, model::Code& code) {
   const bool by_number = name.id.siid.has_value();
@@ -183,7 +175,7 @@ void ApplyEvent(const ApplyContext& context) {
   StoreEvent(
       context, event != nullptr ? std::string(event->path) : name->path,
       event != nullptr ? NamedArguments(*model, *event, *arguments) : FreeArguments(*arguments),
-      *root, EventTime(context, *root));
+      *root, BelievedTime(context, root->FindInt64("ts")));
 }
 
 void ApplyTelemetry(const ApplyContext& context) {

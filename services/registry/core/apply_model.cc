@@ -7,6 +7,7 @@
 #include "libs/shadow/apply.h"
 #include "libs/shadow/request.h"
 #include "services/registry/core/apply.h"
+#include "services/registry/core/property_history.h"
 #include "services/registry/core/publish.h"
 
 // Which version of its product's model a device runs, and what becomes of its classic shadow when
@@ -100,8 +101,13 @@ class ShadowMigration {
     // Values that move to longer paths may not push a full shadow over its limit.
     shadow::Limits limits = context_.limits.shadow;
     limits.bytes_max += request.state_bytes;
+    PropertyHistory history(context_);
+    static const json::Object kNothing;
+    const json::Value* reported = request.reported();
+    history.Expect(reported == nullptr ? &kNothing : reported->IfObject());
     const shadow::UpdateResult result = shadow::ApplyUpdate(
         document_, request, seconds, limits, {.want_previous = has_sessions, .want_changes = true});
+    history.Note(result.changed_reported, context_.message.received_ms());
     context_.device.classic.dirty = true;
     ++context_.effects.tally.versions;
     if (has_sessions) Publish(result, {seconds, std::nullopt});

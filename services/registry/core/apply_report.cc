@@ -7,6 +7,7 @@
 #include "libs/shadow/apply.h"
 #include "services/registry/core/apply.h"
 #include "services/registry/core/payload.h"
+#include "services/registry/core/property_history.h"
 #include "services/registry/core/publish.h"
 #include "services/registry/core/report.h"
 #include "services/registry/core/shadow_loop.h"
@@ -47,7 +48,7 @@ void PublishReport(const ApplyContext& context, const shadow::UpdateResult& resu
         context, ShadowTopic(context.device.id, "", "update/delta"),
         shadow::UpdateDelta(document, {context.message.received_ms() / 1000, std::nullopt}));
   }
-  if (result.changed_reported.empty()) return;
+  if (result.changed_reported.empty() || !IsWatched(context)) return;
   internal::v1::DeviceChange change;
   change.set_kind(internal::v1::DeviceChange::KIND_CHANGE);
   change.set_time_ms(context.message.received_ms());
@@ -58,7 +59,9 @@ void PublishReport(const ApplyContext& context, const shadow::UpdateResult& resu
 void ApplyPatch(const ApplyContext& context, const Report& report) {
   ShadowState& classic = context.device.classic;
   shadow::ApplyOptions options;
-  options.want_changes = IsWatched(context);
+  PropertyHistory history(context);
+  history.Expect(&report.patch);
+  options.want_changes = history.wanted() || IsWatched(context);
   if (const Product* product = ProductOf(context)) options.skip_noop = product->skip_unchanged;
   const shadow::UpdateResult result =
       shadow::ApplyReported(classic.document, report.patch, context.message.received_ms() / 1000,
@@ -68,6 +71,7 @@ void ApplyPatch(const ApplyContext& context, const Report& report) {
     return Answer(context, report.id, model::Code::kWrongValue, result.rejected->message, {});
   }
   if (const auto number = report.number()) classic.last_report_id = *number;
+  history.Note(result.changed_reported, BelievedTime(context, report.ts));
   // What a device reports is always believed; those who fight with it are refused.
   NoteWrite(context, classic, nullptr, &report.patch);
   if (result.noop) {

@@ -8,6 +8,7 @@
 #include "libs/shadow/delta.h"
 #include "libs/shadow/request.h"
 #include "services/registry/core/apply.h"
+#include "services/registry/core/property_history.h"
 #include "services/registry/core/publish.h"
 #include "services/registry/core/shadow_json.h"
 #include "services/registry/core/shadow_loop.h"
@@ -69,7 +70,7 @@ void AnswerWithDocument(const ApplyContext& context, const shadow::Document& doc
 }
 
 void TellReportedChange(const ApplyContext& context, const json::Object& changed) {
-  if (!context.message.detail().empty() || changed.empty()) return;
+  if (!context.message.detail().empty() || changed.empty() || !IsWatched(context)) return;
   internal::v1::DeviceChange change;
   change.set_kind(internal::v1::DeviceChange::KIND_CHANGE);
   change.set_time_ms(context.message.received_ms());
@@ -114,8 +115,18 @@ bool SkipsUnchanged(const ApplyContext& context) {
   return product != nullptr && product->skip_unchanged;
 }
 
+// What the request does to `reported` of the classic shadow.
+void ExpectReported(const ApplyContext& context, const shadow::UpdateRequest& request,
+                    PropertyHistory& history) {
+  static const json::Object kNothing;
+  const json::Value* reported = request.reported();
+  const bool untouched =
+      !context.message.detail().empty() || (reported == nullptr && !request.state.is_null());
+  history.Expect(untouched ? &kNothing : SectionOf(reported));
+}
+
 shadow::UpdateResult Apply(const ApplyContext& context, const shadow::UpdateRequest& request,
-                           ShadowState& shadow) {
+                           ShadowState& shadow, PropertyHistory& history) {
   if (IsFought(context, shadow, SectionOf(request.desired()), SectionOf(request.reported()))) {
     shadow::UpdateResult result;
     result.rejected = shadow::TooManyRequests();
@@ -124,9 +135,13 @@ shadow::UpdateResult Apply(const ApplyContext& context, const shadow::UpdateRequ
   shadow::ApplyOptions options;
   options.skip_noop = SkipsUnchanged(context);
   options.want_previous = HasSessions(context.device);
-  options.want_changes = IsWatched(context);
-  return shadow::ApplyUpdate(shadow.document, request, Seconds(context), context.limits.shadow,
-                             options);
+  options.want_changes =
+      IsWatched(context) || (history.wanted() && context.message.detail().empty());
+  ExpectReported(context, request, history);
+  const shadow::UpdateResult result = shadow::ApplyUpdate(
+      shadow.document, request, Seconds(context), context.limits.shadow, options);
+  if (result.accepted()) history.Note(result.changed_reported, context.message.received_ms());
+  return result;
 }
 
 // To who listens: the sender, or for a child's shadow the hub.
@@ -179,7 +194,8 @@ void ApplyShadowUpdate(const ApplyContext& context) {
     return Reject(context, "update", *parsed.rejected, parsed.request.client_token);
   }
   ShadowState& shadow = Shadow(context);
-  const shadow::UpdateResult result = Apply(context, parsed.request, shadow);
+  PropertyHistory history(context);
+  const shadow::UpdateResult result = Apply(context, parsed.request, shadow, history);
   if (!result.accepted()) {
     return Reject(context, "update", *result.rejected, parsed.request.client_token);
   }
@@ -207,8 +223,11 @@ void ApplyShadowDelete(const ApplyContext& context) {
   for (const json::Member& member : shadow.document.reported.state) {
     removed.Append(member.key, nullptr);
   }
+  PropertyHistory history(context);
+  if (context.message.detail().empty()) history.Expect(nullptr);
   const shadow::DeleteResult result = shadow::ApplyDelete(shadow.document);
   if (!result.found) return Reject(context, "delete", Missing(context), parsed.client_token);
+  history.Note({}, context.message.received_ms());
   MarkDirty(context, shadow);
   Accept(context, "delete",
          shadow::DeleteAccepted(result.version, {Seconds(context), parsed.client_token}));

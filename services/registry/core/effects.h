@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -29,6 +30,16 @@ struct EventRow {
   int64_t event_ms = 0;
 };
 
+// A reported value that is not the one before it.
+struct PropertyRow {
+  std::string_view device;
+  std::string name;              // "<service>.<property>"
+  std::string value;             // JSON; null: the property was removed
+  std::optional<double> number;  // of numbers and booleans
+  int64_t received_ms = 0;
+  int64_t reported_ms = 0;
+};
+
 // What the SDK on a device says of itself.
 struct InventoryRow {
   std::string_view device;
@@ -46,6 +57,8 @@ struct Effects {
   std::vector<DeviceState*> changed;  // each once
   std::vector<TelemetryRow> telemetry;
   std::vector<EventRow> events;
+  std::vector<PropertyRow> properties;
+  size_t property_bytes = 0;  // of their names and values
   std::vector<InventoryRow> inventories;
   std::vector<ProvisionRow> provisions;  // to be carried out once the transaction is committed
   // Of events stored earlier, "<device> <name> <key>": those of the devices that may repeat one.

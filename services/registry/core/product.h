@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libs/model/model.h"
+#include "services/registry/core/property_filter.h"
 
 namespace homeport::registry {
 
@@ -25,6 +26,7 @@ struct Product {
   bool allow_unregistered = false;
   bool skip_unchanged = false;  // an update that changes nothing makes no version and no delta
   bool is_hub = false;          // its devices may have children
+  PropertyFilter history;       // whose reported values are kept
   int64_t version = 0;
 
   // Null where there is no such version.

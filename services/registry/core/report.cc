@@ -170,6 +170,7 @@ Report ReadReport(json::Value document, const model::Model* model, int depth_max
   if (array->size() > kReportParamsMax) return Malformed("too many params", std::move(echoed));
   Report report;
   report.id = std::move(echoed);
+  report.ts = root->FindInt64("ts");
   Reader reader(model, depth_max, report);
   for (json::Value& element : *array) reader.Read(element);
   return report;

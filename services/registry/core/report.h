@@ -28,6 +28,7 @@ struct Report {
   std::string_view complaint;  // what is wrong with a malformed one
   json::Object patch;          // for shadow::ApplyReported; empty when no parameter was good
   std::vector<RefusedParam> refused;
+  std::optional<int64_t> ts;                            // when, by the device's clock; Unix ms
   json::Value id;                                       // echoed; null where there is none
   [[nodiscard]] std::optional<int64_t> number() const;  // the id, where it counts: an integer >= 0
 };

@@ -40,6 +40,10 @@ std::string_view ToText(Refusal refusal) {
       return "children_max";
     case Refusal::kTopologyRefused:
       return "topology_refused";
+    case Refusal::kHistoryValues:
+      return "history_values_max";
+    case Refusal::kHistoryValueBytes:
+      return "history_value_bytes_max";
   }
   return "unknown";
 }

@@ -27,8 +27,10 @@ enum class Refusal : uint8_t {
   kNotChild,
   kTooManyChildren,
   kTopologyRefused,
+  kHistoryValues,
+  kHistoryValueBytes,
 };
-inline constexpr size_t kRefusals = 18;
+inline constexpr size_t kRefusals = 20;
 [[nodiscard]] std::string_view ToText(Refusal refusal);
 
 inline constexpr size_t kMessageKinds = 21;  // UplinkMessage::Kind, 0 = unknown
@@ -39,6 +41,7 @@ struct Tally {
   std::array<uint64_t, kRefusals> refusals{};
   uint64_t versions = 0;           // shadow versions made
   uint64_t unchanged = 0;          // updates that changed nothing and made no version
+  uint64_t coalesced = 0;          // reported values kept as history that were the same as before
   uint64_t shadow_loops = 0;       // fights over a leaf that have used up their rounds
   uint64_t migrations = 0;         // shadows brought to another version of their model
   uint64_t values_lost = 0;        // values that did not fit there

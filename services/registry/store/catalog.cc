@@ -5,6 +5,7 @@
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/model/parse.h"
+#include "services/registry/store/json_map.h"
 
 namespace homeport::registry {
 namespace {
@@ -18,7 +19,7 @@ using postgres::Statement;
 constexpr Statement kChanged{
     "catalog_changed",
     "SELECT p.id, tenant, model_version, allow_unregistered, p.version, shadow_skip_unchanged,"
-    " is_hub "
+    " is_hub, array_to_json(history_properties)::text "
     "FROM unnest($1::text[], $2::int8[]) AS u (id, version) JOIN product p ON p.id = u.id "
     "WHERE p.version <> u.version"};
 constexpr Statement kModels{"catalog_models",
@@ -39,6 +40,7 @@ std::shared_ptr<Product> ReadProduct(const Result& rows, size_t row) {
   product->version = rows.Int8(row, 4);
   product->skip_unchanged = rows.Bool(row, 5);
   product->is_hub = rows.Bool(row, 6);
+  product->history = PropertyFilter(ReadStringList(rows.Text(row, 7)));
   return product;
 }
 

@@ -59,6 +59,7 @@ constexpr Statement kRemove[] = {
     {"device_remove_check", "DELETE FROM presence_check WHERE device = $1::text"},
     {"device_remove_telemetry", "DELETE FROM telemetry WHERE device = $1::text"},
     {"device_remove_events", "DELETE FROM event WHERE device = $1::text"},
+    {"device_remove_properties", "DELETE FROM property_sample WHERE device = $1::text"},
     {"device_bury_shadows",
      "UPDATE shadow SET deleted = true, version = version + 1, state = '', metadata = '',"
      " last_report_id = -1 WHERE device = $1::text AND NOT deleted"},

@@ -6,6 +6,7 @@
 
 #include "libs/base/status.h"
 #include "libs/shadow/document.h"
+#include "services/registry/store/history_writer.h"
 #include "services/registry/store/tenant_table.h"
 #include "services/registry/store/topology_store.h"
 
@@ -66,20 +67,6 @@ constexpr Statement kDeleteWatches{
     "delete_watches",
     "DELETE FROM watch w USING unnest($1::text[], $2::text[]) AS u (device, pod) "
     "WHERE w.device = u.device AND w.pod = u.pod"};
-constexpr Statement kInsertTelemetry{
-    "insert_telemetry",
-    "INSERT INTO telemetry (device, received_at, channel, payload) "
-    "SELECT device, to_timestamp(received_ms / 1000.0), channel, payload "
-    "FROM unnest($1::text[], $2::int8[], $3::text[], $4::bytea[])"
-    " AS u (device, received_ms, channel, payload)"};
-constexpr Statement kInsertEvents{
-    "insert_events",
-    "INSERT INTO event (device, received_at, event_at, name, arguments, key) "
-    "SELECT device, to_timestamp(received_ms / 1000.0), to_timestamp(event_ms / 1000.0), name,"
-    " arguments, key"
-    " FROM unnest($1::text[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::text[])"
-    " AS u (device, received_ms, event_ms, name, arguments, key)"};
-
 // The rows of one UNNEST upsert and delete.
 class ShadowRows {
  public:
@@ -265,48 +252,6 @@ absl::Status WriteWatches(postgres::Transaction& transaction, const Effects& eff
       .status();
 }
 
-absl::Status WriteTelemetry(postgres::Transaction& transaction, const Effects& effects) {
-  if (effects.telemetry.empty()) return absl::OkStatus();
-  Array devices = Array::OfText(), times = Array::OfInt8();
-  Array channels = Array::OfText(), payloads = Array::OfBytes();
-  for (const TelemetryRow& row : effects.telemetry) {
-    devices.Add(row.device);
-    times.AddInt8(row.received_ms);
-    channels.Add(row.channel);
-    payloads.Add(row.payload);
-  }
-  return transaction
-      .Execute(kInsertTelemetry, Params()
-                                     .Add(std::move(devices))
-                                     .Add(std::move(times))
-                                     .Add(std::move(channels))
-                                     .Add(std::move(payloads)))
-      .status();
-}
-
-absl::Status WriteEvents(postgres::Transaction& transaction, const Effects& effects) {
-  if (effects.events.empty()) return absl::OkStatus();
-  Array devices = Array::OfText(), received = Array::OfInt8(), times = Array::OfInt8();
-  Array names = Array::OfText(), arguments = Array::OfText(), keys = Array::OfText();
-  for (const EventRow& row : effects.events) {
-    keys.Add(row.key);
-    devices.Add(row.device);
-    received.AddInt8(row.received_ms);
-    times.AddInt8(row.event_ms);
-    names.Add(row.name);
-    arguments.Add(row.arguments);
-  }
-  return transaction
-      .Execute(kInsertEvents, Params()
-                                  .Add(std::move(devices))
-                                  .Add(std::move(received))
-                                  .Add(std::move(times))
-                                  .Add(std::move(names))
-                                  .Add(std::move(arguments))
-                                  .Add(std::move(keys)))
-      .status();
-}
-
 // Only what changes: a device says the same at every connection.
 absl::Status WriteInventories(postgres::Transaction& transaction, const Effects& effects) {
   if (effects.inventories.empty()) return absl::OkStatus();
@@ -331,8 +276,7 @@ absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& eff
   HP_RETURN_IF_ERROR(WriteWatches(transaction, effects));
   HP_RETURN_IF_ERROR(WriteTopology(transaction, effects));
   HP_RETURN_IF_ERROR(WriteShadows(transaction, effects));
-  HP_RETURN_IF_ERROR(WriteTelemetry(transaction, effects));
-  return WriteEvents(transaction, effects);
+  return WriteHistory(transaction, effects);
 }
 
 }  // namespace homeport::registry

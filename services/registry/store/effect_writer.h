@@ -6,7 +6,7 @@
 
 namespace homeport::registry {
 
-// Writes what is dirty in `effects`, and its telemetry and events: one statement per table.
+// Writes what is dirty in `effects`, and its history: one statement per table.
 [[nodiscard]] absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& effects);
 
 }  // namespace homeport::registry

@@ -27,6 +27,10 @@ using postgres::Statement;
       "event_at") ", name, arguments FROM event" HP_RANGE \
                   " AND ($2::text = '' OR name = $2::text)"
 
+#define HP_VALUES                                \
+  "SELECT " HP_MS("received_at") ", id, " HP_MS( \
+      "reported_at") ", value FROM property_sample" HP_RANGE " AND name = $2::text"
+
 constexpr Statement kTelemetryUp{
     "history_telemetry_up", HP_TELEMETRY HP_AFTER(">") " ORDER BY received_at, id LIMIT $7::int8"};
 constexpr Statement kTelemetryDown{
@@ -38,35 +42,46 @@ constexpr Statement kEventsDown{
     "history_events_down",
     HP_EVENTS HP_AFTER("<") " ORDER BY received_at DESC, id DESC LIMIT $7::int8"};
 
+constexpr Statement kValuesUp{"history_values_up",
+                              HP_VALUES HP_AFTER(">") " ORDER BY received_at, id LIMIT $7::int8"};
+constexpr Statement kValuesDown{
+    "history_values_down",
+    HP_VALUES HP_AFTER("<") " ORDER BY received_at DESC, id DESC LIMIT $7::int8"};
+
 // A payload as a number; of other payloads nothing is cast. The escape format leaves ASCII as it
 // is.
 #define HP_NUMBER                                                       \
   "CASE WHEN octet_length(payload) <= 32 AND encode(payload, 'escape')" \
   " ~ '^-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,2})?$'"                   \
   " THEN encode(payload, 'escape')::float8 END"
-#define HP_CHANNEL                                                \
-  "FROM telemetry WHERE device = $1::text AND channel = $2::text" \
-  " AND received_at >= to_timestamp($7::int8 / 1000.0) "
 
-// The last sample before the first window gives the first increase; its own window is negative.
-constexpr Statement kWindows{
-    "history_windows",
-    "WITH sample AS ("
-    " (SELECT received_at, id, num FROM (SELECT received_at, id, " HP_NUMBER " AS num " HP_CHANNEL
-    "   AND received_at < to_timestamp($3::int8 / 1000.0)"
-    "   AND received_at >= to_timestamp(($3::int8 - $6::int8) / 1000.0)) AS before"
-    "  WHERE num IS NOT NULL ORDER BY received_at DESC, id DESC LIMIT 1)"
-    " UNION ALL"
-    " SELECT received_at, id, num FROM (SELECT received_at, id, " HP_NUMBER " AS num " HP_CHANNEL
-    "   AND received_at >= to_timestamp($3::int8 / 1000.0)"
-    "   AND received_at < to_timestamp($4::int8 / 1000.0)) AS within WHERE num IS NOT NULL),"
-    " step AS (SELECT floor((" HP_MS("received_at") " - $3::int8)::float8 / $5::int8)::int8 AS w,"
-    "  received_at, id, num, lag(num) OVER (ORDER BY received_at, id) AS prev FROM sample) "
-    "SELECT $3::int8 + w * $5::int8, count(*), min(num), max(num), avg(num),"
-    " (min(ARRAY[extract(epoch FROM received_at)::float8, id::float8, num]))[3],"
-    " (max(ARRAY[extract(epoch FROM received_at)::float8, id::float8, num]))[3],"
-    " coalesce(sum(CASE WHEN prev IS NULL THEN 0 WHEN num >= prev THEN num - prev ELSE num END), 0) "
-    "FROM step WHERE w >= 0 GROUP BY w ORDER BY w"};
+// Samples of one series with their numbers (num), from `since` on. The last one before the first
+// window gives the first increase; its own window is negative.
+#define HP_SERIES(num, table, name)                                                          \
+  "(SELECT received_at, id, " num " AS num FROM " table " WHERE device = $1::text AND " name \
+  " = $2::text AND received_at >= to_timestamp($7::int8 / 1000.0) "
+#define HP_WINDOWS(series) \
+  "WITH sample AS ("                                                                               \
+  " (SELECT * FROM " series                                                                        \
+  "   AND received_at < to_timestamp($3::int8 / 1000.0)"                                           \
+  "   AND received_at >= to_timestamp(($3::int8 - $6::int8) / 1000.0)) AS before"                  \
+  "  WHERE num IS NOT NULL ORDER BY received_at DESC, id DESC LIMIT 1)"                            \
+  " UNION ALL"                                                                                     \
+  " SELECT * FROM " series                                                                         \
+  "   AND received_at >= to_timestamp($3::int8 / 1000.0)"                                          \
+  "   AND received_at < to_timestamp($4::int8 / 1000.0)) AS within WHERE num IS NOT NULL),"        \
+  " step AS (SELECT floor((" HP_MS("received_at") " - $3::int8)::float8 / $5::int8)::int8 AS w,"   \
+  "  received_at, id, num, lag(num) OVER (ORDER BY received_at, id) AS prev FROM sample) "         \
+  "SELECT $3::int8 + w * $5::int8, count(*), min(num), max(num), avg(num),"                        \
+  " (min(ARRAY[extract(epoch FROM received_at)::float8, id::float8, num]))[3],"                    \
+  " (max(ARRAY[extract(epoch FROM received_at)::float8, id::float8, num]))[3],"                    \
+  " coalesce(sum(CASE WHEN prev IS NULL THEN 0 WHEN num >= prev THEN num - prev ELSE num END), 0) " \
+  "FROM step WHERE w >= 0 GROUP BY w ORDER BY w"
+
+constexpr Statement kTelemetryWindows{"history_windows",
+                                      HP_WINDOWS(HP_SERIES(HP_NUMBER, "telemetry", "channel"))};
+constexpr Statement kPropertyWindows{"history_property_windows",
+                                     HP_WINDOWS(HP_SERIES("number", "property_sample", "name"))};
 
 #undef HP_MS
 #undef HP_RANGE
@@ -74,7 +89,9 @@ constexpr Statement kWindows{
 #undef HP_TELEMETRY
 #undef HP_EVENTS
 #undef HP_NUMBER
-#undef HP_CHANNEL
+#undef HP_VALUES
+#undef HP_SERIES
+#undef HP_WINDOWS
 
 Params ParamsOf(const HistoryQuery& query) {
   Params params;
@@ -86,6 +103,31 @@ Params ParamsOf(const HistoryQuery& query) {
 // PostgreSQL prints a float8 so that it reads back as the same.
 double Float8(const Result& rows, size_t row, int column) {
   return std::strtod(std::string(rows.Text(row, column)).c_str(), nullptr);
+}
+
+absl::StatusOr<std::vector<WindowRow>> ReadWindows(postgres::Connection& connection,
+                                                   const Statement& statement,
+                                                   const WindowQuery& query) {
+  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(statement, Params()
+                                                                           .Text(query.device)
+                                                                           .Text(query.name)
+                                                                           .Int8(query.from_ms)
+                                                                           .Int8(query.until_ms)
+                                                                           .Int8(query.window_ms)
+                                                                           .Int8(query.back_ms)
+                                                                           .Int8(query.since_ms)));
+  std::vector<WindowRow> windows;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    windows.push_back({.start_ms = rows.Int8(i, 0),
+                       .count = rows.Int8(i, 1),
+                       .min = Float8(rows, i, 2),
+                       .max = Float8(rows, i, 3),
+                       .avg = Float8(rows, i, 4),
+                       .first = Float8(rows, i, 5),
+                       .last = Float8(rows, i, 6),
+                       .increase = Float8(rows, i, 7)});
+  }
+  return windows;
 }
 
 }  // namespace
@@ -125,28 +167,28 @@ absl::StatusOr<std::vector<StoredEvent>> ReadEvents(postgres::Connection& connec
   return stored;
 }
 
-absl::StatusOr<std::vector<WindowRow>> ReadWindows(postgres::Connection& connection,
-                                                   const WindowQuery& query) {
-  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kWindows, Params()
-                                                                          .Text(query.device)
-                                                                          .Text(query.channel)
-                                                                          .Int8(query.from_ms)
-                                                                          .Int8(query.until_ms)
-                                                                          .Int8(query.window_ms)
-                                                                          .Int8(query.back_ms)
-                                                                          .Int8(query.since_ms)));
-  std::vector<WindowRow> windows;
+absl::StatusOr<std::vector<StoredValue>> ReadPropertyValues(postgres::Connection& connection,
+                                                            const HistoryQuery& query) {
+  HP_ASSIGN_OR_RETURN(
+      const Result rows,
+      connection.Execute(query.newest_first ? kValuesDown : kValuesUp, ParamsOf(query)));
+  std::vector<StoredValue> stored;
   for (size_t i = 0; i < rows.size(); ++i) {
-    windows.push_back({.start_ms = rows.Int8(i, 0),
-                       .count = rows.Int8(i, 1),
-                       .min = Float8(rows, i, 2),
-                       .max = Float8(rows, i, 3),
-                       .avg = Float8(rows, i, 4),
-                       .first = Float8(rows, i, 5),
-                       .last = Float8(rows, i, 6),
-                       .increase = Float8(rows, i, 7)});
+    stored.push_back({.place = {rows.Int8(i, 0), rows.Int8(i, 1)},
+                      .reported_ms = rows.Int8(i, 2),
+                      .value = std::string(rows.Text(i, 3))});
   }
-  return windows;
+  return stored;
+}
+
+absl::StatusOr<std::vector<WindowRow>> ReadTelemetryWindows(postgres::Connection& connection,
+                                                            const WindowQuery& query) {
+  return ReadWindows(connection, kTelemetryWindows, query);
+}
+
+absl::StatusOr<std::vector<WindowRow>> ReadPropertyWindows(postgres::Connection& connection,
+                                                           const WindowQuery& query) {
+  return ReadWindows(connection, kPropertyWindows, query);
 }
 
 }  // namespace homeport::registry

@@ -9,7 +9,7 @@
 
 namespace homeport::registry {
 
-// Reads of the tables telemetry and event, each of one device. Times are Unix ms.
+// Reads of the tables of history, each of one device. Times are Unix ms.
 
 // A place in the order of (received, id).
 struct HistoryPlace {
@@ -47,9 +47,18 @@ struct StoredEvent {
 [[nodiscard]] absl::StatusOr<std::vector<StoredEvent>> ReadEvents(postgres::Connection& connection,
                                                                   const HistoryQuery& query);
 
+struct StoredValue {
+  HistoryPlace place;
+  int64_t reported_ms = 0;
+  std::string value;  // JSON; null: the property was removed
+};
+// REQUIRES: query.name is that of a property.
+[[nodiscard]] absl::StatusOr<std::vector<StoredValue>> ReadPropertyValues(
+    postgres::Connection& connection, const HistoryQuery& query);
+
 struct WindowQuery {
   std::string device;
-  std::string channel;
+  std::string name;     // of the channel or property
   int64_t from_ms = 0;  // a window begins here
   int64_t until_ms = 0;
   int64_t window_ms = 0;
@@ -62,7 +71,9 @@ struct WindowRow {
   double min = 0, max = 0, avg = 0, first = 0, last = 0, increase = 0;
 };
 // Those with samples, in order.
-[[nodiscard]] absl::StatusOr<std::vector<WindowRow>> ReadWindows(postgres::Connection& connection,
-                                                                 const WindowQuery& query);
+[[nodiscard]] absl::StatusOr<std::vector<WindowRow>> ReadTelemetryWindows(
+    postgres::Connection& connection, const WindowQuery& query);
+[[nodiscard]] absl::StatusOr<std::vector<WindowRow>> ReadPropertyWindows(
+    postgres::Connection& connection, const WindowQuery& query);
 
 }  // namespace homeport::registry

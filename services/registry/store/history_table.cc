@@ -50,7 +50,7 @@ struct DefaultStatements {
   Statement count;
   Statement purge;
 };
-constexpr std::array<DefaultStatements, 2> kDefaults = {
+constexpr std::array<DefaultStatements, 3> kDefaults = {
     DefaultStatements{"telemetry",
                       {"telemetry_default_count",
                        "SELECT count(*) FROM (SELECT FROM telemetry_default LIMIT $1::int8) AS r"},
@@ -62,7 +62,14 @@ constexpr std::array<DefaultStatements, 2> kDefaults = {
         {"event_default_count",
          "SELECT count(*) FROM (SELECT FROM event_default LIMIT $1::int8) AS r"},
         {"event_default_purge",
-         "DELETE FROM event_default WHERE received_at < to_timestamp($1::int8 * 86400)"}}};
+         "DELETE FROM event_default WHERE received_at < to_timestamp($1::int8 * 86400)"}},
+    DefaultStatements{
+        "property_sample",
+        {"property_sample_default_count",
+         "SELECT count(*) FROM (SELECT FROM property_sample_default LIMIT $1::int8) AS r"},
+        {"property_sample_default_purge",
+         "DELETE FROM property_sample_default "
+         "WHERE received_at < to_timestamp($1::int8 * 86400)"}}};
 
 const DefaultStatements& DefaultOf(std::string_view table) {
   const auto found = std::find_if(kDefaults.begin(), kDefaults.end(),

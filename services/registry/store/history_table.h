@@ -10,9 +10,10 @@
 
 namespace homeport::registry {
 
-// The tables telemetry and event, as daily partitions. A day is counted from 1970-01-01, UTC; its
+// The tables of history, as daily partitions. A day is counted from 1970-01-01, UTC; its
 // partition is "<table>_<yyyymmdd>".
-inline constexpr std::array<std::string_view, 2> kHistoryTables = {"telemetry", "event"};
+inline constexpr std::array<std::string_view, 3> kHistoryTables = {"telemetry", "event",
+                                                                   "property_sample"};
 inline constexpr int64_t kDayMs = 86'400'000;
 
 [[nodiscard]] std::string HistoryDayName(std::string_view table, int64_t day);

@@ -4,6 +4,7 @@
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "services/registry/store/change_table.h"
+#include "services/registry/store/json_map.h"
 #include "services/registry/store/model_table.h"
 #include "services/registry/store/tenant_table.h"
 
@@ -19,15 +20,16 @@ using postgres::Statement;
   " WHERE v.product = id AND v.version = model_version), ''), fleet_key,"                 \
   " allow_unregistered, version, (extract(epoch FROM created_at) * 1000)::int8,"          \
   " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version," \
-  " topic_policy, is_hub"
+  " topic_policy, is_hub, array_to_json(history_properties)::text"
 
 constexpr Statement kTenant{"tenant_ensure",
                             "INSERT INTO tenant (id) VALUES ($1::text) ON CONFLICT DO NOTHING"};
 constexpr Statement kCreate{
     "product_create",
     "INSERT INTO product (id, tenant, display_name, fleet_key, allow_unregistered,"
-    " shadow_skip_unchanged, topic_policy, is_hub) "
-    "VALUES ($1::text, $2::text, $3::text, $4::bytea, $5::bool, $6::bool, $7::bytea, $8::bool) "
+    " shadow_skip_unchanged, topic_policy, is_hub, history_properties) "
+    "VALUES ($1::text, $2::text, $3::text, $4::bytea, $5::bool, $6::bool, $7::bytea, $8::bool,"
+    " $9::text[]) "
     "ON CONFLICT DO NOTHING RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kFind{"product_find",
                           "SELECT " HP_PRODUCT_COLUMNS " FROM product WHERE id = $1::text"};
@@ -36,7 +38,7 @@ constexpr Statement kList{
     "SELECT id, tenant, display_name, '', ''::bytea, allow_unregistered, version,"
     " (extract(epoch FROM created_at) * 1000)::int8,"
     " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version, "
-    "topic_policy, is_hub "
+    "topic_policy, is_hub, array_to_json(history_properties)::text "
     "FROM product WHERE tenant = $1::text AND id > $2::text ORDER BY id LIMIT $3::int8"};
 constexpr Statement kLock{"product_lock",
                           "SELECT " HP_PRODUCT_COLUMNS
@@ -45,7 +47,7 @@ constexpr Statement kUpdate{
     "product_update",
     "UPDATE product SET display_name = $2::text, allow_unregistered = $3::bool,"
     " shadow_skip_unchanged = $4::bool, model_version = $5::int8, topic_policy = $6::bytea,"
-    " is_hub = $7::bool,"
+    " is_hub = $7::bool, history_properties = $8::text[],"
     " version = version + 1, updated_at = now() WHERE id = $1::text RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kSetModel{
     "product_set_model",
@@ -65,9 +67,16 @@ ProductRow ReadRow(const Result& rows, size_t i) {
           .skip_unchanged = rows.Bool(i, 9),
           .is_hub = rows.Bool(i, 12),
           .topic_policy = rows.Bytes(i, 11),
+          .history_properties = ReadStringList(rows.Text(i, 13)),
           .version = rows.Int8(i, 6),
           .created_ms = rows.Int8(i, 7),
           .updated_ms = rows.Int8(i, 8)};
+}
+
+postgres::Array ToArray(const std::vector<std::string>& texts) {
+  postgres::Array array = postgres::Array::OfText();
+  for (const std::string& text : texts) array.Add(text);
+  return array;
 }
 
 absl::Status NotFound(std::string_view product) {
@@ -121,7 +130,8 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
                                                        .Bool(row.allow_unregistered)
                                                        .Bool(row.skip_unchanged)
                                                        .Bytes(row.topic_policy)
-                                                       .Bool(row.is_hub)));
+                                                       .Bool(row.is_hub)
+                                                       .Add(ToArray(row.history_properties))));
   if (rows.empty()) {
     return ErrorWithReason(absl::StatusCode::kAlreadyExists, "PRODUCT_EXISTS",
                            fmt::format("product {} exists", row.id));
@@ -180,7 +190,8 @@ absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection, const
                                                        .Bool(row.skip_unchanged)
                                                        .Int8(model_version)
                                                        .Bytes(row.topic_policy)
-                                                       .Bool(row.is_hub)));
+                                                       .Bool(row.is_hub)
+                                                       .Add(ToArray(row.history_properties))));
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateProduct", "products/" + row.id));
   HP_RETURN_IF_ERROR(NoteProduct(transaction, row.id));
   HP_RETURN_IF_ERROR(transaction.Commit());

@@ -25,6 +25,7 @@ struct ProductRow {
   bool skip_unchanged = false;  // shadow_skip_unchanged
   bool is_hub = false;
   std::string topic_policy;  // a serialised product.v1.TopicPolicy
+  std::vector<std::string> history_properties;
   int64_t version = 0;
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
@@ -50,10 +51,9 @@ struct ModelRules {
   int64_t versions_max = 64;  // of one product
 };
 
-// Replaces display_name, model, allow_unregistered, skip_unchanged, is_hub and topic_policy;
-// row.version 0 means any version. Another model becomes a new version, if the gate lets it pass
-// (model_table.h);
-// "" means no model. REQUIRES: the model can be parsed.
+// Replaces display_name, model, allow_unregistered, skip_unchanged, is_hub, topic_policy and
+// history_properties; row.version 0 means any version. Another model becomes a new version, if the
+// gate lets it pass (model_table.h); "" means no model. REQUIRES: the model can be parsed.
 [[nodiscard]] absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection,
                                                        const Actor& actor, const ProductRow& row,
                                                        const ModelRules& rules);

@@ -166,6 +166,7 @@ void Committer::Apply(const Batch& batch, const OwnedPartitions& owned, Run& run
   size_t message = 0;
   for (const Batch::Entry& entry : batch.entries()) {
     if (run.applied > 0 && run.downlink_bytes > parts_.downlink_bytes_max) return;
+    if (run.applied > 0 && run.effects.property_bytes > parts_.property_bytes_max) return;
     const auto [at, fresh] = run.partitions.try_emplace(entry.raw.partition);
     if (fresh) {
       const OwnedPartition& partition = owned.at(entry.raw.partition);

@@ -43,6 +43,7 @@ class Committer {
     uint32_t partitions = 0;               // of the deployment
     size_t devices_max = 0;                // in the cache
     size_t downlink_bytes_max = 4 << 20;   // of a transaction: entries beyond go into the next
+    size_t property_bytes_max = 8 << 20;   // of their history, the same
     ProvisionQueue* provisions = nullptr;  // borrowed; without one such requests are dropped
   };
   explicit Committer(const Parts& parts);

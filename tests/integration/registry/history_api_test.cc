@@ -173,6 +173,175 @@ TEST_CASE("windows over the numbers of a channel; a counter that begins anew cou
                                 &page)) == "FIELD_INVALID");
 }
 
+UplinkMessage BrightnessAt(int brightness, int64_t at_ms) {
+  UplinkMessage message = Brightness("lamp-1", brightness);
+  message.set_received_ms(at_ms);
+  return message;
+}
+
+// A lamp whose product keeps its brightness, and what it has reported.
+struct PastValues : Past {
+  PastValues() {
+    product::v1::UpdateProductRequest settings;
+    product::v1::GetProductRequest get;
+    get.set_name(fmt::format("tenants/-/products/{}", kProduct));
+    REQUIRE(
+        api.Call("operator", *api.products, &Products::GetProduct, get, settings.mutable_product())
+            .ok());
+    product::v1::Product product;
+    const auto update = [&] {
+      return ReasonFor(
+          api.Call("operator", *api.products, &Products::UpdateProduct, settings, &product));
+    };
+    auto& names = *settings.mutable_product()->mutable_history()->mutable_properties();
+    names.Add("light.");
+    CHECK(update() == "FIELD_INVALID");
+    names.Clear();
+    names.Add("light.*");
+    REQUIRE(update().empty());
+    REQUIRE(product.history().properties_size() == 1);
+    CHECK(product.history().properties(0) == "light.*");
+    // Pods hear of it within a second.
+    CHECK(Eventually([&] {
+      gateway.Append({BrightnessAt(1 + ++reports % 2, start_ms - kMinuteMs)});
+      return api.world.Becomes("SELECT version FROM shadow", std::to_string(reports)) &&
+             api.world.Sql("SELECT count(*) FROM property_sample") != "0";
+    }));
+    api.world.Run("DELETE FROM property_sample");
+  }
+  void Report(const std::vector<UplinkMessage>& messages, size_t rows) {
+    gateway.Append(messages);
+    REQUIRE(api.world.Becomes("SELECT count(*) FROM property_sample", std::to_string(rows)));
+  }
+  int reports = 0;
+};
+
+TEST_CASE("values of a property are listed by pages, either way and by time") {
+  PastValues past;
+  const int64_t at = past.start_ms;
+  UplinkMessage off = homeport::registry::testing::Report(
+      "lamp-1", R"({"params":[{"siid":2,"piid":1,"value":true}]})");
+  off.set_received_ms(at + 1);
+  past.Report({BrightnessAt(80, at), BrightnessAt(80, at), off, BrightnessAt(81, at + 1),
+               BrightnessAt(82, at + 2), BrightnessAt(83, at + 3)},
+              5);
+  history::v1::ListPropertyValuesRequest request;
+  request.set_parent(kName);
+  request.set_page_size(2);
+  history::v1::ListPropertyValuesResponse page;
+  const auto call = [&] {
+    return past.api.Call("user", *past.history, &History::ListPropertyValues, request, &page);
+  };
+  CHECK(ReasonFor(call()) == "FIELD_INVALID");
+  request.set_property("light.brightness");
+  const auto list = [&] {
+    std::vector<int64_t> values;
+    do {
+      REQUIRE(call().ok());
+      CHECK(page.property_values_size() <= 2);
+      for (const auto& value : page.property_values()) values.push_back(value.value().int_value());
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty());
+    return values;
+  };
+  CHECK(list() == std::vector<int64_t>{80, 81, 82, 83});
+  request.set_newest_first(true);
+  CHECK(list() == std::vector<int64_t>{83, 82, 81, 80});
+  request.set_page_size(1);  // the last one
+  REQUIRE(call().ok());
+  CHECK(page.property_values(0).receive_time().nanos() == (at + 3) % 1000 * 1'000'000);
+  request.set_page_size(2);
+  SetTime(*request.mutable_start_time(), at + 1);
+  SetTime(*request.mutable_end_time(), at + 3);
+  CHECK(list() == std::vector<int64_t>{82, 81});
+  request.set_property("light.on");
+  REQUIRE(call().ok());
+  REQUIRE(page.property_values_size() == 1);
+  CHECK(page.property_values(0).value().bool_value());
+  CHECK(ReasonFor(past.api.Call("user", *past.history, &History::ListPropertyValues, request, &page,
+                                "other")) == "DEVICE_NOT_FOUND");
+  // Its history goes with a device.
+  past.api.world.Run("UPDATE device SET deleted_at = now(), purge_at = now()");
+  CHECK(past.api.world.Becomes("SELECT count(*) FROM property_sample", "0"));
+}
+
+TEST_CASE("a value that was removed, and one that is no scalar") {
+  PastValues past;
+  past.api.world.Run(fmt::format(
+      "INSERT INTO property_sample (device, name, received_at, reported_at, value) VALUES"
+      " ('lamp-1', 'a', to_timestamp({0}), to_timestamp({0}), 'null'),"
+      " ('lamp-1', 'a', to_timestamp({0}), to_timestamp({0} - 7), '[1]'),"
+      " ('lamp-1', 'a', to_timestamp({0}), to_timestamp({0}), '18446744073709551615')",
+      past.start_ms / 1000));
+  history::v1::ListPropertyValuesRequest request;
+  request.set_parent(kName);
+  request.set_property("a");
+  history::v1::ListPropertyValuesResponse page;
+  REQUIRE(past.api.Call("user", *past.history, &History::ListPropertyValues, request, &page).ok());
+  REQUIRE(page.property_values_size() == 3);
+  CHECK(page.property_values(0).kind_case() == history::v1::PropertyValue::KIND_NOT_SET);
+  CHECK(page.property_values(1).value_json() == "[1]");
+  CHECK(page.property_values(1).report_time().seconds() == past.start_ms / 1000 - 7);
+  CHECK(page.property_values(2).value_json() == "18446744073709551615");
+}
+
+TEST_CASE("windows over the values of a property") {
+  PastValues past;
+  const int64_t at = past.start_ms;
+  const auto on = [&](bool value, int64_t at_ms) {
+    UplinkMessage message = homeport::registry::testing::Report(
+        "lamp-1", fmt::format(R"({{"params":[{{"siid":2,"piid":1,"value":{}}}]}})", value));
+    message.set_received_ms(at_ms);
+    return message;
+  };
+  past.Report({BrightnessAt(90, at - 5), on(true, at), BrightnessAt(95, at), on(false, at + 1),
+               BrightnessAt(99, at + 2), on(true, at + 3), BrightnessAt(2, at + 3 * kMinuteMs),
+               BrightnessAt(6, at + 3 * kMinuteMs + 1)},
+              8);
+  history::v1::AggregatePropertyRequest request;
+  request.set_parent(kName);
+  request.set_property("light.brightness");
+  SetTime(*request.mutable_start_time(), at);
+  SetTime(*request.mutable_end_time(), at + 5 * kMinuteMs);
+  request.mutable_window()->set_seconds(60);
+  request.set_page_size(2);
+  int pages = 0;
+  const auto list = [&] {
+    std::vector<history::v1::Window> windows;
+    pages = 0;
+    do {
+      history::v1::AggregatePropertyResponse page;
+      REQUIRE(
+          past.api.Call("user", *past.history, &History::AggregateProperty, request, &page).ok());
+      windows.insert(windows.end(), page.windows().begin(), page.windows().end());
+      request.set_page_token(page.next_page_token());
+      ++pages;
+    } while (!request.page_token().empty());
+    return windows;
+  };
+  const auto brightness = list();
+  CHECK(pages == 3);
+  REQUIRE(brightness.size() == 2);
+  CHECK(brightness[0].count() == 2);
+  CHECK(brightness[0].min() == 95);
+  CHECK(brightness[0].max() == 99);
+  CHECK(brightness[0].avg() == 97);
+  CHECK(brightness[0].first() == 95);
+  CHECK(brightness[0].last() == 99);
+  CHECK(brightness[0].increase() == 9);  // from the value before the window
+  CHECK(brightness[1].start_time().seconds() * 1000 == at + 3 * kMinuteMs);
+  CHECK(brightness[1].increase() == 6);  // a reset to 2, and 4 more
+  request.set_property("light.on");
+  const auto power = list();
+  REQUIRE(power.size() == 1);
+  CHECK(power[0].count() == 3);
+  CHECK(power[0].avg() == Approx(2.0 / 3));
+  request.clear_property();
+  history::v1::AggregatePropertyResponse page;
+  CHECK(ReasonFor(past.api.Call("user", *past.history, &History::AggregateProperty, request,
+                                &page)) == "FIELD_INVALID");
+}
+
 TEST_CASE("an operator attaches, lists, moves and detaches children") {
   Api api;
   api.world.Run(
