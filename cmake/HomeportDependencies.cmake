@@ -21,6 +21,7 @@ if(HOMEPORT_SERVICES)
   # Debian's Hiredis and libpqxx CMake files are absent or broken; pkg-config works.
   pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
   pkg_check_modules(PQXX REQUIRED IMPORTED_TARGET libpqxx)
+  pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)
 endif()
 if(HOMEPORT_TESTS)
   find_package(Catch2 2.13 REQUIRED)

@@ -9,6 +9,7 @@
 
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/postgres/copy_in.h"
 #include "libs/postgres/result_rows.h"
 #include "libs/postgres/sql_error.h"
 
@@ -165,6 +166,14 @@ absl::StatusOr<Result> Transaction::Execute(const Statement& statement, const Pa
     result = ExecutePrepared(impl_->work, statement, params);
   }));
   return Result(std::make_unique<Result::Rows>(std::move(result)));
+}
+
+absl::Status Transaction::Copy(const Statement& statement, CopyRows& rows) {
+  if (rows.empty()) return absl::OkStatus();
+  return connection_.impl_->Ask(statement.name, [&] {
+    if (!impl_) impl_ = std::make_unique<Impl>(connection_.impl_->connection);
+    CopyIn(impl_->work, statement, rows.Finish());
+  });
 }
 
 absl::Status Transaction::ExecuteScript(std::string_view sql) {

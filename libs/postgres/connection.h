@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/postgres/copy_rows.h"
 #include "libs/postgres/params.h"
 #include "libs/postgres/result.h"
 #include "libs/postgres/watchdog.h"
@@ -72,6 +73,8 @@ class Transaction {
 
   [[nodiscard]] absl::StatusOr<Result> Execute(const Statement& statement,
                                                const Params& params = {});
+  // Runs a `COPY … FROM STDIN (FORMAT binary)`; nothing for no rows. Finishes `rows`.
+  [[nodiscard]] absl::Status Copy(const Statement& statement, CopyRows& rows);
   [[nodiscard]] absl::Status ExecuteScript(std::string_view sql);
   // kUnavailable may mean committed, or still to be: a server that was frozen may carry the COMMIT
   // out after it was given up here. The caller must look, under a lock the transaction would hold,

@@ -1,6 +1,5 @@
 #include "libs/postgres/params.h"
 
-#include <bit>
 #include <utility>
 
 namespace homeport::postgres {
@@ -8,7 +7,6 @@ namespace {
 
 // Number of dimensions, null flag, element type, length, lower bound: five 32-bit integers.
 constexpr size_t kHeaderBytes = 20;
-constexpr size_t kNullsOffset = 4;
 constexpr size_t kLengthOffset = 12;
 
 void PutBig32(char* out, uint32_t value) {
@@ -43,14 +41,6 @@ void Array::AddInt8(int64_t value) {
 void Array::AddBool(bool value) {
   const char byte = value ? 1 : 0;
   Add({&byte, 1});
-}
-
-void Array::AddFloat8(double value) { AddInt8(std::bit_cast<int64_t>(value)); }
-
-void Array::AddNull() {
-  bytes_.append(4, '\xff');  // the length -1
-  PutBig32(bytes_.data() + kNullsOffset, 1);
-  ++count_;
 }
 
 std::string Array::Finish() && {

@@ -15,14 +15,11 @@ class Array {
   [[nodiscard]] static Array OfBytes() { return Array(17); }
   [[nodiscard]] static Array OfInt8() { return Array(20); }
   [[nodiscard]] static Array OfBool() { return Array(16); }
-  [[nodiscard]] static Array OfFloat8() { return Array(701); }
 
   // REQUIRES: the element type matches the one the array was made for.
   void Add(std::string_view text_or_bytes);
   void AddInt8(int64_t value);
   void AddBool(bool value);
-  void AddFloat8(double value);
-  void AddNull();
 
   [[nodiscard]] size_t size() const { return count_; }
   [[nodiscard]] bool empty() const { return count_ == 0; }
