@@ -1,13 +1,14 @@
 """Two registry pods under load. One of them is killed, paused past its lease and woken, cut from Redis
-and from PostgreSQL in turn; then every report, event and telemetry message counts exactly once."""
+and from PostgreSQL in turn; then every report, event, telemetry message and value of a property counts exactly once."""
 
 import collections
+import itertools
 import os
 import signal
 import threading
 import time
 
-from homestack import metrics
+from homestack import bench_product, metrics
 from homestack.pods import Registry
 
 import harness
@@ -50,6 +51,7 @@ def run(arguments):
     away = AWAY_SECONDS_FULL if arguments.full else AWAY_SECONDS
     plan = ledger.Plan(seconds_stopped=0, devices=200, rate=800)
     with harness.stack(arguments.bin) as stack:
+        values_are_kept(stack)
         other = CutRegistry(stack)
         stack.add(other)
         share_is_taken(stack, other)
@@ -64,9 +66,41 @@ def run(arguments):
         result = load.finish()
         print(f"load: {result}")
         ledger.judge(stack, load, result)
+        judge_values(stack, load)
         more.judge(sent)
         other.redis.stop()
         other.postgres.stop()
+
+
+def values_are_kept(stack):
+    """The bench product keeps its numbers as history, and the registry knows."""
+    from homeport.product.v1 import product_pb2
+    products = stack.api.products(stack.registry.grpc)
+    product = products.GetProduct(product_pb2.GetProductRequest(
+        name=f"tenants/default/products/{bench_product.PRODUCT}"), timeout=10)
+    product.history.properties.append("bench.value")
+    products.UpdateProduct(product_pb2.UpdateProductRequest(product=product), timeout=10)
+    probe = harness.Device(stack, "history-probe", subscribe=False)
+    numbers = itertools.count(1)
+
+    def kept():
+        probe.report('{"params":[{"siid":2,"piid":1,"value":%d}]}' % next(numbers))
+        return stack.database.number("SELECT count(*) FROM property_sample")
+    eventually(kept, "reported numbers become history", 10)
+    probe.client.disconnect()
+
+
+def judge_values(stack, load):
+    """Each device has counted up: its history is every number once, in order."""
+    wanted = {row["device"]: int(row["count_sent"]) for row in load.rows()}
+    rows = stack.database.rows(
+        "SELECT device, count(*), bool_and(number = place) FROM (SELECT device, number,"
+        " row_number() OVER (PARTITION BY device ORDER BY id) AS place FROM property_sample"
+        f" WHERE device LIKE '{ledger.PREFIX}%') AS r GROUP BY device")
+    check_equal({device: (int(count), in_order) for device, count, in_order in rows},
+                {device: (count, "t") for device, count in wanted.items()},
+                "values of history, and whether they count up")
+    print(f"{sum(wanted.values())} values of {len(wanted)} devices in history, each exactly once")
 
 
 def share_is_taken(stack, other):
