@@ -95,11 +95,13 @@ void DeclareDatabase(RegistryConfig& c, config::Table& table) {
              .doc = "The same for the gRPC API: then the call fails with UNAVAILABLE"});
   table.Int("history-days-ahead", &c.history_days_ahead,
             {.min = 1, .max = 30, .unit = "days", .doc = "Daily partitions of history made ahead"});
-  table.Int("history-days-kept", &c.history_days_kept,
-            {.min = 1,
-             .max = 3650,
-             .unit = "days",
-             .doc = "History older than so many whole days (UTC) is dropped"});
+  table.Int(
+      "history-days-kept", &c.history_days_kept,
+      {.min = 1,
+       .max = 3650,
+       .unit = "days",
+       .doc = "History older than so many whole days (UTC) is dropped; products may keep theirs "
+              "for less"});
   table.Int("history-values-max", &c.history_values_max,
             {.min = 1,
              .max = 10'000,

@@ -5,16 +5,20 @@
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "services/registry/store/history_table.h"
+#include "services/registry/store/state_store.h"
 
 namespace homeport::registry {
 namespace {
 
 constexpr int64_t kStepMs = 60'000;
+// A sweep of old days leaves the server room for others, and gives way to the making of days.
+constexpr int64_t kSweepSteps = 500;
+constexpr int64_t kSweepPauseMs = 20;
 
 // A change of partitions waits for the transactions under way, and all others wait behind it: it
 // gives up soon and tries again.
 postgres::ConnectOptions Impatient(postgres::ConnectOptions options) {
-  options.settings = "lock_timeout=1000";
+  options.settings = std::string("lock_timeout=1000;") + kBatchSettings;
   return options;
 }
 
@@ -38,7 +42,7 @@ void HistoryKeeper::Run() {
   int64_t wait_ms = 0;
   while (!stop_.WaitFor(wait_ms)) {
     const absl::Status status = Step();
-    wait_ms = kStepMs;
+    wait_ms = steps_left_ > 0 ? kStepMs : kSweepPauseMs;
     if (status.ok()) {
       backoff_.Reset();
     } else {
@@ -54,6 +58,8 @@ absl::Status HistoryKeeper::Step() {
     HP_ASSIGN_OR_RETURN(postgres_, postgres::Connection::Open(Impatient(options_.postgres)));
   }
   for (const std::string_view table : kHistoryTables) HP_RETURN_IF_ERROR(Keep(table));
+  steps_left_ = kSweepSteps;
+  for (const std::string_view table : kHistoryTables) HP_RETURN_IF_ERROR(Sweep(table));
   return absl::OkStatus();
 }
 
@@ -74,6 +80,24 @@ absl::Status HistoryKeeper::Keep(std::string_view table) {
   }
   HP_ASSIGN_OR_RETURN(const int64_t rows, HistoryDefaultRows(*postgres_, table));
   probe_.HistoryStands(table, (today + options_.days_ahead + 1) * (kDayMs / 1000), rows);
+  return absl::OkStatus();
+}
+
+absl::Status HistoryKeeper::Sweep(std::string_view table) {
+  const int64_t today = clock_.Wall().value / kDayMs;
+  while (steps_left_ > 0) {
+    HP_ASSIGN_OR_RETURN(const SweepStep step,
+                        SweepHistory(*postgres_, table, today, options_.sweep_blocks));
+    if (step.partition.empty()) return absl::OkStatus();
+    --steps_left_;
+    probe_.HistoryExpired(table, step.rows);
+    if (step.partition != swept_.partition) swept_ = {.partition = step.partition};
+    swept_.rows += step.rows;
+    if (step.finished) {
+      log::Info("history_expired", {{"partition", step.partition}, {"rows", swept_.rows}});
+    }
+    if (stop_.WaitFor(kSweepPauseMs)) return absl::OkStatus();
+  }
   return absl::OkStatus();
 }
 

@@ -201,6 +201,9 @@ ServiceProbe::ServiceProbe(metrics::Registry& r)
                                "Daily partitions of history dropped", labels),
             r.AddSharedCounter(Name("history_rows_dropped_total"),
                                "Rows of history dropped: those of partitions estimated", labels),
+            r.AddSharedCounter(Name("history_rows_expired_total"),
+                               "Rows of history deleted because their product keeps it for less",
+                               labels),
             r.AddSharedGauge(Name("history_made_until_seconds"),
                              "Unix time up to which every day has its partition", labels),
             r.AddSharedGauge(Name("history_default_rows"), "Rows that no daily partition takes",
@@ -230,6 +233,9 @@ void ServiceProbe::HistoryMade(std::string_view table, size_t partitions) {
 void ServiceProbe::HistoryDropped(std::string_view table, size_t partitions, int64_t rows) {
   history_.find(table)->second.dropped.Add(partitions);
   history_.find(table)->second.rows_dropped.Add(static_cast<uint64_t>(rows));
+}
+void ServiceProbe::HistoryExpired(std::string_view table, int64_t rows) {
+  history_.find(table)->second.rows_expired.Add(static_cast<uint64_t>(rows));
 }
 void ServiceProbe::HistoryStands(std::string_view table, int64_t made_until_s,
                                  int64_t default_rows) {

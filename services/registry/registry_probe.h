@@ -100,6 +100,7 @@ class ServiceProbe {
   // Of the tables of history: what was made and dropped, and what is in the default partition.
   void HistoryMade(std::string_view table, size_t partitions);
   void HistoryDropped(std::string_view table, size_t partitions, int64_t rows);
+  void HistoryExpired(std::string_view table, int64_t rows);  // for their product
   void HistoryStands(std::string_view table, int64_t made_until_s, int64_t default_rows);
   void Provisioned(std::string_view outcome);  // "accepted" or an error code of a fixed set
   void ReadRefused();                          // too many wait for PostgreSQL
@@ -118,6 +119,7 @@ class ServiceProbe {
     metrics::SharedCounter& made;
     metrics::SharedCounter& dropped;
     metrics::SharedCounter& rows_dropped;
+    metrics::SharedCounter& rows_expired;
     metrics::SharedGauge& made_until;
     metrics::SharedGauge& default_rows;
   };

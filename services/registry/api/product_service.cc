@@ -52,16 +52,23 @@ grpc::Status CheckProduct(const product::v1::Product& product) {
   return CheckPolicy(product.topic_policy());
 }
 
-absl::Status CheckFields(const product::v1::Product& product) {
-  if (product.display_name().size() > kDisplayNameBytesMax ||
-      !IsPlainText(product.display_name())) {
-    return FieldInvalid("product.display_name: at most 256 bytes");
-  }
-  const product::v1::HistorySettings& history = product.history();
+absl::Status CheckHistory(const product::v1::HistorySettings& history, int64_t days_max) {
   if (static_cast<size_t>(history.properties_size()) > PropertyFilter::kNamesMax ||
       !std::all_of(history.properties().begin(), history.properties().end(),
                    PropertyFilter::IsName)) {
     return FieldInvalid("product.history.properties: at most 256 names of 1-256 bytes");
+  }
+  if (history.retention_days() < 0 || history.retention_days() > days_max) {
+    return FieldInvalid(fmt::format(
+        "product.history.retention_days: at most {}, which is history-days-kept", days_max));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFields(const product::v1::Product& product) {
+  if (product.display_name().size() > kDisplayNameBytesMax ||
+      !IsPlainText(product.display_name())) {
+    return FieldInvalid("product.display_name: at most 256 bytes");
   }
   return absl::OkStatus();
 }
@@ -82,6 +89,9 @@ void Fill(const ProductRow& row, product::v1::Product& out) {
   if (!row.topic_policy.empty()) out.mutable_topic_policy()->ParseFromString(row.topic_policy);
   for (const std::string& name : row.history_properties) {
     out.mutable_history()->add_properties(name);
+  }
+  if (row.history_days > 0) {
+    out.mutable_history()->set_retention_days(static_cast<int32_t>(row.history_days));
   }
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
   *out.mutable_update_time() = ToTimestamp(row.updated_ms);
@@ -111,6 +121,7 @@ absl::Status ProductService::Create(const auth::Claims& claims,
     return FieldInvalid("fleet_key: 16-128 bytes of printable ASCII");
   }
   HP_RETURN_IF_ERROR(CheckFields(request.product()));
+  HP_RETURN_IF_ERROR(CheckHistory(request.product().history(), limits_.history_days_max));
   ProductRow row{.id = request.product_id(),
                  .tenant = tenant.str(),
                  .display_name = request.product().display_name(),
@@ -121,7 +132,8 @@ absl::Status ProductService::Create(const auth::Claims& claims,
                  .skip_unchanged = request.product().shadow().skip_unchanged(),
                  .is_hub = request.product().is_hub(),
                  .topic_policy = request.product().topic_policy().SerializeAsString(),
-                 .history_properties = HistoryOf(request.product())};
+                 .history_properties = HistoryOf(request.product()),
+                 .history_days = request.product().history().retention_days()};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::CreateProduct(*connection, ActorOf(claims), row));
   Fill(row, response);
@@ -198,6 +210,7 @@ absl::Status ProductService::Update(const auth::Claims& claims,
                       rpc::ParseProductName(product.name(), claims.tenant));
   HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, name.tenant.str()));
   HP_RETURN_IF_ERROR(CheckFields(product));
+  HP_RETURN_IF_ERROR(CheckHistory(product.history(), limits_.history_days_max));
   HP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(product.etag(), "ETAG_MISMATCH"));
   ProductRow row{.id = name.product.str(),
                  .tenant = name.tenant.str(),
@@ -210,10 +223,11 @@ absl::Status ProductService::Update(const auth::Claims& claims,
                  .is_hub = product.is_hub(),
                  .topic_policy = product.topic_policy().SerializeAsString(),
                  .history_properties = HistoryOf(product),
+                 .history_days = product.history().retention_days(),
                  .version = version};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(*connection, ActorOf(claims), row,
-                                                   {check.gate(), versions_max_}));
+                                                   {check.gate(), limits_.versions_max}));
   Fill(row, response);
   return absl::OkStatus();
 }

@@ -13,9 +13,11 @@ namespace homeport::registry {
 // The gRPC ProductService. Thread-safe.
 class ProductService final : public product::v1::ProductService::Service {
  public:
-  // At most `versions_max` versions of a product's model.
-  ProductService(const ApiParts& parts, int64_t versions_max)
-      : parts_(parts), versions_max_(versions_max) {}
+  struct Limits {
+    int64_t versions_max = 64;      // of a product's model
+    int64_t history_days_max = 30;  // that a product may keep history for
+  };
+  ProductService(const ApiParts& parts, const Limits& limits) : parts_(parts), limits_(limits) {}
 
   grpc::Status CreateProduct(grpc::ServerContext* context,
                              const product::v1::CreateProductRequest* request,
@@ -43,7 +45,7 @@ class ProductService final : public product::v1::ProductService::Service {
   absl::StatusOr<ProductRow> Find(const auth::Claims& claims, const std::string& name);
 
   const ApiParts parts_;
-  const int64_t versions_max_;
+  const Limits limits_;
 };
 
 }  // namespace homeport::registry

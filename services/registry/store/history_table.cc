@@ -29,6 +29,9 @@ constexpr Statement kPartitions{
     "JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::text::regclass "
     "AND c.relname < $2::text AND c.relname ~ '_[0-9]{8}$' ORDER BY c.relname"};
 
+constexpr Statement kForgetSweep{"history_forget_sweep",
+                                 "DELETE FROM history_sweep WHERE partition = $1::text"};
+
 absl::CivilDay CivilOf(int64_t day) { return absl::CivilDay(1970, 1, 1) + day; }
 
 std::string DateOf(int64_t day) {
@@ -114,6 +117,7 @@ absl::StatusOr<HistoryDropped> DropHistoryBefore(postgres::Connection& connectio
   HP_ASSIGN_OR_RETURN(const Result old, transaction.Execute(kPartitions, first_kept));
   for (size_t i = 0; i < old.size(); ++i) {
     HP_RETURN_IF_ERROR(transaction.ExecuteScript(fmt::format("DROP TABLE {}", old.Text(i, 0))));
+    HP_RETURN_IF_ERROR(transaction.Execute(kForgetSweep, Params().Text(old.Text(i, 0))).status());
     ++dropped.days;
     dropped.rows += old.Int8(i, 1);
   }

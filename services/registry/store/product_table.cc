@@ -20,16 +20,16 @@ using postgres::Statement;
   " WHERE v.product = id AND v.version = model_version), ''), fleet_key,"                 \
   " allow_unregistered, version, (extract(epoch FROM created_at) * 1000)::int8,"          \
   " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version," \
-  " topic_policy, is_hub, array_to_json(history_properties)::text"
+  " topic_policy, is_hub, array_to_json(history_properties)::text, history_days"
 
 constexpr Statement kTenant{"tenant_ensure",
                             "INSERT INTO tenant (id) VALUES ($1::text) ON CONFLICT DO NOTHING"};
 constexpr Statement kCreate{
     "product_create",
     "INSERT INTO product (id, tenant, display_name, fleet_key, allow_unregistered,"
-    " shadow_skip_unchanged, topic_policy, is_hub, history_properties) "
+    " shadow_skip_unchanged, topic_policy, is_hub, history_properties, history_days) "
     "VALUES ($1::text, $2::text, $3::text, $4::bytea, $5::bool, $6::bool, $7::bytea, $8::bool,"
-    " $9::text[]) "
+    " $9::text[], $10::int8) "
     "ON CONFLICT DO NOTHING RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kFind{"product_find",
                           "SELECT " HP_PRODUCT_COLUMNS " FROM product WHERE id = $1::text"};
@@ -38,7 +38,7 @@ constexpr Statement kList{
     "SELECT id, tenant, display_name, '', ''::bytea, allow_unregistered, version,"
     " (extract(epoch FROM created_at) * 1000)::int8,"
     " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version, "
-    "topic_policy, is_hub, array_to_json(history_properties)::text "
+    "topic_policy, is_hub, array_to_json(history_properties)::text, history_days "
     "FROM product WHERE tenant = $1::text AND id > $2::text ORDER BY id LIMIT $3::int8"};
 constexpr Statement kLock{"product_lock",
                           "SELECT " HP_PRODUCT_COLUMNS
@@ -47,7 +47,7 @@ constexpr Statement kUpdate{
     "product_update",
     "UPDATE product SET display_name = $2::text, allow_unregistered = $3::bool,"
     " shadow_skip_unchanged = $4::bool, model_version = $5::int8, topic_policy = $6::bytea,"
-    " is_hub = $7::bool, history_properties = $8::text[],"
+    " is_hub = $7::bool, history_properties = $8::text[], history_days = $9::int8,"
     " version = version + 1, updated_at = now() WHERE id = $1::text RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kSetModel{
     "product_set_model",
@@ -68,6 +68,7 @@ ProductRow ReadRow(const Result& rows, size_t i) {
           .is_hub = rows.Bool(i, 12),
           .topic_policy = rows.Bytes(i, 11),
           .history_properties = ReadStringList(rows.Text(i, 13)),
+          .history_days = rows.Int8(i, 14),
           .version = rows.Int8(i, 6),
           .created_ms = rows.Int8(i, 7),
           .updated_ms = rows.Int8(i, 8)};
@@ -131,7 +132,8 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
                                                        .Bool(row.skip_unchanged)
                                                        .Bytes(row.topic_policy)
                                                        .Bool(row.is_hub)
-                                                       .Add(ToArray(row.history_properties))));
+                                                       .Add(ToArray(row.history_properties))
+                                                       .Int8(row.history_days)));
   if (rows.empty()) {
     return ErrorWithReason(absl::StatusCode::kAlreadyExists, "PRODUCT_EXISTS",
                            fmt::format("product {} exists", row.id));
@@ -191,7 +193,8 @@ absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection, const
                                                        .Int8(model_version)
                                                        .Bytes(row.topic_policy)
                                                        .Bool(row.is_hub)
-                                                       .Add(ToArray(row.history_properties))));
+                                                       .Add(ToArray(row.history_properties))
+                                                       .Int8(row.history_days)));
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateProduct", "products/" + row.id));
   HP_RETURN_IF_ERROR(NoteProduct(transaction, row.id));
   HP_RETURN_IF_ERROR(transaction.Commit());

@@ -26,6 +26,7 @@ struct ProductRow {
   bool is_hub = false;
   std::string topic_policy;  // a serialised product.v1.TopicPolicy
   std::vector<std::string> history_properties;
+  int64_t history_days = 0;  // 0 = as the deployment
   int64_t version = 0;
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
@@ -51,9 +52,10 @@ struct ModelRules {
   int64_t versions_max = 64;  // of one product
 };
 
-// Replaces display_name, model, allow_unregistered, skip_unchanged, is_hub, topic_policy and
-// history_properties; row.version 0 means any version. Another model becomes a new version, if the
-// gate lets it pass (model_table.h); "" means no model. REQUIRES: the model can be parsed.
+// Replaces display_name, model, allow_unregistered, skip_unchanged, is_hub, topic_policy,
+// history_properties and history_days; row.version 0 means any version. Another model becomes a new
+// version, if the gate lets it pass (model_table.h); "" means no model. REQUIRES: the model can be
+// parsed.
 [[nodiscard]] absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection,
                                                        const Actor& actor, const ProductRow& row,
                                                        const ModelRules& rules);

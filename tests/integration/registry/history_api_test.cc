@@ -198,9 +198,13 @@ struct PastValues : Past {
     CHECK(update() == "FIELD_INVALID");
     names.Clear();
     names.Add("light.*");
+    settings.mutable_product()->mutable_history()->set_retention_days(31);
+    CHECK(update() == "FIELD_INVALID");
+    settings.mutable_product()->mutable_history()->set_retention_days(30);
     REQUIRE(update().empty());
     REQUIRE(product.history().properties_size() == 1);
     CHECK(product.history().properties(0) == "light.*");
+    CHECK(product.history().retention_days() == 30);
     // Pods hear of it within a second.
     CHECK(Eventually([&] {
       gateway.Append({BrightnessAt(1 + ++reports % 2, start_ms - kMinuteMs)});

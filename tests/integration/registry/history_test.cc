@@ -1,7 +1,10 @@
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "libs/base/strings.h"
 #include "services/registry/history_keeper.h"
+#include "services/registry/store/history_reader.h"
+#include "services/registry/store/history_sweep.h"
 #include "services/registry/store/history_table.h"
 #include "tests/integration/registry/world.h"
 
@@ -103,6 +106,119 @@ TEST_CASE("the keeper makes the days ahead, drops the old, and tells how things 
   const int64_t today = SystemClock().Wall().value / kDayMs;
   CHECK(world.Sql(fmt::format("SELECT count(*) FROM {}", HistoryDayName("telemetry", today))) ==
         "1");
+}
+
+// Devices of a product that keeps history for two days, and of one that keeps all, with rows on
+// five days.
+struct Retention {
+  Retention() {
+    DropDays(world);
+    world.Run(
+        "INSERT INTO product (id, tenant, fleet_key, history_days) VALUES"
+        " ('test.short', 'default', 'k', 2), ('test.long', 'default', 'k', 0);"
+        "INSERT INTO device (id, tenant, product) SELECT 'd' || i, 'default',"
+        " (ARRAY['test.short', 'test.long'])[i % 2 + 1] FROM generate_series(1, 20) AS i");
+    for (int64_t day = kDay; day < kDay + 5; ++day) {
+      REQUIRE(MakeHistoryDay(world.db(), "telemetry", day).ok());
+      world.Run(
+          fmt::format("INSERT INTO telemetry (device, received_at, channel, payload)"
+                      " SELECT 'd' || i, to_timestamp({} * 86400 + j), 'c', repeat('x', 100)::bytea"
+                      " FROM generate_series(1, 21) AS i, generate_series(1, 50) AS j",
+                      day));
+    }
+  }
+  ~Retention() { DropDays(world); }
+  // Until nothing is due. Rows deleted.
+  int64_t Sweep(postgres::Connection& connection, int64_t today, int64_t blocks = 2) {
+    int64_t rows = 0;
+    for (steps = 0;; ++steps) {
+      const auto step = SweepHistory(connection, "telemetry", today, blocks);
+      REQUIRE(step.status() == absl::OkStatus());
+      if (step->partition.empty()) return rows;
+      rows += step->rows;
+      REQUIRE(steps < 1000);
+    }
+  }
+  std::string Rows(const std::string& where) {
+    return world.Sql("SELECT count(*) FROM telemetry JOIN device ON device = device.id WHERE " +
+                     where);
+  }
+  World world;
+  int steps = 0;
+};
+
+TEST_CASE("rows go when their product keeps them no longer, block by block, and no others") {
+  Retention past;
+  // Days 0 and 1 are older than two days.
+  CHECK(past.Sweep(past.world.db(), kDay + 4) == 2 * 10 * 50);
+  CHECK(past.steps > 10);
+  CHECK(past.Rows("product = 'test.short'") == std::to_string(3 * 10 * 50));
+  CHECK(past.Rows("product = 'test.long'") == std::to_string(5 * 10 * 50));
+  CHECK(past.world.Sql("SELECT count(*) FROM telemetry WHERE device = 'd21'") == "250");
+  CHECK(past.world.Sql("SELECT count(DISTINCT date_trunc('day', received_at)) FROM telemetry"
+                       " WHERE device = 'd2'") == "3");
+  // Once; the next day another one is due.
+  CHECK(past.Sweep(past.world.db(), kDay + 4) == 0);
+  CHECK(past.steps == 0);
+  CHECK(past.Sweep(past.world.db(), kDay + 5) == 10 * 50);
+  // Another setting is another sweep.
+  past.world.Run("UPDATE product SET history_days = 1 WHERE id = 'test.long'");
+  CHECK(past.Sweep(past.world.db(), kDay + 5) == 4 * 10 * 50);
+  CHECK(past.Rows("true") == std::to_string(3 * 10 * 50 - 10 * 50 + 10 * 50));
+  CHECK(past.world.Sql("SELECT count(*) FROM history_sweep WHERE done") == "4");
+  DropDays(past.world);
+  CHECK(past.world.Sql("SELECT count(*) FROM history_sweep") == "0");
+}
+
+TEST_CASE("pods share a sweep, and take over one that was broken off") {
+  Retention past;
+  auto other = postgres::Connection::Open(past.world.postgres());
+  REQUIRE(other.ok());
+  int64_t rows = 0;
+  for (int i = 0; i < 8; ++i) {
+    const auto step =
+        SweepHistory(i % 2 == 0 ? past.world.db() : **other, "telemetry", kDay + 4, 1);
+    REQUIRE(step.ok());
+    rows += step->rows;
+  }
+  CHECK(rows > 0);
+  std::thread rival([&] {
+    for (;;) {
+      const auto step = SweepHistory(**other, "telemetry", kDay + 4, 1);
+      if (!step.ok() || step->partition.empty()) return;
+    }
+  });
+  past.Sweep(past.world.db(), kDay + 4, 1);
+  rival.join();
+  CHECK(past.Rows("product = 'test.short'") == std::to_string(3 * 10 * 50));
+  CHECK(past.Rows("product = 'test.long'") == std::to_string(5 * 10 * 50));
+}
+
+TEST_CASE("the keeper deletes what products keep no longer, and tells how much") {
+  Retention past;
+  DropDays(past.world);
+  const int64_t today = SystemClock().Wall().value / kDayMs;
+  for (const int64_t day : {today - 4, today - 1}) {
+    REQUIRE(MakeHistoryDay(past.world.db(), "property_sample", day).ok());
+    past.world.Run(fmt::format(
+        "INSERT INTO property_sample (device, name, received_at, reported_at, value)"
+        " SELECT 'd' || i, 'a.b', to_timestamp({0} * 86400), to_timestamp({0} * 86400), '1'"
+        " FROM generate_series(1, 20) AS i",
+        day));
+  }
+  metrics::Registry metrics;
+  ServiceProbe probe(metrics);
+  HistoryKeeper keeper({.days_ahead = 1, .postgres = past.world.postgres()}, SystemClock(), probe);
+  keeper.Start();
+  CHECK(Eventually([&] {
+    return MetricOf(metrics,
+                    "homeport_registry_history_rows_expired_total{table=\"property_sample\"}") ==
+           10;
+  }));
+  keeper.Stop();
+  CHECK(past.world.Sql("SELECT count(*) FROM property_sample") == "30");
+  CHECK(past.world.Sql("SELECT count(*) FROM property_sample JOIN device ON device = device.id"
+                       " WHERE product = 'test.short'") == "10");
 }
 
 }  // namespace

@@ -67,7 +67,8 @@ const std::string& SharedDatabase() {
 constexpr char kEmpty[] =
     "DELETE FROM device; DELETE FROM credential; DELETE FROM shadow; DELETE FROM device_session;"
     "DELETE FROM device_child; DELETE FROM hub_child; DELETE FROM presence_check;"
-    "DELETE FROM watch; DELETE FROM telemetry; DELETE FROM event; DELETE FROM property_sample;"
+    "DELETE FROM watch; DELETE FROM telemetry; DELETE FROM event; DELETE FROM property_sample; "
+    "DELETE FROM history_sweep;"
     "DELETE FROM product;"
     "DELETE FROM certificate; DELETE FROM authority; DELETE FROM provisioning_template;"
     "DELETE FROM directory_change;"
