@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "services/gateway/inspect/session_view.h"
 #include "services/gateway/ownership/ownership.h"
 
 namespace homeport::gateway {
@@ -26,6 +27,20 @@ TEST_CASE("a handle finds its session until the slot is freed, and never its suc
   CHECK(second == first);  // the slot is used again
   CHECK(table.Find(handle) == nullptr);
   CHECK(table.Find(second->handle()) == second);
+}
+
+TEST_CASE("a reserved slot is nobody's session until it waits for its client") {
+  SessionTable table;
+  Session* slot = Open(table);
+  slot->phase = Phase::kReserved;  // without an identity
+  CHECK(table.Find(slot->handle()) == nullptr);
+  CHECK(table.FindKept(slot->handle()) == nullptr);
+  CHECK_FALSE(slot->is_away());
+  CHECK_FALSE(MaySee(*slot, "default", true));
+  slot->identity = std::make_unique<Identity>();
+  slot->phase = Phase::kAway;
+  CHECK(table.FindKept(slot->handle()) == slot);
+  CHECK(MaySee(*slot, "default", true));
 }
 
 TEST_CASE("addresses are stable while the table grows, up to the limit") {
