@@ -25,6 +25,7 @@ enum class UplinkKind : uint8_t {
   kShadowListen = 12,
   kProvision = 13,
   kTopology = 14,
+  kReplied = 21,
 };
 
 struct Uplink {

@@ -11,10 +11,10 @@ namespace homeport::registry {
 namespace {
 
 constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
-    "unknown",       "connected",     "disconnected",  "properties", "event",   "telemetry",
-    "shadow_get",    "shadow_update", "shadow_delete", "watch",      "unwatch", "watch_renew",
-    "shadow_listen", "provision",     "topology",      "attach",     "detach",  "hub_session",
-    "child_joined",  "child_left",    "presence_check"};
+    "unknown",       "connected",     "disconnected",   "properties", "event",   "telemetry",
+    "shadow_get",    "shadow_update", "shadow_delete",  "watch",      "unwatch", "watch_renew",
+    "shadow_listen", "provision",     "topology",       "attach",     "detach",  "hub_session",
+    "child_joined",  "child_left",    "presence_check", "replied"};
 
 std::string Name(std::string_view rest) { return fmt::format("homeport_registry_{}", rest); }
 

@@ -55,6 +55,10 @@ class Api:
         from homeport.product.v1 import product_pb2_grpc
         return product_pb2_grpc.ProductServiceStub(self.channel(address))
 
+    def models(self, address):
+        from homeport.product.v1 import model_pb2_grpc
+        return model_pb2_grpc.ModelServiceStub(self.channel(address))
+
     def devices(self, address):
         from homeport.device.v1 import device_pb2_grpc
         return device_pb2_grpc.DeviceServiceStub(self.channel(address))

@@ -151,7 +151,7 @@ void ControlService::FindTarget(const grpc::CallbackServerContext& context, cons
   if (absl::Status mine = rpc::CheckTenant(*claims, parsed->tenant.str()); !mine.ok()) {
     return done(mine);
   }
-  Target target{claims->tenant, parsed->device.str(), {}, nullptr};
+  Target target{claims->tenant, parsed->device.str()};
   auto on_device = [this, name, target,
                     done = std::move(done)](absl::StatusOr<Directory::Device> device) mutable {
     if (absl::IsNotFound(device.status()) ||
@@ -160,6 +160,7 @@ void ControlService::FindTarget(const grpc::CallbackServerContext& context, cons
     }
     if (!device.ok()) return done(Named(device.status()));
     target.hub = (*device)->hub();
+    target.model_version = (*device)->model_version();
     FindProduct((*device)->product(), std::move(target), std::move(done));
   };
   if (auto cached = directory_.CachedDevice(target.device); cached && cached->ok()) {
@@ -173,6 +174,7 @@ void ControlService::FindProduct(const std::string& product, Target target, OnTa
                      done = std::move(done)](absl::StatusOr<Directory::Product> found) mutable {
     if (!found.ok()) return done(Named(found.status()));
     target.product = *std::move(found);
+    target.model = SharedModel(target.product, target.product->ModelOf(target.model_version));
     done(std::move(target));
   };
   if (auto cached = directory_.CachedProduct(product)) return on_product(*cached);
@@ -202,18 +204,18 @@ grpc::ServerUnaryReactor* ControlService::SetProperties(
     if (request->properties().empty() || request->properties_size() > kPropertiesMax) {
       return Refuse(call, "SetProperties", rpc::FieldError("properties", "1 to 100 properties"));
     }
-    if (!target->product->model) return Refuse(call, "SetProperties", NoModel(target->device));
-    const CommandPayload payload = SetPayload(*target->product->model, *request);
+    if (target->model == nullptr) return Refuse(call, "SetProperties", NoModel(target->device));
+    const CommandPayload payload = SetPayload(*target->model, *request);
     if (!payload.violations.empty()) return Refuse(call, "SetProperties", Violations(payload));
     CommandRequest command{target->device, target->hub, "set", payload.json,
                            TimeoutMs(*context, request->timeout())};
-    const Directory::Product product = target->product;
+    const SharedModel model = target->model;
     SendCommand(*std::move(target), std::move(command),
                 [=, this](absl::StatusOr<std::string> answer) {
                   if (!answer.ok())
                     return Refuse(call, "SetProperties", rpc::ToGrpc(answer.status()));
                   const absl::StatusOr<DeviceReply> reply =
-                      ParseReply(*answer, *product->model, {model::Verb::kSet});
+                      ParseReply(*answer, *model, {model::Verb::kSet});
                   if (!reply.ok())
                     return Refuse(call, "SetProperties", rpc::ToGrpc(reply.status()));
                   response->set_outcome(OutcomeOf(*reply));
@@ -231,23 +233,24 @@ grpc::ServerUnaryReactor* ControlService::InvokeAction(
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
     if (!target.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(target.status()));
-    if (!target->product->model) return Refuse(call, "InvokeAction", NoModel(target->device));
-    const CommandPayload payload = ActionPayload(*target->product->model, *request);
+    if (target->model == nullptr) return Refuse(call, "InvokeAction", NoModel(target->device));
+    const CommandPayload payload = ActionPayload(*target->model, *request);
     if (!payload.violations.empty()) return Refuse(call, "InvokeAction", Violations(payload));
     CommandRequest command{target->device, target->hub, "action", payload.json,
                            TimeoutMs(*context, request->timeout())};
-    const Directory::Product product = target->product;
+    const SharedModel model = target->model;
     const Asked asked{model::Verb::kAction, payload.action};
-    SendCommand(
-        *std::move(target), std::move(command), [=, this](absl::StatusOr<std::string> answer) {
-          if (!answer.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(answer.status()));
-          const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *product->model, asked);
-          if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
-          response->set_outcome(OutcomeOf(*reply));
-          response->set_code(reply->code);
-          response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
-          call->Finish(grpc::Status::OK);
-        });
+    SendCommand(*std::move(target), std::move(command),
+                [=, this](absl::StatusOr<std::string> answer) {
+                  if (!answer.ok())
+                    return Refuse(call, "InvokeAction", rpc::ToGrpc(answer.status()));
+                  const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *model, asked);
+                  if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
+                  response->set_outcome(OutcomeOf(*reply));
+                  response->set_code(reply->code);
+                  response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
+                  call->Finish(grpc::Status::OK);
+                });
   });
   return call;
 }
@@ -275,7 +278,7 @@ void ControlService::GetFromShadow(grpc::ServerUnaryReactor* call,
   directory_.FetchState(
       target.device, [=, this, target = target](absl::StatusOr<internal::v1::DeviceState> state) {
         if (!state.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(Named(state.status())));
-        const model::Model* model = target.product->model ? &*target.product->model : nullptr;
+        const model::Model* model = target.product->ModelOf(state->model_version());
         response->set_online(state->online());
         response->set_stale(state->stale());
         if (state->last_seen_ms() > 0) {
@@ -301,16 +304,15 @@ void ControlService::GetFromDevice(grpc::ServerUnaryReactor* call,
                                    const grpc::CallbackServerContext& context,
                                    const control::v1::GetPropertiesRequest* request,
                                    control::v1::GetPropertiesResponse* response, Target target) {
-  if (!target.product->model) return Refuse(call, "GetProperties", NoModel(target.device));
-  const CommandPayload payload = GetPayload(*target.product->model, *request);
+  if (target.model == nullptr) return Refuse(call, "GetProperties", NoModel(target.device));
+  const CommandPayload payload = GetPayload(*target.model, *request);
   if (!payload.violations.empty()) return Refuse(call, "GetProperties", Violations(payload));
   CommandRequest command{target.device, target.hub, "get", payload.json,
                          TimeoutMs(context, request->timeout())};
-  const Directory::Product product = target.product;
+  const SharedModel model = target.model;
   SendCommand(std::move(target), std::move(command), [=, this](absl::StatusOr<std::string> answer) {
     if (!answer.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(answer.status()));
-    const absl::StatusOr<DeviceReply> reply =
-        ParseReply(*answer, *product->model, {model::Verb::kGet});
+    const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *model, {model::Verb::kGet});
     if (!reply.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(reply.status()));
     response->set_online(true);
     response->mutable_properties()->Assign(reply->params.begin(), reply->params.end());

@@ -45,11 +45,15 @@ class ControlService final : public control::v1::ControlService::CallbackService
   void Heartbeat();
 
  private:
+  // Lives as long as its product, which a change of the directory replaces.
+  using SharedModel = std::shared_ptr<const model::Model>;
   struct Target {
     std::string tenant;
     std::string device;
-    std::string hub;  // whose child it is; empty: nobody's
-    Directory::Product product;
+    std::string hub = {};       // whose child it is; empty: nobody's
+    int64_t model_version = 0;  // which it says it runs
+    Directory::Product product = nullptr;
+    SharedModel model = nullptr;  // which it runs; null: none
   };
   using OnTarget = absl::AnyInvocable<void(absl::StatusOr<Target>)>;
   using OnReply = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;

@@ -46,7 +46,7 @@ bool IsState(const WatchEvent& event) {
 WatchSink::Taken WatchQueue::OnChange(const internal::v1::DeviceChange& change) {
   const auto product = directory_.CachedProduct(change.product());
   const model::Model* model =
-      product && product->ok() && (**product)->model ? &*(**product)->model : nullptr;
+      product && product->ok() ? (**product)->ModelOf(change.model_version()) : nullptr;
   return Push(ToEvent(change, tenant_, model));
 }
 

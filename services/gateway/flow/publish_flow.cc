@@ -95,6 +95,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     RefuseTopic(session, publish);
   } else if (topic.topic_class == auth::TopicClass::kUpReply) {
     commands_.OnReply({session.identity->device, child}, topic.detail, publish.payload);
+    NoteChild(session, child);
     Acknowledge(session, publish, ReasonCode::kSuccess);
   } else if (Full() && publish.qos == Qos::kAtMostOnce) {
     RefuseQos0(session, publish, "uplink_full_qos0");
@@ -273,6 +274,21 @@ void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) 
 
 void PublishFlow::KeepOrder(Session& session, const OwedAck& ack, bool due) {
   if (ack.packet_id != 0) session.Cold().acks.push_back({ack, due});
+}
+
+void PublishFlow::NoteChild(const Session& session, std::string_view child) {
+  if (child.empty() || Full()) return;
+  routing::Uplink message;
+  message.kind = routing::UplinkKind::kReplied;
+  message.device = child;
+  message.hub = session.identity->device;
+  message.session = session.handle().packed();
+  message.epoch = session.epoch;
+  message.received_ms = c_.reactor.wall().value;
+  if (session.identity->client != session.identity->device) {
+    message.client = session.identity->client;
+  }
+  c_.uplink.Append(message, {});
 }
 
 void PublishFlow::RefuseTopic(Session& session, const mqtt::PublishView& publish) {

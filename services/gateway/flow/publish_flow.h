@@ -38,6 +38,8 @@ class PublishFlow {
   // reason in version 5 and plainly in 3.1.1 [MQTT-3.3.5-2]; the session lives.
   void RefuseTopic(Session& session, const mqtt::PublishView& publish);
   void Acknowledge(Session& session, const mqtt::PublishView& publish, mqtt::ReasonCode reason);
+  // A child that answers a command lives.
+  void NoteChild(const Session& session, std::string_view child);
   // Whom a publish concerns.
   struct Subject {
     std::string_view device;      // the session's own, or a thing that it may use

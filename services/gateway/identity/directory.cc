@@ -56,8 +56,17 @@ absl::StatusOr<Directory::Product> ToProduct(ProductConfig config, TenantUsages&
   info->fleet_key = config.fleet_key();
   info->allow_unregistered = config.allow_unregistered();
   info->is_hub = config.is_hub();
-  if (!config.model_json().empty()) {
-    HP_ASSIGN_OR_RETURN(info->model, model::ParseModel(std::string_view(config.model_json())));
+  info->model_version = config.model_version();
+  for (const internal::v1::ModelConfig& version : config.models()) {
+    absl::StatusOr<model::Model> parsed = model::ParseModel(std::string_view(version.json()));
+    if (parsed.ok()) {
+      info->models.push_back({version.number(), *std::move(parsed)});
+    } else {
+      log::Refusal("model_unusable", {{"product", info->product},
+                                      {"version", version.number()},
+                                      {"error", parsed.status()},
+                                      {"next", "devices that run it are taken to have none"}});
+    }
   }
   HP_ASSIGN_OR_RETURN(info->policy,
                       auth::AccessPolicy::Compile(rpc::ToRules(config.topic_policy())));

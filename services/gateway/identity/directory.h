@@ -16,7 +16,7 @@
 #include "homeport/internal/v1/directory.grpc.pb.h"
 #include "libs/auth/access_policy.h"
 #include "libs/base/clock.h"
-#include "libs/model/model.h"
+#include "libs/model/versions.h"
 #include "libs/rpc/channel.h"
 #include "services/gateway/flow/tenant_usage.h"
 #include "services/gateway/identity/directory_cache.h"
@@ -33,10 +33,18 @@ struct ProductInfo {
   std::string tenant;
   std::string fleet_key;
   bool allow_unregistered = false;
-  bool is_hub = false;                // its devices may have children
-  std::optional<model::Model> model;  // nullopt: the product has none
+  bool is_hub = false;                 // its devices may have children
+  std::vector<model::Version> models;  // in the order of their numbers
+  int64_t model_version = 0;           // the current one; 0: the product has no model
   auth::AccessPolicy policy;
   std::shared_ptr<TenantUsage> usage;  // shared by the tenant's products; never null
+
+  // The model that a device runs which says it runs the version `named` (0: it says nothing); null
+  // where there is none.
+  [[nodiscard]] const model::Model* ModelOf(int64_t named) const {
+    const model::Versions versions{models, model_version};
+    return versions.Find(versions.Running(named));
+  }
 };
 
 // What the registry knows of products, devices and certificates, cached (directory_cache.h): while

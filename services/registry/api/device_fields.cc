@@ -90,8 +90,8 @@ void MergeKey(const Map& given, const std::string& key, StringMap& map) {
 
 bool IsOutputOnly(std::string_view path) {
   constexpr std::string_view kFields[] = {
-      "name",  "product",     "online",      "presence_time", "create_time",
-      "state", "update_time", "delete_time", "etag",          "purge_time"};
+      "name",        "product",     "online", "presence_time", "create_time", "state",
+      "update_time", "delete_time", "etag",   "purge_time",    "stale"};
   return std::find(std::begin(kFields), std::end(kFields), path) != std::end(kFields);
 }
 

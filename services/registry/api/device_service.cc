@@ -122,7 +122,11 @@ grpc::Status DeviceService::GetDevice(grpc::ServerContext* context,
         HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, ReadDeviceName(claims, request->name()));
         HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
         HP_ASSIGN_OR_RETURN(const DeviceRow row, FindDevice(*connection, name.tenant, name.device));
+        HP_ASSIGN_OR_RETURN(
+            const StoredPresence presence,
+            FindPresence(*connection, name.device, freshness_.PartitionOf(name.device.str())));
         FillDevice(row, *response);
+        response->set_stale(freshness_.IsStale(presence));
         return absl::OkStatus();
       });
 }

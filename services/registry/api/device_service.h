@@ -7,6 +7,7 @@
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/batched_reads.h"
 #include "services/registry/api/call.h"
+#include "services/registry/api/freshness.h"
 #include "services/registry/api/mutation.h"
 #include "services/registry/store/device_table.h"
 #include "services/registry/stream_appender.h"
@@ -31,8 +32,12 @@ class DeviceService final : public device::v1::DeviceService::WithCallbackMethod
                                 device::v1::DeviceService::Service> {
  public:
   DeviceService(const ApiParts& parts, const DeviceReads& reads, StreamAppender& appender,
-                const DeviceServiceOptions& options)
-      : parts_(parts), reads_(reads), appender_(appender), options_(options) {}
+                const DeviceServiceOptions& options, const Freshness& freshness)
+      : parts_(parts),
+        reads_(reads),
+        appender_(appender),
+        options_(options),
+        freshness_(freshness) {}
 
   grpc::Status CreateDevice(grpc::ServerContext* context,
                             const device::v1::CreateDeviceRequest* request,
@@ -106,6 +111,7 @@ class DeviceService final : public device::v1::DeviceService::WithCallbackMethod
   const DeviceReads reads_;
   StreamAppender& appender_;
   const DeviceServiceOptions options_;
+  const Freshness freshness_;
 };
 
 // The name, of the caller's own tenant.

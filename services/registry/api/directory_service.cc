@@ -9,6 +9,7 @@
 #include "services/registry/store/change_table.h"
 #include "services/registry/store/credential_table.h"
 #include "services/registry/store/device_table.h"
+#include "services/registry/store/model_table.h"
 #include "services/registry/store/product_table.h"
 #include "services/registry/store/shadow_table.h"
 #include "services/registry/store/tenant_table.h"
@@ -26,6 +27,18 @@ void Fill(const CredentialRow& row, internal::v1::DeviceCredential& out) {
   out.set_expires_ms(row.expires_ms);
 }
 
+absl::Status FillModels(postgres::Connection& connection, const ProductRow& row,
+                        internal::v1::ProductConfig& out) {
+  out.set_model_version(row.model_version);
+  HP_ASSIGN_OR_RETURN(const std::vector<ModelRow> models, ModelsOfProduct(connection, row.id));
+  for (const ModelRow& model : models) {
+    internal::v1::ModelConfig& config = *out.add_models();
+    config.set_number(model.version);
+    config.set_json(model.model);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 grpc::Status DirectoryService::GetProductConfig(
@@ -38,7 +51,7 @@ grpc::Status DirectoryService::GetProductConfig(
                             FindProduct(*connection, ProductId(request->product())));
         response->set_product(row.id);
         response->set_tenant(row.tenant);
-        response->set_model_json(row.model);
+        HP_RETURN_IF_ERROR(FillModels(*connection, row, *response));
         response->set_fleet_key(row.fleet_key);
         HP_ASSIGN_OR_RETURN(const bool has_room, HasRoomForDevices(*connection, row.tenant));
         response->set_allow_unregistered(row.allow_unregistered && has_room);
@@ -72,6 +85,7 @@ grpc::Status DirectoryService::GetDeviceConfig(grpc::ServerContext* context,
                                      FindPresence(*connection, DeviceId(request->device()),
                                                   freshness_.PartitionOf(request->device())));
                  response->set_hub(stored.hub);
+                 response->set_model_version(stored.model_version);
                  return absl::OkStatus();
                });
 }
@@ -120,6 +134,7 @@ absl::Status DirectoryService::FindState(const internal::v1::GetStateRequest& re
   HP_ASSIGN_OR_RETURN(const shadow::Document document, FindShadow(*connection, device, ""));
   response.set_device(request.device());
   response.set_product(stored.product);
+  response.set_model_version(stored.model_version);
   response.set_tenant(stored.tenant);
   response.set_online(stored.online);
   response.set_last_seen_ms(LastSeenMs(stored));

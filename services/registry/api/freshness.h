@@ -18,8 +18,11 @@ struct Freshness {
     return routing::PartitionOf(device, partitions);
   }
   // The partition of the device was not consumed to its end for so long.
+  [[nodiscard]] bool IsStale(int64_t caught_up_ms) const {
+    return caught_up_ms < SystemClock().Wall().value - stale_ms;
+  }
   [[nodiscard]] bool IsStale(const StoredPresence& presence) const {
-    return presence.caught_up_ms < SystemClock().Wall().value - stale_ms;
+    return IsStale(presence.caught_up_ms);
   }
 };
 

@@ -7,6 +7,7 @@
 #include "libs/model/titles.h"
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/call.h"
+#include "services/registry/api/freshness.h"
 #include "services/registry/api/upgrade_check.h"
 #include "services/registry/store/model_table.h"
 
@@ -17,8 +18,8 @@ namespace homeport::registry {
 class ModelService final : public product::v1::ModelService::Service {
  public:
   // At most `versions_max` versions of a product's model.
-  ModelService(const ApiParts& parts, int64_t versions_max)
-      : parts_(parts), versions_max_(versions_max) {}
+  ModelService(const ApiParts& parts, int64_t versions_max, const Freshness& freshness)
+      : parts_(parts), versions_max_(versions_max), freshness_(freshness) {}
 
   grpc::Status CreateModelVersion(grpc::ServerContext* context,
                                   const product::v1::CreateModelVersionRequest* request,
@@ -77,6 +78,7 @@ class ModelService final : public product::v1::ModelService::Service {
 
   const ApiParts parts_;
   const int64_t versions_max_;
+  const Freshness freshness_;
 };
 
 // "{product name}/{collection}/{id}" taken apart; the whole name and no id for one of a product.

@@ -98,7 +98,11 @@ absl::Status ModelService::DescribeShadow(const auth::Claims& claims,
   HP_ASSIGN_OR_RETURN(const model::Model model, model::ParseModel(row.model));
   response.set_name(rpc::FormatDeviceName(name.tenant.str(), name.device.str()));
   response.set_model_version(FormatModelName(row.tenant, row.product, row.version));
-  response.set_online(device->online);
+  HP_ASSIGN_OR_RETURN(
+      const StoredPresence presence,
+      FindPresence(*connection, name.device, freshness_.PartitionOf(name.device.str())));
+  response.set_online(presence.online);
+  response.set_stale(freshness_.IsStale(presence));
   const model::Titles titles = TitlesOf(texts);
   FillShadow(model, document, request.language().empty() ? nullptr : &titles, response);
   return absl::OkStatus();

@@ -78,7 +78,7 @@ absl::StatusOr<rpc::ShadowName> ReadOwnName(const rpc::CallAuth& auth,
 }
 
 absl::Status FillShadow(const rpc::ShadowName& name, const absl::StatusOr<DeviceShadow>& found,
-                        shadow::v1::Shadow& response) {
+                        const Freshness& freshness, shadow::v1::Shadow& response) {
   const bool foreign = found.ok() && found->tenant != name.tenant.str();
   if (foreign || absl::IsNotFound(found.status())) return rpc::PermissionDenied(NameOf(name));
   HP_RETURN_IF_ERROR(found.status());
@@ -92,6 +92,7 @@ absl::Status FillShadow(const rpc::ShadowName& name, const absl::StatusOr<Device
   response.set_version(document.version);
   response.set_etag(std::to_string(document.version));
   response.set_online(found->online);
+  response.set_stale(freshness.IsStale(found->caught_up_ms));
   return absl::OkStatus();
 }
 
@@ -120,10 +121,11 @@ grpc::ServerUnaryReactor* ShadowService::GetShadow(grpc::CallbackServerContext* 
     answer(name.status());
     return call;
   }
-  const bool taken = reads_.Find({name->device, name->shadow},
-                                 [name = *name, response, answer](const auto& found) {
-                                   answer(FillShadow(name, found, *response));
-                                 });
+  const bool taken =
+      reads_.Find({name->device, name->shadow, freshness_.PartitionOf(name->device.str())},
+                  [this, name = *name, response, answer](const auto& found) {
+                    answer(FillShadow(name, found, freshness_, *response));
+                  });
   if (!taken) answer(TooManyReads(parts_));
   return call;
 }

@@ -6,6 +6,7 @@
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/batched_reads.h"
 #include "services/registry/api/call.h"
+#include "services/registry/api/freshness.h"
 #include "services/registry/pod_inbox.h"
 #include "services/registry/store/shadow_table.h"
 #include "services/registry/stream_appender.h"
@@ -21,8 +22,12 @@ class ShadowService final : public shadow::v1::ShadowService::WithCallbackMethod
                                 shadow::v1::ShadowService::Service> {
  public:
   ShadowService(const ApiParts& parts, ShadowReads& reads, StreamAppender& appender,
-                AnswerTable& answers)
-      : parts_(parts), reads_(reads), appender_(appender), answers_(answers) {}
+                AnswerTable& answers, const Freshness& freshness)
+      : parts_(parts),
+        reads_(reads),
+        appender_(appender),
+        answers_(answers),
+        freshness_(freshness) {}
 
   grpc::ServerUnaryReactor* GetShadow(grpc::CallbackServerContext* context,
                                       const shadow::v1::GetShadowRequest* request,
@@ -56,6 +61,7 @@ class ShadowService final : public shadow::v1::ShadowService::WithCallbackMethod
   ShadowReads& reads_;
   StreamAppender& appender_;
   AnswerTable& answers_;
+  const Freshness freshness_;
 };
 
 }  // namespace homeport::registry

@@ -96,6 +96,8 @@ void ApplyMessage(const ApplyContext& context) {
       return ApplyChildLeft(context);
     case UplinkMessage::KIND_PRESENCE_CHECK:
       return ApplyPresenceCheck(context);
+    case UplinkMessage::KIND_REPLIED:
+      return;  // noted above
     default:
       return Refuse(context, Refusal::kUnknownKind, "a kind this program does not know");
   }

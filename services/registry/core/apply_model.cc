@@ -141,22 +141,22 @@ const model::Model* ModelOf(const ApplyContext& context) {
   const Product* product = ProductOf(context);
   return product == nullptr
              ? nullptr
-             : product->FindModel(product->RunningVersion(context.device.model_version));
+             : product->versions().Find(product->versions().Running(context.device.model_version));
 }
 
 void SettleModel(const ApplyContext& context) {
   const Product* product = ProductOf(context);
   if (product == nullptr) return;
   DeviceState& device = context.device;
-  const int64_t running = product->RunningVersion(device.model_version);
+  const int64_t running = product->versions().Running(device.model_version);
   if (device.shadow_model == running) return;
-  const model::Model* now = product->FindModel(running);
+  const model::Model* now = product->versions().Find(running);
   if (now == nullptr) return;  // values stay until there is a model again
   const int64_t before = std::exchange(device.shadow_model, running);
   device.dirty_model = true;
   context.effects.Changed(device);
   if (!device.classic.document.exists()) return;
-  ShadowMigration migration(context, product->FindModel(before), *now);
+  ShadowMigration migration(context, product->versions().Find(before), *now);
   ++context.effects.tally.migrations;
   if (!migration.ChangesNothing()) migration.Run(before, running);
 }
@@ -164,12 +164,13 @@ void SettleModel(const ApplyContext& context) {
 bool NameModel(const ApplyContext& context, std::string_view urn) {
   const Product* product = ProductOf(context);
   if (product == nullptr || product->models.empty()) return false;
-  const int64_t named = urn.empty() ? 0 : product->VersionOfUrn(urn);
+  const int64_t named = urn.empty() ? 0 : product->versions().OfUrn(urn);
   if (named == 0 && !urn.empty()) return false;
   DeviceState& device = context.device;
   if (device.model_version == named) return true;
   device.model_version = named;
   device.dirty_model = true;
+  device.named_model = true;
   context.effects.Changed(device);
   SettleModel(context);
   return true;

@@ -21,6 +21,7 @@ void ForgetChanges(DeviceState& device) {
   device.newly_registered = false;
   device.dirty_presence = false;
   device.dirty_model = false;
+  device.named_model = false;
   device.dirty_topology = false;
   if (device.dirty_child && device.child != nullptr) {
     device.child->seen_stored_ms = device.child->seen_ms;

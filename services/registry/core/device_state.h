@@ -93,6 +93,7 @@ struct DeviceState {
   bool newly_registered = false;
   bool dirty_presence = false;
   bool dirty_model = false;
+  bool named_model = false;     // model_version is another one: gateways must hear of it
   bool dirty_topology = false;  // whose child it is, how many children it has
   bool dirty_child = false;
   bool dirty_check = false;

@@ -6,35 +6,24 @@
 #include <utility>
 #include <vector>
 
-#include "libs/model/model.h"
+#include "libs/model/versions.h"
 #include "services/registry/core/property_filter.h"
 
 namespace homeport::registry {
-
-// A version of a product's model, as the registry numbers them.
-struct ModelVersion {
-  int64_t number = 0;
-  model::Model model;
-};
 
 // A product as reports are checked against it. Immutable.
 struct Product {
   std::string id;
   std::string tenant;
-  std::vector<ModelVersion> models;  // in the order of their numbers; few
-  int64_t model_version = 0;         // the current one; 0 = devices have no model
+  std::vector<model::Version> models;  // in the order of their numbers; few
+  int64_t model_version = 0;           // the current one; 0 = devices have no model
   bool allow_unregistered = false;
   bool skip_unchanged = false;  // an update that changes nothing makes no version and no delta
   bool is_hub = false;          // its devices may have children
   PropertyFilter history;       // whose reported values are kept
   int64_t version = 0;
 
-  // Null where there is no such version.
-  [[nodiscard]] const model::Model* FindModel(int64_t number) const;
-  // The newest version with that URN; 0 where there is none.
-  [[nodiscard]] int64_t VersionOfUrn(std::string_view urn) const;
-  // The version that a device runs which says it runs `named`; 0 stands for nothing said.
-  [[nodiscard]] int64_t RunningVersion(int64_t named) const;
+  [[nodiscard]] model::Versions versions() const { return {models, model_version}; }
 };
 
 // The products a transaction may need, looked up before it begins.

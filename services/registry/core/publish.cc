@@ -26,6 +26,7 @@ internal::v1::InboxItem MakeChange(const ApplyContext& context, internal::v1::De
   const DeviceState& device = context.device;
   change.set_device(device.id);
   change.set_product(device.product);
+  change.set_model_version(device.model_version);
   change.set_version(device.classic.document.version);
   change.set_online(device.online);
   internal::v1::InboxItem item;

@@ -33,7 +33,7 @@ enum class Refusal : uint8_t {
 inline constexpr size_t kRefusals = 20;
 [[nodiscard]] std::string_view ToText(Refusal refusal);
 
-inline constexpr size_t kMessageKinds = 21;  // UplinkMessage::Kind, 0 = unknown
+inline constexpr size_t kMessageKinds = 22;  // UplinkMessage::Kind, 0 = unknown
 
 // Counts of one transaction, added to the metrics only when it is committed.
 struct Tally {

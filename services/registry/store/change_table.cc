@@ -18,6 +18,10 @@ constexpr Statement kLock{"change_lock", "SELECT pg_advisory_xact_lock($1::int8)
 constexpr Statement kInsert{"change_insert",
                             "INSERT INTO directory_change (kind, name, credential, revoked) "
                             "VALUES ($1::int8, $2::text, $3::text, $4::bool)"};
+constexpr Statement kInsertDevices{
+    "change_insert_devices",
+    "INSERT INTO directory_change (kind, name, credential, revoked) "
+    "SELECT $1::int8, u.id, '', false FROM unnest($2::text[]) AS u (id)"};
 constexpr Statement kPrune{"change_prune",
                            "DELETE FROM directory_change WHERE at < now() - interval '7 days'"};
 constexpr Statement kList{"change_list",
@@ -30,11 +34,25 @@ constexpr Statement kBounds{"change_bounds",
                             " (SELECT coalesce(last_value, 0) FROM pg_sequences"
                             "  WHERE sequencename = 'directory_change_id_seq' LIMIT 1), 0)"};
 
+absl::Status Begin(postgres::Transaction& transaction) {
+  HP_RETURN_IF_ERROR(transaction.Execute(kLock, Params().Int8(kAdvisoryKey)).status());
+  return transaction.Execute(kPrune).status();
+}
+
 }  // namespace
 
+absl::Status NoteDevices(postgres::Transaction& transaction,
+                         const std::vector<std::string_view>& devices) {
+  HP_RETURN_IF_ERROR(Begin(transaction));
+  postgres::Array names = postgres::Array::OfText();
+  for (const std::string_view device : devices) names.Add(device);
+  return transaction
+      .Execute(kInsertDevices, Params().Int8(DirectoryChange::KIND_DEVICE).Add(std::move(names)))
+      .status();
+}
+
 absl::Status NoteChange(postgres::Transaction& transaction, const DirectoryChange& change) {
-  HP_RETURN_IF_ERROR(transaction.Execute(kLock, Params().Int8(kAdvisoryKey)).status());
-  HP_RETURN_IF_ERROR(transaction.Execute(kPrune).status());
+  HP_RETURN_IF_ERROR(Begin(transaction));
   return transaction
       .Execute(kInsert, Params()
                             .Int8(change.kind())

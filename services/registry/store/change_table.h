@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,6 +17,10 @@ using internal::v1::DirectoryChange;
 // writer holds an advisory lock until it commits, so this is the last thing a transaction does.
 [[nodiscard]] absl::Status NoteChange(postgres::Transaction& transaction,
                                       const DirectoryChange& change);
+
+// The same of devices whose configuration is another, and whose sessions go on.
+[[nodiscard]] absl::Status NoteDevices(postgres::Transaction& transaction,
+                                       const std::vector<std::string_view>& devices);
 
 struct Changes {
   std::vector<DirectoryChange> changes;

@@ -3,9 +3,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "libs/base/status.h"
 #include "libs/shadow/document.h"
+#include "services/registry/store/change_table.h"
 #include "services/registry/store/history_writer.h"
 #include "services/registry/store/tenant_table.h"
 #include "services/registry/store/topology_store.h"
@@ -151,6 +153,15 @@ absl::Status WriteModels(postgres::Transaction& transaction, const Effects& effe
       .status();
 }
 
+// They judge commands by the version that the device runs.
+absl::Status TellGateways(postgres::Transaction& transaction, const Effects& effects) {
+  std::vector<std::string_view> devices;
+  for (const DeviceState* device : effects.changed) {
+    if (device->registered && device->named_model) devices.push_back(device->id);
+  }
+  return devices.empty() ? absl::OkStatus() : NoteDevices(transaction, devices);
+}
+
 absl::Status WritePresence(postgres::Transaction& transaction, const Effects& effects) {
   Array ids = Array::OfText(), online = Array::OfBool();
   Array presence = Array::OfInt8(), epochs = Array::OfInt8();
@@ -276,7 +287,8 @@ absl::Status WriteEffects(postgres::Transaction& transaction, const Effects& eff
   HP_RETURN_IF_ERROR(WriteWatches(transaction, effects));
   HP_RETURN_IF_ERROR(WriteTopology(transaction, effects));
   HP_RETURN_IF_ERROR(WriteShadows(transaction, effects));
-  return WriteHistory(transaction, effects);
+  HP_RETURN_IF_ERROR(WriteHistory(transaction, effects));
+  return TellGateways(transaction, effects);
 }
 
 }  // namespace homeport::registry

@@ -34,6 +34,11 @@ constexpr Statement kPreceding{
     "FROM product_version WHERE product = $1::text AND version < $2::int8 "
     "ORDER BY version DESC LIMIT 1"};
 
+constexpr Statement kOfProduct{
+    "model_of_product",
+    "SELECT product, '', version, urn, model, (extract(epoch FROM created_at) * 1000)::int8 "
+    "FROM product_version WHERE product = $1::text ORDER BY version"};
+
 constexpr Statement kRunning{
     "model_running",
     "SELECT v.product, p.tenant, v.version, v.urn, v.model,"
@@ -116,6 +121,14 @@ absl::StatusOr<ModelRow> FindRunningModel(postgres::Connection& connection,
                                           const DeviceId& device) {
   HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kRunning, Params().Text(device.str())));
   return rows.empty() ? ModelRow() : ReadRow(rows, 0);
+}
+
+absl::StatusOr<std::vector<ModelRow>> ModelsOfProduct(postgres::Connection& connection,
+                                                      const std::string& product) {
+  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kOfProduct, Params().Text(product)));
+  std::vector<ModelRow> models;
+  for (size_t i = 0; i < rows.size(); ++i) models.push_back(ReadRow(rows, i));
+  return models;
 }
 
 absl::StatusOr<std::vector<ModelRow>> ListModelVersions(postgres::Connection& connection,

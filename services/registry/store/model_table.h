@@ -42,6 +42,10 @@ struct ModelRow {
 [[nodiscard]] absl::StatusOr<ModelRow> FindRunningModel(postgres::Connection& connection,
                                                         const DeviceId& device);
 
+// All versions of a product with their texts, in the order of their numbers.
+[[nodiscard]] absl::StatusOr<std::vector<ModelRow>> ModelsOfProduct(
+    postgres::Connection& connection, const std::string& product);
+
 // Which versions to list: of one product or, with "", of all; with one URN or, with "", any.
 struct ModelQuery {
   std::string product;

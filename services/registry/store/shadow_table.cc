@@ -19,9 +19,11 @@ constexpr Statement kFind{"shadow_find",
 constexpr Statement kFindWithDevices{
     "shadow_find_with_devices",
     "SELECT coalesce(s.version, 0), coalesce(s.deleted, true), s.state, s.metadata, u.n, d.tenant,"
-    " d.online FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (id, name, n) "
+    " d.online, coalesce(o.caught_up_ms, 0) "
+    "FROM unnest($1::text[], $2::text[], $3::int8[]) WITH ORDINALITY AS u (id, name, part, n) "
     "JOIN device d ON d.id = u.id "
-    "LEFT JOIN shadow s ON s.device = u.id AND s.name = u.name"};
+    "LEFT JOIN shadow s ON s.device = u.id AND s.name = u.name "
+    "LEFT JOIN stream_offset o ON o.partition = u.part"};
 constexpr Statement kListNamed{
     "shadow_list_named",
     "SELECT name, version FROM shadow WHERE device = $1::text AND name > $2::text AND NOT deleted "
@@ -38,6 +40,7 @@ absl::StatusOr<DeviceShadow> DecodeWithDevice(const Result& rows, size_t row) {
   DeviceShadow found;
   found.tenant = rows.Text(row, 5);
   found.online = rows.Bool(row, 6);
+  found.caught_up_ms = rows.Int8(row, 7);
   if (rows.Int8(row, 0) == 0) return found;
   HP_ASSIGN_OR_RETURN(found.document, Decode(rows, row));
   return found;
@@ -55,18 +58,21 @@ absl::StatusOr<shadow::Document> FindShadow(postgres::Connection& connection,
 
 absl::StatusOr<std::vector<absl::StatusOr<DeviceShadow>>> FindDeviceShadows(
     postgres::Connection& connection, const std::vector<ShadowKey>& keys) {
-  Array devices = Array::OfText(), names = Array::OfText();
+  Array devices = Array::OfText(), names = Array::OfText(), partitions = Array::OfInt8();
   std::vector<absl::StatusOr<DeviceShadow>> found;
   found.reserve(keys.size());
   for (const ShadowKey& key : keys) {
     devices.Add(key.device.str());
     names.Add(key.name);
+    partitions.AddInt8(key.partition);
     found.emplace_back(ErrorWithReason(absl::StatusCode::kNotFound, "DEVICE_NOT_FOUND",
                                        fmt::format("no device {}", key.device.str())));
   }
   HP_ASSIGN_OR_RETURN(
       const Result rows,
-      connection.Execute(kFindWithDevices, Params().Add(std::move(devices)).Add(std::move(names))));
+      connection.Execute(
+          kFindWithDevices,
+          Params().Add(std::move(devices)).Add(std::move(names)).Add(std::move(partitions))));
   for (size_t i = 0; i < rows.size(); ++i) {
     found[static_cast<size_t>(rows.Int8(i, 4) - 1)] = DecodeWithDevice(rows, i);
   }

@@ -22,12 +22,14 @@ namespace homeport::registry {
 struct ShadowKey {
   DeviceId device;
   std::string name;
+  uint32_t partition = 0;  // of the device
 };
 
 // A shadow with what is known of its device.
 struct DeviceShadow {
   std::string tenant;
   bool online = false;
+  int64_t caught_up_ms = 0;  // when the partition was last known to be consumed
   shadow::Document document;
 };
 // Each of the keys, in their order, by one statement. Where there is no such device NOT_FOUND

@@ -65,7 +65,7 @@ constexpr Statement kListChildren{"list_children",
 constexpr Statement kFindPresence{
     "find_presence",
     "SELECT d.tenant, d.product, d.online, d.presence_ms, d.epoch, d.hub, coalesce(c.link, ''),"
-    " coalesce(c.silence_ms, 0), coalesce(c.seen_ms, 0),"
+    " coalesce(c.silence_ms, 0), coalesce(c.seen_ms, 0), d.model_version,"
     " coalesce((SELECT caught_up_ms FROM stream_offset WHERE partition = $2::int8), 0) "
     "FROM device d LEFT JOIN device_child c ON c.device = d.id AND c.device = $1::text "
     "WHERE d.id = $1::text"};
@@ -273,7 +273,8 @@ absl::StatusOr<StoredPresence> FindPresence(postgres::Connection& connection,
                         .link = std::string(rows.Text(0, 6)),
                         .silence_ms = rows.Int8(0, 7),
                         .seen_ms = rows.Int8(0, 8),
-                        .caught_up_ms = rows.Int8(0, 9)};
+                        .model_version = rows.Int8(0, 9),
+                        .caught_up_ms = rows.Int8(0, 10)};
 }
 
 }  // namespace homeport::registry

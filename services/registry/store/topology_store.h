@@ -48,7 +48,8 @@ struct StoredPresence {
   std::string link;
   int64_t silence_ms = 0;
   int64_t seen_ms = 0;
-  int64_t caught_up_ms = 0;  // when the device's partition was last known to be consumed
+  int64_t model_version = 0;  // which the device says it runs; 0: nothing said
+  int64_t caught_up_ms = 0;   // when the device's partition was last known to be consumed
 };
 // kNotFound, DEVICE_NOT_FOUND: there is no such device.
 [[nodiscard]] absl::StatusOr<StoredPresence> FindPresence(postgres::Connection& connection,

@@ -87,6 +87,17 @@ TEST_CASE("models: versions are imported, compared, looked up and deleted") {
   CHECK(version.differences(0).was() == "0..10 step 1");
   CHECK(version.differences(0).is() == "0..20 step 1");
 
+  // Gateways have all of them, since devices run different ones.
+  internal::v1::GetProductConfigRequest get_config;
+  get_config.set_product("test.light.one");
+  internal::v1::ProductConfig config;
+  REQUIRE(
+      api.Call("service", *api.directory, &Directory::GetProductConfig, get_config, &config).ok());
+  CHECK(config.model_version() == 2);
+  REQUIRE(config.models_size() == 3);
+  CHECK(config.models(2).number() == 3);
+  CHECK(config.models(2).json() == ModelUpTo(20));
+
   product::v1::GetModelVersionRequest get;
   const auto find = [&](const std::string& name) {
     get.set_name(name);

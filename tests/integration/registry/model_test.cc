@@ -15,6 +15,10 @@ const std::string kState = "SELECT state FROM shadow WHERE device = 'lamp-1' AND
 const std::string kModels =
     "SELECT model_version || ' ' || shadow_model FROM device WHERE id = 'lamp-1'";
 
+// How often gateways were told to ask for the device anew.
+const std::string kTold =
+    "SELECT count(*) FROM directory_change WHERE kind = 1 AND name = 'lamp-1' AND NOT revoked";
+
 // The lamp of world.h with another brightness; `range` is its value-range, `version` the URN's.
 std::string Lamp(int version, const std::string& range) {
   return fmt::format(
@@ -84,6 +88,7 @@ TEST_CASE("a device names the version it runs: what no longer fits is not kept")
         R"("reason":"no value of the property any more"}],"moved":[]})");
   CHECK(worker.Counts("homeport_registry_model_migrations_total", 1));
   CHECK(worker.Counts("homeport_registry_model_values_lost_total", 2));
+  CHECK(world.Sql(kTold) == "1");
 
   // From now on its values are those of its version.
   gateway.Append({Brightness(kDevice, 50)});
@@ -95,6 +100,7 @@ TEST_CASE("a device names the version it runs: what no longer fits is not kept")
   gateway.Append({Report(kDevice, R"({"model":""})")});
   CHECK(world.Becomes(kModels, "0 1"));
   CHECK(world.Sql(kVersion) == "5");
+  CHECK(world.Sql(kTold) == "2");
 }
 
 TEST_CASE("a version that the product does not have is refused; its values count") {

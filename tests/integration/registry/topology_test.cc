@@ -367,6 +367,15 @@ TEST_CASE("another client that joins while a hub is awaited keeps no child alive
   CHECK(home.world.Sql("SELECT hub_online FROM device_child") == "f");
 }
 
+TEST_CASE("a child that answers a command is heard") {
+  Home home;
+  home.Settle();
+  REQUIRE(home.IsOnline(kChild, false));
+  home.gateway.Append({home.ThroughHub(Message(UplinkMessage::KIND_REPLIED, kChild), 1)});
+  CHECK(home.IsOnline(kChild, true));
+  CHECK(home.world.Sql(kReported).empty());
+}
+
 TEST_CASE("a connection that breaks off and stays away is offline when its grace has passed") {
   Home home({.presence_grace_ms = 700});
   home.Settle();

@@ -1,0 +1,185 @@
+"""Commands are judged by the version of the model that the device runs, and carry MIoT's codes."""
+
+import copy
+import json
+import threading
+
+import grpc
+from homestack import bench_product
+
+import harness
+from harness import Device, check, check_equal, eventually
+
+SECOND = "urn:homeport-spec:device:bench:0000F001:homeport-bench:2"
+
+
+def run(arguments):
+    with harness.stack(arguments.bin) as stack:
+        import_second_version(stack)
+        device = Device(stack, "typed-1")
+        device.report('{"params":[{"siid":2,"piid":2,"value":50}]}')
+        eventually(lambda: harness.reported(stack, device.id)[0], "the device is registered")
+        follows_the_named_version(stack, device)
+        codes_of_errors(stack, device)
+        codes_of_the_device(stack, device)
+        results_of_actions(stack, device)
+        raw_values_are_marked(stack, device)
+        nobody_answers(stack, device)
+
+
+def import_second_version(stack):
+    """Of another level, beside the present one: devices that name none run version 1."""
+    from homeport.product.v1 import model_pb2
+    model = copy.deepcopy(bench_product.MODEL)
+    model["type"] = SECOND
+    model["services"][0]["properties"][1].update(
+        {"format": "uint16", "value-range": [3000, 5000, 1]})
+    request = model_pb2.CreateModelVersionRequest(
+        parent=f"tenants/default/products/{bench_product.PRODUCT}", model_json=json.dumps(model),
+        keep_current=True, validate_only=True)
+    models = stack.api.models(stack.registry.grpc)
+    said = models.CreateModelVersion(request, timeout=10)
+    check_equal((model_pb2.Upgrade.Name(said.upgrade), said.version), ("UPGRADE_BREAKING", 0),
+                "what a second version would be")
+    request.validate_only, request.allow_breaking = False, True
+    check_equal(models.CreateModelVersion(request, timeout=10).version, 2, "the second version")
+
+
+def control(stack):
+    return stack.api.control(stack.gateways[1].listen["grpc"])
+
+
+def set_level(stack, device, value, timeout=10):
+    from homeport.control.v1 import control_pb2
+    request = control_pb2.SetPropertiesRequest(name=device.name)
+    wanted = request.properties.add()
+    wanted.property.name, wanted.value.int_value = "bench.level", value
+    request.timeout.FromMilliseconds(timeout * 1000 // 2)
+    return control(stack).SetProperties(request, timeout=timeout)
+
+
+def error_of(call):
+    """(reason, metadata, descriptions) of the error that the call ends with."""
+    from google.rpc import status_pb2
+    try:
+        answer = call()
+    except grpc.RpcError as error:
+        trailers = dict(error.trailing_metadata())
+        status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+        info, violations = status_pb2.ErrorInfo(), status_pb2.BadRequest()
+        for detail in status.details:
+            for message in (info, violations):
+                if detail.type_url.endswith("." + message.DESCRIPTOR.name):
+                    message.ParseFromString(detail.value)
+        return info.reason, dict(info.metadata), [v.description
+                                                  for v in violations.field_violations]
+    raise harness.Failed(f"no error, but {answer}")
+
+
+class Answering:
+    """The device answers its next command with `reply`; `payload` is what it was asked."""
+
+    def __init__(self, device, reply):
+        self._device, self._reply, self.payload = device, reply, None
+        self._thread = threading.Thread(target=self._answer, daemon=True)
+
+    def _answer(self):
+        topic, payload = self._device.client.message()
+        self.payload = json.loads(payload)
+        self._device.client.publish(
+            f"device/{self._device.id}/up/reply/{topic.rsplit('/', 1)[1]}", self._reply)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._thread.join(10)
+
+
+def follows_the_named_version(stack, device):
+    with Answering(device, '{"code":0,"params":[{"siid":2,"piid":2,"code":0}]}') as asked:
+        set_level(stack, device, 60)
+    check_equal(asked.payload["params"], [{"siid": 2, "piid": 2, "value": 60}], "the set's payload")
+    check_equal(error_of(lambda: set_level(stack, device, 4000))[0], "MODEL_VIOLATION",
+                "4000 is no level of version 1")
+    device.report(json.dumps({"model": SECOND, "params": [{"siid": 2, "piid": 2, "value": 3000}]}))
+
+    # Until the gateway has heard that the device runs another version.
+    waiting = Answering(device, '{"code":0,"params":[{"siid":2,"piid":2,"code":0}]}')
+    with waiting:
+        eventually(lambda: not _fails(lambda: set_level(stack, device, 4000)),
+                   "4000 is a level of version 2")
+    check_equal(waiting.payload["params"][0]["value"], 4000, "what the device was asked")
+    check_equal(error_of(lambda: set_level(stack, device, 60))[0], "MODEL_VIOLATION",
+                "60 is no level of version 2")
+    check_equal(harness.reported(stack, device.id)[0].get("bench.level"), 3000,
+                "what the device reported is a value of its version")
+
+
+def _fails(call):
+    try:
+        call()
+        return False
+    except grpc.RpcError:
+        return True
+
+
+def codes_of_errors(stack, device):
+    from homeport.control.v1 import control_pb2
+    request = control_pb2.SetPropertiesRequest(name=device.name)
+    for siid, piid in ((2, 4), (9, 1), (2, 99), (-1, 1), (2, 2)):
+        wanted = request.properties.add()
+        wanted.property.siid, wanted.property.piid = siid, piid
+        wanted.value.bool_value = True
+    reason, metadata, descriptions = error_of(
+        lambda: control(stack).SetProperties(request, timeout=10))
+    check_equal((reason, metadata),
+                ("MODEL_VIOLATION", {"code": "-704040002", "code[1]": "-704040002",
+                                     "code[2]": "-704040003", "code[3]": "-704220008",
+                                     "code[4]": "-704220043"}), "codes of a bad set")
+    check(all("(-704" in description for description in descriptions) and len(descriptions) == 4,
+          f"codes in the descriptions: {descriptions}")
+
+
+def codes_of_the_device(stack, device):
+    from homeport.control.v1 import control_pb2
+    with Answering(device, '{"code":-4005,"params":[{"siid":2,"piid":2,"code":-4005}]}'):
+        answer = set_level(stack, device, 4000)
+    check_equal((control_pb2.Outcome.Name(answer.outcome), answer.code, answer.results[0].code),
+                ("OUTCOME_FAILED", -704220043, -704220043), "what the device refused")
+
+
+def results_of_actions(stack, device):
+    from homeport.control.v1 import control_pb2
+    for reply, code, results in (('{"code":0,"out":[7.0]}', 0, [7]),
+                                 ('{"code":0,"out":[{"piid":1,"value":7}]}', 0, [7]),
+                                 ('{"code":0}', -704222034, []),
+                                 ('{"code":0,"out":["7"]}', -704222035, [])):
+        with Answering(device, reply):
+            answer = control(stack).InvokeAction(control_pb2.InvokeActionRequest(
+                name=device.name, action="bench.reset"), timeout=10)
+        check_equal((answer.code, [result.int_value for result in answer.results]),
+                    (code, results), f"an action answered with {reply}")
+
+
+def raw_values_are_marked(stack, device):
+    from homeport.control.v1 import control_pb2
+    device.client.publish(f"$aws/things/{device.id}/shadow/update",
+                          '{"state":{"reported":{"bench":{"label":17}}}}')
+
+    def marked():
+        state = control(stack).GetProperties(control_pb2.GetPropertiesRequest(name=device.name),
+                                             timeout=5)
+        return [p for p in state.properties if p.property.name == "bench.label"]
+
+    found = eventually(marked, "the value written past the model is listed")[0]
+    check_equal((found.code, found.HasField("value")), (-704220043, False), "how it is listed")
+
+
+def nobody_answers(stack, device):
+    reason, metadata, _ = error_of(lambda: set_level(stack, device, 4000, timeout=2))
+    check_equal((reason, metadata), ("DEVICE_TIMED_OUT", {"code": "-704053036"}), "a silent device")
+    device.client.disconnect()
+    eventually(lambda: error_of(lambda: set_level(stack, device, 4000))[:2] ==
+               ("DEVICE_OFFLINE", {"code": "-704042011"}), "a device that has left")
