@@ -5,7 +5,7 @@
 
 namespace homeport::model {
 
-// MIoT status codes that Homeport itself gives (-70xxxyzzz: HTTP class, place, reason; miot.md
+// MIoT status codes that Homeport itself gives (-70xxxyzzz: HTTP class, place, reason; MIoT-Spec-V2
 // 1.6). Negative is failure; 1 means accepted, not finished yet.
 enum class Code : int32_t {
   kOk = 0,

@@ -10,7 +10,7 @@ namespace homeport::model {
 enum class Verb : uint8_t { kGet, kSet, kAction };
 
 // A status as apps read it. Devices answer with their own codes, which the platform translates
-// (miot.md 1.6): -4001..-4007 of the device, -9999 where its module waited in vain for the
+// (MIoT-Spec-V2): -4001..-4007 of the device, -9999 where its module waited in vain for the
 // controller, and raw codes of the platform that mean success. Others, a maker's own among them,
 // stay what they are.
 [[nodiscard]] int32_t FromDevice(int64_t code, Verb verb);

@@ -8,7 +8,7 @@
 
 namespace homeport::model {
 
-// The table of property formats (miot.md 1.3). Pure: any thread.
+// The table of property formats (MIoT-Spec-V2). Pure: any thread.
 
 // As in the spec's JSON: "uint8".
 [[nodiscard]] std::string_view ToText(Format format);

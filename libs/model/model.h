@@ -10,7 +10,7 @@
 
 namespace homeport::model {
 
-// A product model in the terms of MIoT-Spec-V2 (miot.md 1): services with properties, actions and
+// A product model in the terms of MIoT-Spec-V2: services with properties, actions and
 // events, each numbered by an iid that is unique among its siblings of one kind, not dense.
 enum class Format : uint8_t {
   kBool,

@@ -83,7 +83,7 @@ absl::StatusOr<const Array*> ReadList(const Value& owner, const Where& where,
   return value->IfArray();
 }
 
-// In an instance nothing is optional (miot.md 1.2). What the platform itself serves as null, a list
+// In an instance nothing is optional. What the platform itself serves as null, a list
 // of an action without arguments, is an empty one.
 enum class Null : uint8_t { kIsEmpty, kIsWrong };
 absl::StatusOr<const Array*> ReadNeededList(const Value& owner, const Where& where,

@@ -15,7 +15,7 @@ struct ParseModelLimits {
   size_t listed_values_max = 16384;
 };
 
-// Reads a MIoT-Spec-V2 instance: {"type":urn,"description",services:[..]} (miot.md 1.2), or such
+// Reads a MIoT-Spec-V2 instance: {"type":urn,"description",services:[..]}, or such
 // an object under "instance". Accepts what the platform really serves: null or missing lists
 // of parts, `in` or `out` as null, empty access, unknown fields, 8-part URNs, values of URNs with
 // fewer digits, no description, iid 0, and properties with an iid that another has, of which the

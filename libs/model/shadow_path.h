@@ -12,7 +12,7 @@
 namespace homeport::model {
 
 // Typed properties as leaves of the classic shadow: siid 2, piid 1 of a lamp is
-// reported.light.on (design.md 6). Pure: any thread.
+// reported.light.on (README.md). Pure: any thread.
 struct ShadowPath {
   std::string_view service;   // "light"; views into the model
   std::string_view property;  // "on"

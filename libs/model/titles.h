@@ -10,7 +10,7 @@
 
 namespace homeport::model {
 
-// What parts of a model are called in a language (miot.md 1.4). Pure: any thread.
+// What parts of a model are called in a language (MIoT-Spec-V2). Pure: any thread.
 
 // Texts by key: "service:002", "service:002:property:001", "service:002:action:001",
 // "service:002:event:001", and "service:002:property:001:valuelist:000" for a place in the list.

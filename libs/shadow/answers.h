@@ -12,7 +12,7 @@
 
 namespace homeport::shadow {
 
-// The JSON payloads of the shadow topics (aws-iot.md 3.2), each built only when called. All times
+// The JSON payloads of the shadow topics (AWS IoT shadows), each built only when called. All times
 // are epoch seconds. Pure: any thread.
 
 struct AnswerContext {

@@ -11,7 +11,7 @@
 
 namespace homeport::shadow {
 
-// The one entry point of the shadow algebra (aws-iot.md 3.3). Pure functions on a Document: no
+// The one entry point of the shadow algebra (AWS IoT shadows). Pure functions on a Document: no
 // clock (times are passed in, epoch seconds), no I/O, any thread that owns the document. A refused
 // update leaves the document untouched. Answers to devices are built from the results by
 // shadow/answers.h, only those that somebody listens to.

@@ -5,7 +5,7 @@
 
 namespace homeport::shadow {
 
-// What the device has still to do (aws-iot.md 3.3): every desired value that reported does not
+// What the device has still to do (AWS IoT shadows): every desired value that reported does not
 // hold. Equal values give nothing, two objects recurse, anything else gives the whole desired
 // value. Numbers compare by value. Pure: any thread.
 [[nodiscard]] bool HasDelta(const Document& document);

@@ -23,7 +23,7 @@ struct Rejected {
   friend bool operator==(const Rejected&, const Rejected&) = default;
 };
 
-// The texts of the table in aws-iot.md 3.3, "Validation, limits".
+// The texts of the table in AWS IoT shadows, "Validation, limits".
 [[nodiscard]] Rejected InvalidJson();           // 400
 [[nodiscard]] Rejected NotUtf8();               // 415
 [[nodiscard]] Rejected TooDeep(int depth_max);  // 400

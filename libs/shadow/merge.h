@@ -7,7 +7,7 @@
 
 namespace homeport::shadow {
 
-// Merges `patch` into one section (aws-iot.md 3.3, RFC 7396): object into object merges, null
+// Merges `patch` into one section (AWS IoT shadows, RFC 7396): object into object merges, null
 // removes the key, anything else replaces; arrays replace as a whole. Every touched leaf gets the
 // time `now_seconds`. Nulls inside a new object are dropped; an object emptied by nulls stays {}.
 // With `changes`, adds a merge patch from the old state to the new one.

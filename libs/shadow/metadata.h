@@ -7,7 +7,7 @@
 
 namespace homeport::shadow {
 
-// The wire form of a section's times (aws-iot.md 3.1): an object with the keys of `state` and
+// The wire form of a section's times (AWS IoT shadows): an object with the keys of `state` and
 // {"timestamp":t} for each leaf; an array becomes an array of the same length. Only the keys of
 // `state` appear, so a delta's metadata is made from the delta and the desired section's times.
 void AppendMetadata(const json::Object& state, const json::Object& times, std::string& out);

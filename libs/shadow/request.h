@@ -10,7 +10,7 @@
 
 namespace homeport::shadow {
 
-// The payload of `.../shadow/update` (aws-iot.md 3.2):
+// The payload of `.../shadow/update` (AWS IoT shadows):
 //   {"state":{"desired":{..}|null,"reported":{..}|null}|null,"clientToken":"..","version":n}
 struct UpdateRequest {
   json::Value state;  // null, or an object with at most desired and reported (object or null)
@@ -30,7 +30,7 @@ struct ParsedUpdate {
   UpdateRequest request;
 };
 
-// Checks in this order (the table of aws-iot.md 3.3): size of the text (413); UTF-8 (415); JSON,
+// Checks in this order (the table of AWS IoT shadows): size of the text (413); UTF-8 (415); JSON,
 // with an object at the root (400 Invalid JSON); nesting beyond any sense (400); CheckState;
 // version; clientToken; nesting of the sections. Unknown keys beside `state` are ignored. Pure: any
 // thread.

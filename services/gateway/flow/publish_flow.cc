@@ -463,7 +463,7 @@ void PublishFlow::PublishWill(const Identity& identity, const StoredWill& will) 
     message.set_client(identity.client);
     return c_.bus.Publish(message, {});
   }
-  // As AWS has it, the shadow service takes nothing from the dead (aws-iot.md 3.1).
+  // As AWS has it, the shadow service takes nothing from the dead (AWS IoT shadows).
   const bool reserved = !name.empty() && name.front() == '$';
   if (reserved || identity.claim || !auth::MayPublish(topic.topic_class) ||
       topic.topic_class == auth::TopicClass::kUpReply) {

@@ -76,7 +76,7 @@ Verdict Authenticator::Identify(Session& session, const mqtt::Connect& connect) 
        (connect.is_31 || !connect.clean_start))) {
     return {ReasonCode::kClientIdentifierNotValid, "client_id"};  // [MQTT-3.1.3-8]
   }
-  if (connect.client_id.substr(0, 1) == "$") {  // reserved (aws-iot.md 3.4)
+  if (connect.client_id.substr(0, 1) == "$") {  // reserved (AWS IoT MQTT)
     return {ReasonCode::kClientIdentifierNotValid, "client_id_reserved"};
   }
   auto identity = std::make_unique<Identity>();

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-// AWS IoT's lifecycle events (aws-iot.md 3.8): their topics and their JSON. Pure.
+// AWS IoT's lifecycle events: their topics and their JSON. Pure.
 namespace homeport::gateway {
 
 // Begins every topic of theirs.

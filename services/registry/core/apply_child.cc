@@ -204,7 +204,7 @@ void ApplyHubSession(const ApplyContext& context) {
     return;
   }
   PutHubSession(context, news);
-  // Every child is published when its hub is back, whether or not that changes it (miot.md 4.6).
+  // Every child is published when its hub is back, whether or not that changes it (MIoT-Spec-V2).
   ReviewPresence(context, news.online() ? TellPresence::kAlways : TellPresence::kIfChanged);
 }
 

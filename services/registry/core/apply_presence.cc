@@ -6,7 +6,7 @@
 #include "services/registry/core/presence.h"
 #include "services/registry/core/publish.h"
 
-// Which sessions a device has (miot.md 4.6). Epochs are given out per device by one counter, so of
+// Which sessions a device has (MIoT-Spec-V2). Epochs are given out per device by one counter, so of
 // two pieces of news about a session the one with the higher epoch is the newer, whatever order
 // the gateways' batches came in. What that means for its presence, presence.h says.
 namespace homeport::registry {

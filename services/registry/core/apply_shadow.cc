@@ -13,7 +13,7 @@
 #include "services/registry/core/shadow_json.h"
 #include "services/registry/core/shadow_loop.h"
 
-// The shadow topics of AWS IoT (aws-iot.md 3.1) and the same requests of gRPC callers. Answers go
+// The shadow topics of AWS IoT and the same requests of gRPC callers. Answers go
 // out in the order delta, documents, accepted, which SDKs that drop old versions rely on.
 namespace homeport::registry {
 namespace {
@@ -211,7 +211,7 @@ void ApplyShadowUpdate(const ApplyContext& context) {
 }
 
 void ApplyShadowDelete(const ApplyContext& context) {
-  // Whatever else a payload holds, or whether it is one at all, changes nothing (aws-iot.md 3.1).
+  // Whatever else a payload holds, or whether it is one at all, changes nothing (AWS IoT shadows).
   const shadow::ParsedSimple parsed =
       shadow::ParseSimple(context.message.payload(), context.limits.shadow);
   ShadowState& shadow = Shadow(context);

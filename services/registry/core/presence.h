@@ -5,7 +5,7 @@
 
 namespace homeport::registry {
 
-// The rules of presence (miot.md 4.6), on facts as values. Pure.
+// The rules of presence (MIoT-Spec-V2), on facts as values. Pure.
 
 struct PresenceFacts {
   bool connected = false;  // the device has a session of its own

@@ -15,7 +15,7 @@ struct Blueprint {
   json::Object device_configuration;
 };
 
-// AWS IoT's provisioning template (aws-iot.md 3.7): Parameters with types and defaults, Resources
+// AWS IoT's provisioning template: Parameters with types and defaults, Resources
 // whose properties are texts or the functions Ref, Fn::Join, Fn::Select, Fn::Split and Fn::Sub.
 // Immutable. Pure.
 class ProvisioningTemplate {

@@ -11,7 +11,7 @@
 
 namespace homeport::registry {
 
-// A typed property report (design.md 6), checked against the product model:
+// A typed property report (README.md), checked against the product model:
 //   {"params":[{"siid":2,"piid":1,"value":true} | {"name":"light.on","value":true}, …],
 //    "ts"?:ms, "id"?:any, "model"?:urn}
 // `model` names the version of the product's model that the device runs, from this report on: the

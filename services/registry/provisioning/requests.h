@@ -13,7 +13,7 @@
 
 namespace homeport::registry {
 
-// What AWS IoT's provisioning topics ask for (aws-iot.md 3.7), carried out. One thread.
+// What AWS IoT's provisioning topics ask for, carried out. One thread.
 class ProvisionRequests {
  public:
   static constexpr size_t kBodyBytesMax = 10 * 1024;

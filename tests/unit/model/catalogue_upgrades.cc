@@ -12,7 +12,7 @@
 namespace homeport::model {
 namespace {
 
-// By Upgrade, as counted over the same pairs by hand (miot.md 6.2).
+// By Upgrade, as counted over the same pairs by hand (MIoT-Spec-V2).
 constexpr std::array<size_t, 4> kExpected = {34, 170, 12, 13};
 
 // The released versions of each product; of two entries of one version neither replaces the other.

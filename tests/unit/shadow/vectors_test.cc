@@ -1,4 +1,4 @@
-// The vectors of aws-iot.md 3.3, whose results were observed at the AWS cloud ([M] there).
+// The vectors of AWS IoT shadows, whose results were observed at the AWS cloud ([M] there).
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
