@@ -61,9 +61,7 @@ class ProvisionQueue {
 
  private:
   using Key = std::tuple<std::string, uint64_t, std::string, bool>;  // the format is of the topic
-  static Key KeyOf(const ProvisionJob& job) {
-    return {job.pod, job.session, job.detail, job.cbor};
-  }
+  static Key KeyOf(const ProvisionJob& job) { return {job.pod, job.session, job.detail, job.cbor}; }
 
   const size_t jobs_max_;
   absl::Mutex mutex_;

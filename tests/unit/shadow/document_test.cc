@@ -24,7 +24,8 @@ TEST_CASE("a document survives storing") {
 
   const auto decoded = DecodeDocument({state, metadata, 2, false});
   REQUIRE(decoded.ok());
-  CHECK(GetAccepted(*decoded, {1, std::nullopt}) == GetAccepted(shadow.document, {1, std::nullopt}));
+  CHECK(GetAccepted(*decoded, {1, std::nullopt}) ==
+        GetAccepted(shadow.document, {1, std::nullopt}));
   CHECK(decoded->bytes_bound >= state.size());
 }
 

@@ -239,7 +239,8 @@ TEST_CASE("storing at any moment changes nothing") {
       EncodeState(stored.document, state);
       EncodeMetadata(stored.document, metadata);
       stored.document = DecodeDocument({state, metadata, stored.document.version, false}).value();
-      REQUIRE(GetAccepted(kept.document, {1, std::nullopt}) == GetAccepted(stored.document, {1, std::nullopt}));
+      REQUIRE(GetAccepted(kept.document, {1, std::nullopt}) ==
+              GetAccepted(stored.document, {1, std::nullopt}));
     }
   }
 }
