@@ -98,7 +98,8 @@ def unknown_client(running):
         harness.check_equal(silent([listener], 2), True, "no will while nobody knows")
         redis.call("RENAME", "saved", record)
         redis.call("DEL", f"hp:{{g:{pod}}}:adopter")  # which would last for half a minute
-    harness.check_equal(listener.message(3 * LEASE_MS / 1000 + 10), ("wills/mortal", b"gone"),
+    # An attempt under way may have claimed the pod once more, for half a minute.
+    harness.check_equal(listener.message(60), ("wills/mortal", b"gone"),
                         "the will")
 
 
