@@ -10,7 +10,7 @@ SECONDS = 5
 def compare(bench, cases):
     """`cases`: {name: settings of homeport-bench-mqtt deliver}."""
     with support.stack(bench.bin, profile="conformance",
-                       settings={"source-connects-per-second": 0}) as stack, \
+                       settings={"source-connects-per-second": 0, "reactors": 0}) as stack, \
             support.Mosquitto(stack.state.address("mosquitto")) as peer:
         subjects = {"homeport": (stack.gateways[0].listen["mqtt"],
                                  [stack.pid("gateway-0"), stack.pid("redis")]),
