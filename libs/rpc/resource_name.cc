@@ -1,5 +1,7 @@
 #include "libs/rpc/resource_name.h"
 
+#include <fmt/compile.h>
+
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -208,7 +210,7 @@ std::string FormatTenantChildName(std::string_view tenant, std::string_view coll
 }
 
 std::string FormatDeviceName(std::string_view tenant, std::string_view device) {
-  return fmt::format("tenants/{}/devices/{}", tenant, device);
+  return fmt::format(FMT_COMPILE("tenants/{}/devices/{}"), tenant, device);
 }
 
 std::string FormatShadowName(std::string_view tenant, std::string_view device,
@@ -229,7 +231,7 @@ std::string FormatSessionName(std::string_view tenant, std::string_view device,
 }
 
 std::string FormatProductName(std::string_view tenant, std::string_view product) {
-  return fmt::format("tenants/{}/products/{}", tenant, product);
+  return fmt::format(FMT_COMPILE("tenants/{}/products/{}"), tenant, product);
 }
 
 }  // namespace homeport::rpc

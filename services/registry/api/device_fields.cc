@@ -153,8 +153,9 @@ void FillDevice(const DeviceRow& row, Device& out) {
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
   out.set_display_name(row.display_name);
   out.set_state(StateOf(row));
-  out.mutable_labels()->insert(row.labels.begin(), row.labels.end());
-  out.mutable_attributes()->insert(row.attributes.begin(), row.attributes.end());
+  if (!row.labels.empty()) out.mutable_labels()->insert(row.labels.begin(), row.labels.end());
+  if (!row.attributes.empty())
+    out.mutable_attributes()->insert(row.attributes.begin(), row.attributes.end());
   for (const std::string& group : row.groups) out.add_groups(group);
   out.set_firmware_version(row.firmware_version);
   *out.mutable_update_time() = ToTimestamp(row.updated_ms);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "homeport/device/v1/device.grpc.pb.h"
+#include "libs/rpc/arena_messages.h"
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/batched_reads.h"
 #include "services/registry/api/call.h"
@@ -37,7 +38,9 @@ class DeviceService final : public device::v1::DeviceService::WithCallbackMethod
         reads_(reads),
         appender_(appender),
         options_(options),
-        freshness_(freshness) {}
+        freshness_(freshness) {
+    SetMessageAllocatorFor_ListDevices(&lists_);
+  }
 
   grpc::Status CreateDevice(grpc::ServerContext* context,
                             const device::v1::CreateDeviceRequest* request,
@@ -112,6 +115,7 @@ class DeviceService final : public device::v1::DeviceService::WithCallbackMethod
   StreamAppender& appender_;
   const DeviceServiceOptions options_;
   const Freshness freshness_;
+  rpc::ArenaMessages<device::v1::ListDevicesRequest, device::v1::ListDevicesResponse> lists_;
 };
 
 // The name, of the caller's own tenant.
