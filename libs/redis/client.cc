@@ -175,6 +175,24 @@ void Client::OnConnected(int status) {
     OnBroken(reason);
     return;
   }
+  options_.password.empty() ? OnReady() : LogIn();
+}
+
+// A refusal may pass: a password is changed in one place before the other.
+void Client::LogIn() {
+  absl::InlinedVector<std::string_view, 3> command = {"AUTH"};
+  if (!options_.user.empty()) command.push_back(options_.user);
+  command.push_back(options_.password);
+  Put(command, [this](const Reply& reply) {
+    if (reply.lost()) return;
+    if (reply.ok()) return OnReady();
+    const std::string reason = fmt::format("AUTH: {}", reply.error());
+    Break();
+    OnBroken(reason);
+  });
+}
+
+void Client::OnReady() {
   reactor_.Cancel(connect_timer_);
   connected_ = true;
   told_connected_ = true;
@@ -220,6 +238,10 @@ void Client::Send(std::span<const std::string_view> arguments, OnReply on_reply)
     reactor_.Defer([on_reply = std::move(on_reply)]() mutable { on_reply(Reply()); });
     return;
   }
+  Put(arguments, std::move(on_reply));
+}
+
+void Client::Put(std::span<const std::string_view> arguments, OnReply on_reply) {
   constexpr size_t kUsualWords = 64;  // without an allocation
   absl::InlinedVector<const char*, kUsualWords> values;
   absl::InlinedVector<size_t, kUsualWords> sizes;

@@ -34,7 +34,9 @@ class Client final {
     std::string address;                // host:port or the path of a unix socket
     std::string name;                   // for log lines: "uplink", "inbox"
     int64_t command_timeout_ms = 5000;  // an unanswered command breaks the connection; 0: never
-    int64_t connect_ms_max = 5000;      // from the host's name to the connection
+    int64_t connect_ms_max = 5000;      // from the host's name to the connection, logged in
+    std::string user{};                 // of Redis's ACL; "" = the default user
+    std::string password{};             // "" = no AUTH
   };
 
   // `on_state` hears of every change. REQUIRES: net::ParseAddress accepts the address.
@@ -66,11 +68,14 @@ class Client final {
   void ConnectTo(const net::Address& address);
   void OnConnectTime();
   void OnConnected(int status);
+  void LogIn();
+  void OnReady();
   void OnBroken(std::string_view reason);
   void Break();
   void ScheduleReconnect();
   void CheckTimeout();
 
+  void Put(std::span<const std::string_view> arguments, OnReply on_reply);
   static void ReplyCallback(redisAsyncContext* context, void* raw, void* pending);
 
   net::Reactor& reactor_;

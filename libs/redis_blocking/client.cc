@@ -49,7 +49,20 @@ absl::Status Client::EnsureConnected() {
   redisSetTimeout(context_.get(), ToTimeval(options_.answer_ms_max));
   // A unix socket has no TCP keep-alive, and hiredis takes the refusal for a broken connection.
   if (context_->connection_type == REDIS_CONN_TCP) redisEnableKeepAlive(context_.get());
-  return absl::OkStatus();
+  return options_.password.empty() ? absl::OkStatus() : LogIn();
+}
+
+absl::Status Client::LogIn() {
+  std::vector<const char*> words = {"AUTH"};
+  if (!options_.user.empty()) words.push_back(options_.user.c_str());
+  words.push_back(options_.password.c_str());
+  void* const raw = redisCommandArgv(context_.get(), static_cast<int>(words.size()), words.data(),
+                                     /*argvlen=*/nullptr);
+  if (raw == nullptr) return Broken("AUTH");
+  const Reply reply(static_cast<redisReply*>(raw));
+  if (!reply.is_error()) return absl::OkStatus();
+  context_.reset();
+  return absl::UnavailableError(fmt::format("redis AUTH: {}", reply.text()));
 }
 
 absl::Status Client::Send(Arguments arguments) {

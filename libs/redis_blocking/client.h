@@ -19,6 +19,8 @@ struct ClientOptions {
   std::string address;  // host:port, or the path of a unix socket
   int64_t connect_ms_max = 2'000;
   int64_t answer_ms_max = 5'000;  // must exceed every BLOCK
+  std::string user{};             // of Redis's ACL; "" = the default user
+  std::string password{};         // "" = no AUTH
 };
 
 using Arguments = std::span<const std::string_view>;
@@ -54,6 +56,7 @@ class Client {
     void operator()(redisContext* context) const;
   };
   [[nodiscard]] absl::Status EnsureConnected();
+  [[nodiscard]] absl::Status LogIn();
   [[nodiscard]] absl::Status Broken(std::string_view what);
 
   const ClientOptions options_;

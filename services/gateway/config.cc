@@ -65,6 +65,9 @@ void DeclareAddresses(config::Table& table, GatewayConfig& c) {
   table.Text("metrics-listen", &c.metrics_listen,
              {.unit = "host:port", .doc = "/metrics, /livez, /readyz over HTTP"});
   table.Text("redis", &c.redis, {.unit = "host:port or socket path", .doc = "Redis"});
+  table.Text("redis-user", &c.redis_user, {.doc = "of Redis's ACL; empty: its default user"});
+  table.Text("redis-password", &c.redis_password,
+             {.doc = "what Redis asks for; empty: nothing", .secret = true});
   table.Text("registry-grpc", &c.registry_grpc,
              {.unit = "host:port", .doc = "the registry; several joined by commas"});
   table.Text(

@@ -18,6 +18,8 @@ struct GatewayConfig {
   std::string grpc_listen = "127.0.0.1:7443";
   std::string metrics_listen = "127.0.0.1:9464";
   std::string redis = "127.0.0.1:6379";
+  std::string redis_user;
+  std::string redis_password;
   std::string registry_grpc = "127.0.0.1:7444";
   std::string registry_ca;
   std::string service_token_file;

@@ -12,6 +12,15 @@ namespace {
 constexpr int64_t kFlushPollMs = 10;
 constexpr int kWatchTickSeconds = 5;
 
+redis::Client::Options RedisOptions(const GatewayConfig& config, std::string_view name) {
+  redis::Client::Options options;
+  options.address = config.redis;
+  options.name = name;
+  options.user = config.redis_user;
+  options.password = config.redis_password;
+  return options;
+}
+
 BatchAppender::Options AppendOptions(const GatewayConfig& config, const PodId& pod) {
   BatchAppender::Options options;
   options.pod = pod;
@@ -57,12 +66,13 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       health_(health),
       reactor_(SystemClock()),
       probe_(registry),
-      redis_(reactor_, {config.redis, "uplink"}, [this](bool connected) { OnRedis(connected); }),
+      redis_(reactor_, RedisOptions(config, "uplink"),
+             [this](bool connected) { OnRedis(connected); }),
       uplink_(reactor_, redis_, probe_, config.partitions, AppendOptions(config, pod_),
               [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); }),
       bus_(
-          reactor_, redis_, config.redis, probe_, BusOptions(config, pod_), config.bus_partitions,
-          config.bus_cache_bytes,
+          reactor_, redis_, RedisOptions(config, "bus"), probe_, BusOptions(config, pod_),
+          config.bus_partitions, config.bus_cache_bytes,
           [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); },
           [this](uint32_t partition, const BusPlace& place, const SharedMessage& message) {
             server_.pub_sub().OnMessage(partition, place, message);
@@ -88,7 +98,7 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
                // A sweep that was under way may have removed again what this one has written.
                reactor_.After(config_.pod_lease_ms, [this] { Rejoin(); });
              }),
-      inbox_(reactor_, config.redis, probe_, pod_,
+      inbox_(reactor_, RedisOptions(config, "inbox"), probe_, pod_,
              [this](const internal::v1::InboxItem& item) { OnInboxItem(item); }) {
   health_.Expect("redis of " + pod_.str());
 }

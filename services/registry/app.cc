@@ -57,7 +57,11 @@ absl::StatusOr<std::vector<absl::StatusOr<FoundDevices>>> SearchEach(
 }
 
 redis_blocking::ClientOptions RedisOptionsOf(const RegistryConfig& config) {
-  return {.address = config.redis};
+  redis_blocking::ClientOptions options;
+  options.address = config.redis;
+  options.user = config.redis_user;
+  options.password = config.redis_password;
+  return options;
 }
 
 CertificateSigner::Options SignerOptionsOf(const RegistryConfig& config,

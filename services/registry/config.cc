@@ -9,6 +9,9 @@ void DeclareAddresses(RegistryConfig& c, config::Table& table) {
   table.Text("metrics-listen", &c.metrics_listen,
              {.unit = "host:port", .doc = "Serves /metrics, /livez and /readyz"});
   table.Text("redis", &c.redis, {.unit = "host:port or socket path", .doc = "Redis"});
+  table.Text("redis-user", &c.redis_user, {.doc = "of Redis's ACL; empty: its default user"});
+  table.Text("redis-password", &c.redis_password,
+             {.doc = "What Redis asks for; empty: nothing", .secret = true});
   table.Text("postgres", &c.postgres,
              {.unit = "libpq string", .doc = "PostgreSQL", .required = true, .secret = true});
 }

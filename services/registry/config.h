@@ -13,6 +13,8 @@ struct RegistryConfig {
   std::string grpc_listen = "127.0.0.1:7600";
   std::string metrics_listen = "127.0.0.1:7601";
   std::string redis = "127.0.0.1:6379";
+  std::string redis_user;
+  std::string redis_password;
   std::string postgres;
   std::string tls_cert;
   std::string tls_key;

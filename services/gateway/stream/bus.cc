@@ -35,7 +35,7 @@ std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.s
 
 }  // namespace
 
-Bus::Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_address,
+Bus::Bus(net::Reactor& reactor, redis::Client& redis, redis::Client::Options reader,
          ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
          OnAppended on_appended, OnMessage on_message)
     : BatchAppender(reactor, redis, probe, WithStreams(std::move(options), partitions),
@@ -47,7 +47,7 @@ Bus::Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_a
       partitions_(partitions),
       cache_bytes_(cache_bytes / partitions),
       streams_(partitions),
-      reader_(reactor, {redis_address, "bus"}, [this](bool connected) { OnReader(connected); }) {
+      reader_(reactor, std::move(reader), [this](bool connected) { OnReader(connected); }) {
   for (uint32_t i = 0; i < partitions; ++i) partition_of_key_[routing::BusKey(i)] = i;
 }
 

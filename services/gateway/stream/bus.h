@@ -45,9 +45,9 @@ class Bus : public BatchAppender {
   using OnFollowed = absl::AnyInvocable<void(absl::StatusOr<StreamPos>)>;
 
   // Reading has its own connection, which it blocks.
-  Bus(net::Reactor& reactor, redis::Client& redis, const std::string& redis_address,
-      ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
-      OnAppended on_appended, OnMessage on_message);
+  Bus(net::Reactor& reactor, redis::Client& redis, redis::Client::Options reader, ShardProbe& probe,
+      Options options, uint32_t partitions, uint64_t cache_bytes, OnAppended on_appended,
+      OnMessage on_message);
 
   void Start() { reader_.Start(); }
   void Stop() { reader_.Stop(); }

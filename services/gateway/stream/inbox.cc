@@ -13,13 +13,13 @@ constexpr int64_t kErrorPauseMs = 100;
 
 }  // namespace
 
-Inbox::Inbox(net::Reactor& reactor, const std::string& redis_address, ShardProbe& probe, PodId pod,
+Inbox::Inbox(net::Reactor& reactor, redis::Client::Options connection, ShardProbe& probe, PodId pod,
              OnItem on_item)
     : reactor_(reactor),
       probe_(probe),
       key_(routing::InboxKey(pod.str())),
       on_item_(std::move(on_item)),
-      redis_(reactor, {redis_address, "inbox"}, [this](bool connected) {
+      redis_(reactor, std::move(connection), [this](bool connected) {
         reading_ = false;
         if (connected) Create();
       }) {}

@@ -18,8 +18,8 @@ class Inbox {
  public:
   using OnItem = absl::AnyInvocable<void(const internal::v1::InboxItem&)>;
 
-  // `redis_address`: the inbox has its own connection, since reading blocks it.
-  Inbox(net::Reactor& reactor, const std::string& redis_address, ShardProbe& probe, PodId pod,
+  // `connection`: the inbox has its own, since reading blocks it.
+  Inbox(net::Reactor& reactor, redis::Client::Options connection, ShardProbe& probe, PodId pod,
         OnItem on_item);
 
   void Start();

@@ -13,8 +13,9 @@ from harness import check_equal
 
 K8S = harness.REPOSITORY / "deploy" / "k8s"
 # What an operator brings, named in base/kustomization.yaml.
-EXTERNAL = {("Secret", "homeport-postgres"), ("Secret", "homeport-tls"),
-            ("Secret", "homeport-service-token"), ("ConfigMap", "homeport-jwks")}
+EXTERNAL = {("Secret", "homeport-postgres"), ("Secret", "homeport-redis"),
+            ("Secret", "homeport-tls"), ("Secret", "homeport-service-token"),
+            ("ConfigMap", "homeport-jwks")}
 PROGRAMS = ("homeport-gateway", "homeport-registry")
 
 

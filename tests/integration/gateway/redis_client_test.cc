@@ -1,5 +1,6 @@
 #include <sys/socket.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <set>
@@ -9,6 +10,7 @@
 #include "libs/net/address.h"
 #include "libs/net/fd.h"
 #include "libs/redis/client.h"
+#include "libs/redis_blocking/client.h"
 #include "tests/integration/gateway/reactor_thread.h"
 #include "tests/support/private_servers.h"
 
@@ -150,6 +152,59 @@ TEST_CASE("a connection that nobody answers is given up, and tried again") {
     return tried.size() >= 2;
   }));
   loop.Do([&] { client.Stop(); });
+  loop.Stop();
+}
+
+// The password of user `homeport`, and of the default user, set through a connection of its own.
+void AskForPasswords(const PrivateRedis& redis) {
+  redis_blocking::Client admin({.address = redis.address()});
+  for (const std::string_view user : {"homeport", "default"}) {
+    const auto reply = admin.Call({"ACL", "SETUSER", user, "on", ">right", "~*", "&*", "+@all"});
+    REQUIRE(reply.ok());
+    REQUIRE_FALSE(reply->is_error());
+  }
+  REQUIRE(admin.Call({"ACL", "SETUSER", "default", "resetpass", ">right"}).ok());
+}
+
+TEST_CASE("a Redis with passwords is used with the right one only") {
+  const PrivateRedis redis;
+  AskForPasswords(redis);
+  const std::string user = GENERATE(as<std::string>(), "", "homeport");
+  ReactorThread loop;
+  std::atomic<int> wrong_changes = 0;
+  Client::Options options{redis.address(), "test"};
+  options.user = user;
+  options.password = "right";
+  Client right(loop.reactor(), options, [](bool) {});
+  options.password = "wrong";
+  Client wrong(loop.reactor(), options, [&](bool) { ++wrong_changes; });
+  loop.Do([&] {
+    right.Start();
+    wrong.Start();
+  });
+  REQUIRE(Eventually([&] { return loop.Do([&] { return right.connected(); }); }));
+  std::atomic<bool> answered = false;
+  loop.Do([&] {
+    right.Send({"PING"}, [&](const Reply& reply) { answered = reply.text() == "PONG"; });
+  });
+  CHECK(Eventually([&] { return answered.load(); }));
+
+  redis_blocking::Client admin({.address = redis.address(), .password = "right"});
+  CHECK(Eventually([&] {
+    const auto denied = admin.Call({"ACL", "LOG"});
+    return denied.ok() && denied->size() > 0;
+  }));
+  CHECK(wrong_changes == 0);
+  CHECK_FALSE(loop.Do([&] { return wrong.connected(); }));
+  redis_blocking::Client refused({.address = redis.address(), .user = user, .password = "wrong"});
+  CHECK_THAT(std::string(refused.Call({"PING"}).status().message()),
+             Catch::Contains("AUTH: WRONGPASS"));
+  redis_blocking::Client accepted({.address = redis.address(), .user = user, .password = "right"});
+  CHECK(accepted.Call({"PING"})->text() == "PONG");
+  loop.Do([&] {
+    right.Stop();
+    wrong.Stop();
+  });
   loop.Stop();
 }
 
