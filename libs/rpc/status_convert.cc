@@ -53,12 +53,6 @@ grpc::Status MakeError(grpc::StatusCode code, std::string_view reason, std::stri
   return {code, std::string(message), details.SerializeAsString()};
 }
 
-grpc::Status FieldError(std::string_view field, std::string_view description) {
-  return MakeError(grpc::StatusCode::INVALID_ARGUMENT, "FIELD_INVALID",
-                   fmt::format("{}: {}", field, description), {{"field", std::string(field)}},
-                   {{std::string(field), std::string(description)}});
-}
-
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   std::string reason = ReasonOf(status);
@@ -66,7 +60,10 @@ grpc::Status ToGrpc(const absl::Status& status) {
   const ErrorMetadata metadata = MetadataOf(status);
   std::vector<FieldViolation> violations;
   if (const auto field = metadata.find("field"); field != metadata.end()) {
-    violations.push_back({field->second, Message(status)});
+    const std::string message = Message(status);
+    const std::string prefix = field->second + ": ";  // as FieldInvalid has it
+    violations.push_back(
+        {field->second, message.starts_with(prefix) ? message.substr(prefix.size()) : message});
   }
   return MakeError(static_cast<grpc::StatusCode>(status.code()), reason, Message(status), metadata,
                    violations);

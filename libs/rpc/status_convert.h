@@ -23,11 +23,9 @@ struct FieldViolation {
                                      std::string_view message, const ErrorMetadata& metadata = {},
                                      const std::vector<FieldViolation>& violations = {});
 
-// INVALID_ARGUMENT FIELD_INVALID, with the field as a BadRequest violation.
-[[nodiscard]] grpc::Status FieldError(std::string_view field, std::string_view description);
-
 // The codes of absl and gRPC are the same numbers. The reason is the status's own
-// (libs/base/reason.h), else the name of the code ("UNAVAILABLE"); its details are the metadata.
+// (libs/base/reason.h), else the name of the code ("UNAVAILABLE"); its details are the metadata, and
+// a field is a violation of the BadRequest, too.
 [[nodiscard]] grpc::Status ToGrpc(const absl::Status& status);
 // Keeps the reason of an ErrorInfo.
 [[nodiscard]] absl::Status FromGrpc(const grpc::Status& status);

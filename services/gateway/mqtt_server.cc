@@ -6,8 +6,7 @@
 
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/base/log.h"
-#include "libs/mqtt/decode.h"
-#include "services/gateway/flow/decode_options.h"
+#include "services/gateway/flow/client_packet.h"
 
 namespace homeport::gateway {
 namespace {
@@ -59,15 +58,10 @@ FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
 }
 
 FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame) {
-  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::Packet packet;
-  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
-    c_.probe.Refuse(mqtt::Name(error.reason));
-    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
-    return FrameOutcome::kConsumed;
-  }
-  const auto& disconnect = std::get<mqtt::Disconnect>(packet);
-  if (const auto expiry_s = disconnect.properties.session_expiry_s) {
+  const auto* disconnect = ReadPacket<mqtt::Disconnect>(c_, session, frame, packet);
+  if (disconnect == nullptr) return FrameOutcome::kConsumed;
+  if (const auto expiry_s = disconnect->properties.session_expiry_s) {
     if (session.kept() == nullptr || session.kept()->expiry_s == 0) {
       if (*expiry_s > 0)
         return Refuse(session, ReasonCode::kProtocolError,
@@ -76,7 +70,7 @@ FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame
       session.kept()->expiry_s = std::min(*expiry_s, c_.config.session_expiry_s_max);
     }
   }
-  if (disconnect.reason == ReasonCode::kSuccess) keeper_.ForgetWill(session);  // [MQTT-3.14.4-3]
+  if (disconnect->reason == ReasonCode::kSuccess) keeper_.ForgetWill(session);  // [MQTT-3.14.4-3]
   c_.io.Close(session, {"CLIENT_INITIATED_DISCONNECT", {}, "DISCONNECT received"});
   return FrameOutcome::kConsumed;
 }

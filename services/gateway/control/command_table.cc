@@ -42,12 +42,12 @@ void CommandTable::EndAll() {
   while (!pending_.empty()) {
     const auto first = pending_.begin();
     const std::string device = first->second.device;
-    End(first->first, {device}, {CommandEnd::kUnavailable, {}});
+    End(first->first, {device}, {CommandEnd::kStopping, {}});
   }
 }
 
 void CommandTable::Start(CommandRequest request, OnEnd on_end) {
-  if (stopping_) return on_end({CommandEnd::kUnavailable, {}});
+  if (stopping_) return on_end({CommandEnd::kStopping, {}});
   if (pending_.size() >= c_.config.commands_max) {
     c_.probe.Refuse("commands_max");
     log::Refusal("command_refused", {{"device", request.device}, {"limit", "commands_max"}});

@@ -35,7 +35,8 @@ enum class CommandEnd : uint8_t {
   kNotSubscribed,  // connected, but not listening for this verb
   kTimedOut,       // no reply in time; the device may still act
   kTooMany,        // commands_max of this shard, or the device's queue is full
-  kUnavailable,    // Redis did not answer, or the gateway is stopping
+  kUnavailable,    // Redis did not answer
+  kStopping,       // the gateway is
 };
 
 struct CommandResult {
@@ -55,7 +56,7 @@ class CommandTable {
   // `on_end` is called exactly once, on the shard's thread.
   void Start(CommandRequest request, OnEnd on_end);
 
-  // Ends everything pending as kUnavailable, and refuses what comes: the gateway is stopping.
+  // Ends everything pending as kStopping, and refuses what comes.
   void EndAll();
 
   // The device's end.

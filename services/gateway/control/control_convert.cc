@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/reason.h"
 #include "libs/base/strings.h"
 #include "libs/json/parse.h"
 #include "libs/json/print.h"
@@ -234,11 +235,16 @@ CommandPayload ActionPayload(const model::Model& model,
 
 namespace {
 
+absl::Status BadReply(std::string_view what) {
+  return ErrorWithReason(absl::StatusCode::kUnknown, "DEVICE_REPLY_INVALID",
+                         fmt::format("the device's reply: {}", what));
+}
+
 absl::Status ReadParams(const json::Array& params, const model::Model& model, model::Verb verb,
                         DeviceReply& reply) {
   for (const json::Value& param : params) {
     const json::Object* entry = param.IfObject();
-    if (entry == nullptr) return absl::InvalidArgumentError("params holds no object");
+    if (entry == nullptr) return BadReply("params holds no object");
     PropertyValue& out = reply.params.emplace_back();
     const model::GivenId id{entry->FindInt64("siid"), entry->FindInt64("piid")};
     const model::Property* known = model::FindProperty(model, id);
@@ -281,7 +287,7 @@ absl::StatusOr<DeviceReply> ParseReply(std::string_view payload, const model::Mo
                                        const Asked& asked) {
   const absl::StatusOr<json::Value> parsed = json::Parse(payload);
   const json::Object* object = parsed.ok() ? parsed->IfObject() : nullptr;
-  if (object == nullptr) return absl::InvalidArgumentError("the device's reply is no JSON object");
+  if (object == nullptr) return BadReply("is no JSON object");
   DeviceReply reply;
   reply.code = model::FromDevice(object->FindInt64("code").value_or(0), asked.verb);
   if (asked.action != nullptr) {

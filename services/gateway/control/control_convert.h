@@ -47,8 +47,8 @@ struct CommandPayload {
 
 // A device's reply: {"code", "params":[{siid,piid,code,value?}]} or {"code","out":[…]}, the results
 // bare or as {"piid","value"}. Its codes are translated (model/device_code.h). Values come as the
-// model has them; those it forbids do not, but their code. Errors: InvalidArgument where the reply
-// is not of that form.
+// model has them; those it forbids do not, but their code. Error: DEVICE_REPLY_INVALID
+// where the reply is not of that form.
 struct DeviceReply {
   int32_t code = 0;
   std::vector<control::v1::PropertyValue> params;

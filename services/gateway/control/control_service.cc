@@ -57,6 +57,9 @@ absl::Status ToStatus(CommandEnd end, const std::string& device) {
     case CommandEnd::kUnavailable:
       return ErrorWithReason(StatusCode::kUnavailable, "REDIS_UNAVAILABLE",
                              "Redis does not answer; try again");
+    case CommandEnd::kStopping:
+      return ErrorWithReason(StatusCode::kUnavailable, "GATEWAY_DRAINING",
+                             "the gateway is stopping; try another");
     default:
       return WithCode(
           ErrorWithReason(StatusCode::kDeadlineExceeded, "DEVICE_TIMED_OUT",
@@ -77,6 +80,8 @@ std::string_view OutcomeWord(const CommandResult& result) {
       return "too_many";
     case CommandEnd::kUnavailable:
       return "unavailable";
+    case CommandEnd::kStopping:
+      return "stopping";
     default:
       return "timed_out";
   }
@@ -181,17 +186,19 @@ void ControlService::FindProduct(const std::string& product, Target target, OnTa
   directory_.FetchProduct(product, std::move(on_product));
 }
 
-void ControlService::SendCommand(Target target, CommandRequest request, OnReply done) {
+void ControlService::SendCommand(const Target& target, Command command, OnReply done) {
   Shard& shard = ShardOf(target.device);
-  shard.Post([&shard, device = target.device, request = std::move(request),
-              done = std::move(done)]() mutable {
-    shard.commands().Start(
-        std::move(request), [&shard, device, done = std::move(done)](CommandResult result) mutable {
-          shard.probe().CommandEnded(OutcomeWord(result));
-          if (result.end == CommandEnd::kReplied) return done(std::move(result.payload));
-          log::Refusal("command_failed", {{"device", device}, {"outcome", OutcomeWord(result)}});
-          done(ToStatus(result.end, device));
-        });
+  CommandRequest request{target.device, target.hub, std::string(command.verb),
+                         std::move(command.json), command.timeout_ms};
+  auto on_end = [&shard, device = target.device, model = target.model, asked = command.asked,
+                 done = std::move(done)](CommandResult result) mutable {
+    shard.probe().CommandEnded(OutcomeWord(result));
+    if (result.end == CommandEnd::kReplied) return done(ParseReply(result.payload, *model, asked));
+    log::Refusal("command_failed", {{"device", device}, {"outcome", OutcomeWord(result)}});
+    done(ToStatus(result.end, device));
+  };
+  shard.Post([&shard, request = std::move(request), on_end = std::move(on_end)]() mutable {
+    shard.commands().Start(std::move(request), std::move(on_end));
   });
 }
 
@@ -202,27 +209,21 @@ grpc::ServerUnaryReactor* ControlService::SetProperties(
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
     if (!target.ok()) return Refuse(call, "SetProperties", rpc::ToGrpc(target.status()));
     if (request->properties().empty() || request->properties_size() > kPropertiesMax) {
-      return Refuse(call, "SetProperties", rpc::FieldError("properties", "1 to 100 properties"));
+      return Refuse(call, "SetProperties",
+                    rpc::ToGrpc(FieldInvalid("properties", "1 to 100 properties")));
     }
     if (target->model == nullptr) return Refuse(call, "SetProperties", NoModel(target->device));
     const CommandPayload payload = SetPayload(*target->model, *request);
     if (!payload.violations.empty()) return Refuse(call, "SetProperties", Violations(payload));
-    CommandRequest command{target->device, target->hub, "set", payload.json,
-                           TimeoutMs(*context, request->timeout())};
-    const SharedModel model = target->model;
-    SendCommand(*std::move(target), std::move(command),
-                [=, this](absl::StatusOr<std::string> answer) {
-                  if (!answer.ok())
-                    return Refuse(call, "SetProperties", rpc::ToGrpc(answer.status()));
-                  const absl::StatusOr<DeviceReply> reply =
-                      ParseReply(*answer, *model, {model::Verb::kSet});
-                  if (!reply.ok())
-                    return Refuse(call, "SetProperties", rpc::ToGrpc(reply.status()));
-                  response->set_outcome(OutcomeOf(*reply));
-                  response->set_code(reply->code);
-                  response->mutable_results()->Assign(reply->params.begin(), reply->params.end());
-                  call->Finish(grpc::Status::OK);
-                });
+    Command command{
+        "set", payload.json, {model::Verb::kSet}, TimeoutMs(*context, request->timeout())};
+    SendCommand(*target, std::move(command), [=, this](absl::StatusOr<DeviceReply> reply) {
+      if (!reply.ok()) return Refuse(call, "SetProperties", rpc::ToGrpc(reply.status()));
+      response->set_outcome(OutcomeOf(*reply));
+      response->set_code(reply->code);
+      response->mutable_results()->Assign(reply->params.begin(), reply->params.end());
+      call->Finish(grpc::Status::OK);
+    });
   });
   return call;
 }
@@ -236,21 +237,17 @@ grpc::ServerUnaryReactor* ControlService::InvokeAction(
     if (target->model == nullptr) return Refuse(call, "InvokeAction", NoModel(target->device));
     const CommandPayload payload = ActionPayload(*target->model, *request);
     if (!payload.violations.empty()) return Refuse(call, "InvokeAction", Violations(payload));
-    CommandRequest command{target->device, target->hub, "action", payload.json,
-                           TimeoutMs(*context, request->timeout())};
-    const SharedModel model = target->model;
-    const Asked asked{model::Verb::kAction, payload.action};
-    SendCommand(*std::move(target), std::move(command),
-                [=, this](absl::StatusOr<std::string> answer) {
-                  if (!answer.ok())
-                    return Refuse(call, "InvokeAction", rpc::ToGrpc(answer.status()));
-                  const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *model, asked);
-                  if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
-                  response->set_outcome(OutcomeOf(*reply));
-                  response->set_code(reply->code);
-                  response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
-                  call->Finish(grpc::Status::OK);
-                });
+    Command command{"action",
+                    payload.json,
+                    {model::Verb::kAction, payload.action},
+                    TimeoutMs(*context, request->timeout())};
+    SendCommand(*target, std::move(command), [=, this](absl::StatusOr<DeviceReply> reply) {
+      if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
+      response->set_outcome(OutcomeOf(*reply));
+      response->set_code(reply->code);
+      response->mutable_results()->Assign(reply->out.begin(), reply->out.end());
+      call->Finish(grpc::Status::OK);
+    });
   });
   return call;
 }
@@ -262,7 +259,8 @@ grpc::ServerUnaryReactor* ControlService::GetProperties(
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
     if (!target.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(target.status()));
     if (request->properties_size() > kPropertiesMax) {
-      return Refuse(call, "GetProperties", rpc::FieldError("properties", "at most 100 properties"));
+      return Refuse(call, "GetProperties",
+                    rpc::ToGrpc(FieldInvalid("properties", "at most 100 properties")));
     }
     if (request->source() == control::v1::GetPropertiesRequest::SOURCE_DEVICE) {
       return GetFromDevice(call, *context, request, response, *std::move(target));
@@ -307,12 +305,8 @@ void ControlService::GetFromDevice(grpc::ServerUnaryReactor* call,
   if (target.model == nullptr) return Refuse(call, "GetProperties", NoModel(target.device));
   const CommandPayload payload = GetPayload(*target.model, *request);
   if (!payload.violations.empty()) return Refuse(call, "GetProperties", Violations(payload));
-  CommandRequest command{target.device, target.hub, "get", payload.json,
-                         TimeoutMs(context, request->timeout())};
-  const SharedModel model = target.model;
-  SendCommand(std::move(target), std::move(command), [=, this](absl::StatusOr<std::string> answer) {
-    if (!answer.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(answer.status()));
-    const absl::StatusOr<DeviceReply> reply = ParseReply(*answer, *model, {model::Verb::kGet});
+  Command command{"get", payload.json, {model::Verb::kGet}, TimeoutMs(context, request->timeout())};
+  SendCommand(target, std::move(command), [=, this](absl::StatusOr<DeviceReply> reply) {
     if (!reply.ok()) return Refuse(call, "GetProperties", rpc::ToGrpc(reply.status()));
     response->set_online(true);
     response->mutable_properties()->Assign(reply->params.begin(), reply->params.end());
@@ -329,7 +323,7 @@ grpc::ServerWriteReactor<WatchEvent>* ControlService::Watch(
     return stream;
   }
   if (request->names().empty() || request->names_size() > kNamesMax) {
-    Refuse(stream, rpc::FieldError("names", "1 to 100 device names"));
+    Refuse(stream, rpc::ToGrpc(FieldInvalid("names", "1 to 100 device names")));
     return stream;
   }
   // All names must resolve before the first event.

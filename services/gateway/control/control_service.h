@@ -6,6 +6,7 @@
 
 #include "homeport/control/v1/control.grpc.pb.h"
 #include "libs/rpc/call_auth.h"
+#include "services/gateway/control/control_convert.h"
 #include "services/gateway/control/control_probe.h"
 #include "services/gateway/control/watch_stream.h"
 #include "services/gateway/identity/directory.h"
@@ -56,13 +57,21 @@ class ControlService final : public control::v1::ControlService::CallbackService
     SharedModel model = nullptr;  // which it runs; null: none
   };
   using OnTarget = absl::AnyInvocable<void(absl::StatusOr<Target>)>;
-  using OnReply = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+  // What a device is asked, and what its answer is about.
+  struct Command {
+    std::string_view verb;  // static text
+    std::string json;
+    Asked asked;
+    int64_t timeout_ms = 0;
+  };
+  using OnReply = absl::AnyInvocable<void(absl::StatusOr<DeviceReply>)>;
 
   // The device a name means, if the caller may have it.
   void FindTarget(const grpc::CallbackServerContext& context, const std::string& name,
                   OnTarget done);
   void FindProduct(const std::string& product, Target target, OnTarget done);
-  void SendCommand(Target target, CommandRequest request, OnReply done);
+  // REQUIRES: the target has a model.
+  void SendCommand(const Target& target, Command command, OnReply done);
   void Refuse(grpc::ServerUnaryReactor* call, std::string_view method, const grpc::Status& status);
   void Refuse(WatchStream* stream, const grpc::Status& status);
   [[nodiscard]] Shard& ShardOf(const std::string& device);

@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include "libs/base/log.h"
-#include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
-#include "services/gateway/flow/decode_options.h"
+#include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/subscribe_flow.h"
 
 namespace homeport::gateway {
@@ -256,24 +255,15 @@ bool Delivery::CheckAnswer(Session& session, uint16_t packet_id, Awaiting answer
   return false;
 }
 
-bool Delivery::DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Packet* packet) {
-  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
-  const mqtt::DecodeError error = mqtt::Decode(frame, options, packet);
-  if (error.ok()) return true;
-  c_.probe.Refuse(mqtt::Name(error.reason));
-  c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
-  return false;
-}
-
 FrameOutcome Delivery::OnPuback(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
-  if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
-  const auto& puback = std::get<mqtt::Puback>(packet);
-  if (!CheckAnswer(session, puback.packet_id, Awaiting::kPuback)) return FrameOutcome::kConsumed;
+  const auto* puback = ReadPacket<mqtt::Puback>(c_, session, frame, packet);
+  if (puback == nullptr || !session.cold) return FrameOutcome::kConsumed;
+  if (!CheckAnswer(session, puback->packet_id, Awaiting::kPuback)) return FrameOutcome::kConsumed;
   if (!puback_waits_.empty()) {
-    puback_waits_.Acknowledged(session.handle(), puback.packet_id, puback.reason);
+    puback_waits_.Acknowledged(session.handle(), puback->packet_id, puback->reason);
   }
-  OnComplete(session, puback.packet_id, Awaiting::kPuback);
+  OnComplete(session, puback->packet_id, Awaiting::kPuback);
   return FrameOutcome::kConsumed;
 }
 
@@ -281,22 +271,22 @@ FrameOutcome Delivery::OnPuback(Session& session, const mqtt::Frame& frame) {
 // lets the client forget it [MQTT-4.3.3-4].
 FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
-  if (!DecodeAnswer(session, frame, &packet)) return FrameOutcome::kConsumed;
-  const auto& pubrec = std::get<mqtt::Pubrec>(packet);
-  if (!CheckAnswer(session, pubrec.packet_id, Awaiting::kPubrec)) return FrameOutcome::kConsumed;
-  if (mqtt::IsFailure(pubrec.reason)) {
-    OnComplete(session, pubrec.packet_id, Awaiting::kPubrec);
+  const auto* pubrec = ReadPacket<mqtt::Pubrec>(c_, session, frame, packet);
+  if (pubrec == nullptr) return FrameOutcome::kConsumed;
+  if (!CheckAnswer(session, pubrec->packet_id, Awaiting::kPubrec)) return FrameOutcome::kConsumed;
+  if (mqtt::IsFailure(pubrec->reason)) {
+    OnComplete(session, pubrec->packet_id, Awaiting::kPubrec);
     return FrameOutcome::kConsumed;
   }
   std::optional<Outbound::KeptAs> known;
-  if (session.cold) known = session.cold->outbound.Received(pubrec.packet_id);
+  if (session.cold) known = session.cold->outbound.Received(pubrec->packet_id);
   if (known && known->number != 0 && session.kept() != nullptr) {
     // The message is the client's; its number stays until PUBCOMP.
     session.kept()->queued_bytes -= known->bytes;
-    session.cold->outbound.ForgetBytes(pubrec.packet_id);
+    session.cold->outbound.ForgetBytes(pubrec->packet_id);
     c_.store.Write(session, {SessionStore::Queue(known->number, std::string())}, {});
   }
-  SendPubrel(session, pubrec.packet_id,
+  SendPubrel(session, pubrec->packet_id,
              known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
   return FrameOutcome::kConsumed;
 }
@@ -318,10 +308,10 @@ void Delivery::OnComplete(Session& session, uint16_t packet_id, Awaiting answer)
 
 FrameOutcome Delivery::OnPubcomp(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
-  if (!DecodeAnswer(session, frame, &packet) || !session.cold) return FrameOutcome::kConsumed;
-  const uint16_t packet_id = std::get<mqtt::Pubcomp>(packet).packet_id;
-  if (!CheckAnswer(session, packet_id, Awaiting::kPubcomp)) return FrameOutcome::kConsumed;
-  OnComplete(session, packet_id, Awaiting::kPubcomp);
+  const auto* pubcomp = ReadPacket<mqtt::Pubcomp>(c_, session, frame, packet);
+  if (pubcomp == nullptr || !session.cold) return FrameOutcome::kConsumed;
+  if (!CheckAnswer(session, pubcomp->packet_id, Awaiting::kPubcomp)) return FrameOutcome::kConsumed;
+  OnComplete(session, pubcomp->packet_id, Awaiting::kPubcomp);
   return FrameOutcome::kConsumed;
 }
 

@@ -73,10 +73,8 @@ class Delivery {
   void Drop(const Session& session, std::string_view topic, std::string_view reason,
             std::string_view text);
   [[nodiscard]] size_t Window(const Session& session) const;
-  // The packet, unless the session was closed for it.
   // Ends the session where the answer is not one that the message may get now.
   [[nodiscard]] bool CheckAnswer(Session& session, uint16_t packet_id, mqtt::Awaiting answer);
-  [[nodiscard]] bool DecodeAnswer(Session& session, const mqtt::Frame& frame, mqtt::Packet* packet);
 
   ShardContext& c_;
   PubackWaits puback_waits_;

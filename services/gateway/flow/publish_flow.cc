@@ -8,7 +8,7 @@
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "services/gateway/control/command_table.h"
-#include "services/gateway/flow/decode_options.h"
+#include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
 
@@ -67,8 +67,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::PublishView publish;
   if (const mqtt::DecodeError error = mqtt::DecodePublishView(frame, options, &publish)) {
-    c_.probe.Refuse(mqtt::Name(error.reason));
-    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
+    RefusePacket(c_, session, error);
     return FrameOutcome::kConsumed;
   }
   if (!ResolveAlias(session, publish)) return FrameOutcome::kConsumed;
@@ -320,15 +319,11 @@ void PublishFlow::Acknowledge(Session& session, const mqtt::PublishView& publish
 }
 
 FrameOutcome PublishFlow::OnPubrel(Session& session, const mqtt::Frame& frame) {
-  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::Packet packet;
-  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
-    c_.probe.Refuse(mqtt::Name(error.reason));
-    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
-    return FrameOutcome::kConsumed;
-  }
+  const auto* pubrel = ReadPacket<mqtt::Pubrel>(c_, session, frame, packet);
+  if (pubrel == nullptr) return FrameOutcome::kConsumed;
   mqtt::Pubcomp answer;
-  answer.packet_id = std::get<mqtt::Pubrel>(packet).packet_id;
+  answer.packet_id = pubrel->packet_id;
   const bool known = session.cold && session.cold->from_device_qos2.Remove(answer.packet_id);
   // Where the session is kept, a PUBREL may come again because the answer was lost.
   if (!known && session.kept() == nullptr) answer.reason = ReasonCode::kPacketIdentifierNotFound;

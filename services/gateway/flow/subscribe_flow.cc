@@ -7,10 +7,9 @@
 
 #include "libs/auth/topic_policy.h"
 #include "libs/base/log.h"
-#include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
-#include "services/gateway/flow/decode_options.h"
+#include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
 #include "services/gateway/inspect/lifecycle.h"
@@ -90,29 +89,24 @@ struct SubscribeFlow::Answer {
 };
 
 FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& frame) {
-  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::Packet packet;
-  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
-    c_.probe.Refuse(mqtt::Name(error.reason));
-    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
-    return FrameOutcome::kConsumed;
-  }
-  const auto& subscribe = std::get<mqtt::Subscribe>(packet);
+  const auto* subscribe = ReadPacket<mqtt::Subscribe>(c_, session, frame, packet);
+  if (subscribe == nullptr) return FrameOutcome::kConsumed;
   auto answer = std::make_shared<Answer>();  // shared by the subscriptions that wait for Redis
   answer->session = session.handle();
-  answer->suback.packet_id = subscribe.packet_id;
-  answer->suback.reasons.resize(subscribe.subscriptions.size());
-  answer->open = subscribe.subscriptions.size();
+  answer->suback.packet_id = subscribe->packet_id;
+  answer->suback.reasons.resize(subscribe->subscriptions.size());
+  answer->open = subscribe->subscriptions.size();
   std::optional<uint32_t> id;
-  if (!subscribe.properties.subscription_ids.empty()) {
-    id = subscribe.properties.subscription_ids.front();
+  if (!subscribe->properties.subscription_ids.empty()) {
+    id = subscribe->properties.subscription_ids.front();
   }
   const bool is_kept = session.kept() != nullptr;
-  for (const mqtt::Subscription& subscription : subscribe.subscriptions) {
+  for (const mqtt::Subscription& subscription : subscribe->subscriptions) {
     if (is_kept || lifecycle_.wanted()) answer->filters.emplace_back(subscription.filter);
   }
-  for (size_t i = 0; i < subscribe.subscriptions.size(); ++i) {
-    const mqtt::Subscription& subscription = subscribe.subscriptions[i];
+  for (size_t i = 0; i < subscribe->subscriptions.size(); ++i) {
+    const mqtt::Subscription& subscription = subscribe->subscriptions[i];
     const ReasonCode reason = Check(session, subscription);
     if (mqtt::IsFailure(reason)) {
       c_.probe.Refuse(mqtt::Name(reason));
@@ -352,18 +346,13 @@ ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& sub
 }
 
 FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& frame) {
-  const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, session.version);
   mqtt::Packet packet;
-  if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
-    c_.probe.Refuse(mqtt::Name(error.reason));
-    c_.io.Close(session, {"CLIENT_ERROR", error.reason, error.what});
-    return FrameOutcome::kConsumed;
-  }
-  const auto& unsubscribe = std::get<mqtt::Unsubscribe>(packet);
+  const auto* unsubscribe = ReadPacket<mqtt::Unsubscribe>(c_, session, frame, packet);
+  if (unsubscribe == nullptr) return FrameOutcome::kConsumed;
   mqtt::Unsuback unsuback;
-  unsuback.packet_id = unsubscribe.packet_id;
+  unsuback.packet_id = unsubscribe->packet_id;
   std::vector<std::string> ended;
-  for (const std::string_view filter : unsubscribe.filters) {
+  for (const std::string_view filter : unsubscribe->filters) {
     unsuback.reasons.push_back(Remove(session, filter));
     const bool is_ended = unsuback.reasons.back() == ReasonCode::kSuccess;
     if (lifecycle_.wanted() && is_ended) ended.emplace_back(filter);

@@ -37,7 +37,8 @@ void Newcomers::Ask(std::shared_ptr<Wait> wait) {
   directory_.FetchDevice(std::move(device), [this, wait](absl::StatusOr<Directory::Device> found) {
     if (found.ok()) return wait->done(std::move(found));
     if (absl::IsNotFound(found.status())) return LookForSession(wait);
-    wait->done(WithReason(found.status(), "REGISTRY_UNAVAILABLE"));
+    wait->done(ErrorWithReason(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE",
+                               Message(found.status())));
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "libs/base/reason.h"
 #include "libs/json/print.h"
 #include "libs/model/parse.h"
 
@@ -239,9 +240,9 @@ TEST_CASE("the outcome is the worst of the device's codes") {
   CHECK(outcome(R"({"code":-702000000})") == control::v1::OUTCOME_DONE);
   CHECK(outcome(R"({"code":-702010000})") == control::v1::OUTCOME_ACCEPTED);
   const Asked asked{model::Verb::kGet};
-  CHECK_FALSE(ParseReply("[]", lamp, asked).ok());
-  CHECK_FALSE(ParseReply("{\"params\":[1]}", lamp, asked).ok());
-  CHECK_FALSE(ParseReply("\xff", lamp, asked).ok());
+  for (const std::string_view bad : {"[]", "{\"params\":[1]}", "\xff"}) {
+    CHECK(ReasonOf(ParseReply(bad, lamp, asked).status()) == "DEVICE_REPLY_INVALID");
+  }
 }
 
 TEST_CASE("reported leaves become typed properties; int64 stays exact") {

@@ -38,7 +38,7 @@ TEST_CASE("the details are google.rpc.Status as other clients read it") {
 }
 
 TEST_CASE("a field error names the field") {
-  const grpc::Status status = FieldError("page_size", "must not be negative");
+  const grpc::Status status = ToGrpc(FieldInvalid("page_size", "must not be negative"));
   CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
   const ErrorDetails details = DetailsOf(status);
   CHECK(details.reason == "FIELD_INVALID");
