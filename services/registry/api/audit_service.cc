@@ -1,7 +1,5 @@
 #include "services/registry/api/audit_service.h"
 
-#include <algorithm>
-#include <charconv>
 #include <string>
 
 #include "libs/base/reason.h"
@@ -10,7 +8,6 @@
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
-#include "services/registry/api/page_token.h"
 #include "services/registry/store/audit_table.h"
 
 namespace homeport::registry {
@@ -43,26 +40,21 @@ absl::Status AuditService::List(const auth::Claims& claims,
                                 audit::v1::ListAuditEntriesResponse& response) {
   HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
   if (!claims.HasScope("platform")) HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
-  HP_ASSIGN_OR_RETURN(const int64_t size, ReadPageSize(request.page_size()));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   HP_ASSIGN_OR_RETURN(const filter::Expression expression, filter::Parse(request.filter()));
   HP_ASSIGN_OR_RETURN(const filter::Condition condition,
                       filter::Compile(expression, AuditSchema(), kAuditFilterParam));
-  const std::string list = fmt::format("audit\n{}\n{}", tenant.str(), request.filter());
-  HP_ASSIGN_OR_RETURN(const std::vector<std::string> behind,
-                      ReadPageToken(request.page_token(), list, 1));
   int64_t before_id = 0;
-  if (!behind.empty()) {
-    const std::string& text = behind.front();
-    (void)std::from_chars(text.data(), text.data() + text.size(), before_id);
+  if (!page.behind.empty()) {
+    HP_ASSIGN_OR_RETURN(before_id, ReadNumberKey(page.after()));
   }
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(const std::vector<AuditRow> rows,
-                      ListAudit(*connection, tenant, condition, before_id, size + 1));
-  const size_t shown = std::min(rows.size(), static_cast<size_t>(size));
-  for (size_t i = 0; i < shown; ++i) Fill(tenant, rows[i], *response.add_audit_entries());
-  if (shown < rows.size()) {
-    response.set_next_page_token(MakePageToken(list, {std::to_string(rows[shown - 1].id)}));
-  }
+                      ListAudit(*connection, tenant, condition, before_id, page.size + 1));
+  FillPage(
+      page, rows, response,
+      [&](const AuditRow& row) { Fill(tenant, row, *response.add_audit_entries()); },
+      [](const AuditRow& row) { return std::vector{std::to_string(row.id)}; });
   return absl::OkStatus();
 }
 

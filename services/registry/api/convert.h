@@ -4,10 +4,15 @@
 
 #include <charconv>
 #include <cstdint>
+#include <initializer_list>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/escaping.h"
+#include "libs/auth/credentials.h"
 #include "libs/base/reason.h"
+#include "libs/base/strings.h"
 
 namespace homeport::registry {
 
@@ -29,6 +34,23 @@ namespace homeport::registry {
     return ErrorWithReason(absl::StatusCode::kAborted, reason, "the etag is not one of ours");
   }
   return version;
+}
+
+// An etag for a row without a version: of what it holds.
+[[nodiscard]] inline std::string EtagOf(std::initializer_list<std::string_view> texts) {
+  std::string all;
+  for (const std::string_view text : texts) all += fmt::format("{}:{}", text.size(), text);
+  const auth::Sha256Digest digest = auth::Sha256(all);
+  constexpr size_t kBytes = 12;
+  return absl::WebSafeBase64Escape(
+      absl::string_view(reinterpret_cast<const char*>(digest.data()), kBytes));
+}
+
+// ABORTED ETAG_MISMATCH where an etag is given and is not this one.
+[[nodiscard]] inline absl::Status CheckEtag(std::string_view given, std::string_view etag) {
+  if (given.empty() || given == etag) return absl::OkStatus();
+  return ErrorWithReason(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                         fmt::format("it is at etag {}", etag));
 }
 
 }  // namespace homeport::registry

@@ -1,6 +1,7 @@
 #include "services/registry/api/credential_service.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -9,8 +10,12 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/postgres/in_transaction.h"
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
+#include "services/registry/api/field_mask.h"
+#include "services/registry/api/mutation.h"
+#include "services/registry/api/page.h"
 #include "services/registry/store/authority_table.h"
 #include "services/registry/store/certificate_table.h"
 #include "services/registry/store/device_table.h"
@@ -19,13 +24,12 @@
 namespace homeport::registry {
 namespace {
 
+using credential::v1::Authority;
 using credential::v1::Credential;
 
 const std::initializer_list<std::string_view> kScopes = {"operator"};
 constexpr std::string_view kCredentials = "credentials";
 constexpr std::string_view kAuthorities = "authorities";
-
-Actor ActorOf(const auth::Claims& claims) { return {claims.tenant, claims.subject}; }
 
 absl::Status Invalid(std::string_view reason, std::string_view what) {
   return ErrorWithReason(absl::StatusCode::kInvalidArgument, reason, what);
@@ -51,7 +55,7 @@ absl::StatusOr<int64_t> ReadExpiry(const Credential& credential, WallMs now) {
   if (!credential.has_expire_time()) return 0;
   const int64_t expires_ms = credential.expire_time().seconds() * 1000;
   if (expires_ms > now.value) return expires_ms;
-  return Invalid("FIELD_INVALID", "credential.expire_time: is past");
+  return FieldInvalid("credential.expire_time", "is past");
 }
 
 std::string NameOf(const DeviceRow& device, std::string_view id) {
@@ -83,7 +87,11 @@ void Fill(const CertificateRow& row, const DeviceRow& device, WallMs now, Creden
   *out.mutable_expire_time() = ToTimestamp(row.not_after_ms);
 }
 
-absl::Status Fill(const AuthorityRow& row, credential::v1::Authority& out) {
+std::string EtagOf(const AuthorityRow& row) {
+  return registry::EtagOf({row.certificate_id, row.product, row.disabled ? "disabled" : ""});
+}
+
+absl::Status Fill(const AuthorityRow& row, Authority& out) {
   HP_ASSIGN_OR_RETURN(const auth::Certificate certificate, auth::Certificate::FromPem(row.pem));
   out.set_name(rpc::FormatTenantChildName(row.tenant, kAuthorities, row.id));
   out.set_pem(row.pem);
@@ -94,7 +102,28 @@ absl::Status Fill(const AuthorityRow& row, credential::v1::Authority& out) {
   out.set_signs(!row.sealed_key.empty());
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
   *out.mutable_expire_time() = ToTimestamp(certificate.not_after_s() * 1000);
+  out.set_etag(EtagOf(row));
   return absl::OkStatus();
+}
+
+constexpr UpdateField<Authority, AuthorityRow> kFields[] = {
+    {"disabled", [](const Authority& wanted) { return wanted.disabled(); },
+     [](const Authority& wanted, AuthorityRow& row) { row.disabled = wanted.disabled(); }},
+    {"registration_product",
+     [](const Authority& wanted) { return !wanted.registration_product().empty(); },
+     [](const Authority& wanted, AuthorityRow& row) {
+       const std::string& name = wanted.registration_product();
+       row.product = name.substr(name.rfind('/') + 1);
+     }},
+};
+
+// Whether the product that an authority names, if it does, is one of the tenant's.
+absl::Status CheckProductOf(postgres::Connection& connection, const auth::Claims& claims,
+                            const TenantId& tenant, const Authority& wanted) {
+  if (wanted.registration_product().empty()) return absl::OkStatus();
+  HP_ASSIGN_OR_RETURN(const rpc::ProductName product,
+                      rpc::ParseProductName(wanted.registration_product(), claims.tenant));
+  return FindProduct(connection, tenant, product.product).status();
 }
 
 absl::StatusOr<auth::Certificate> ReadCertificate(std::string_view field, const std::string& pem) {
@@ -120,6 +149,16 @@ absl::StatusOr<CredentialRow> RowFor(const std::string& device, const Credential
   return row;
 }
 
+absl::StatusOr<CertificateRow> CertificateRowFor(const DeviceRow& device, const Credential& wanted,
+                                                 WallMs now) {
+  HP_ASSIGN_OR_RETURN(const auth::Certificate certificate,
+                      ReadCertificate("credential.pem", wanted.pem()));
+  CertificateRow row = RowOf(certificate, device.tenant);
+  row.device = device.id;
+  row.created_ms = now.value;
+  return row;
+}
+
 }  // namespace
 
 grpc::Status CredentialService::CreateCredential(
@@ -137,95 +176,84 @@ absl::Status CredentialService::Create(const auth::Claims& claims,
   HP_ASSIGN_OR_RETURN(const DeviceRow device, FindOwnDevice(*connection, claims, request.parent()));
   const WallMs now = clock_.Wall();
   HP_ASSIGN_OR_RETURN(const int64_t expires_ms, ReadExpiry(wanted, now));
-  if (wanted.kind() == Credential::KIND_CERTIFICATE) {
-    HP_ASSIGN_OR_RETURN(const auth::Certificate certificate,
-                        ReadCertificate("credential.pem", wanted.pem()));
-    CertificateRow row = RowOf(certificate, device.tenant);
-    row.device = device.id;
-    if (expires_ms != 0) row.not_after_ms = std::min(row.not_after_ms, expires_ms);
-    row.created_ms = now.value;
-    HP_RETURN_IF_ERROR(CreateCertificate(*connection, ActorOf(claims), row));
-    Fill(row, device, now, *response.mutable_credential());
-    return absl::OkStatus();
-  }
   if (wanted.kind() == Credential::KIND_UNSPECIFIED) {
-    return Invalid("FIELD_INVALID", "credential.kind: is required");
+    return FieldInvalid("credential.kind", "is required");
   }
-  std::string secret;
-  HP_ASSIGN_OR_RETURN(CredentialRow row, RowFor(device.id, wanted, &secret));
-  row.expires_ms = expires_ms;
-  row.created_ms = now.value;
-  HP_ASSIGN_OR_RETURN(row, AddCredential(*connection, ActorOf(claims), row));
-  Fill(row, device, now, *response.mutable_credential());
-  response.set_secret(secret);
-  return absl::OkStatus();
+  const auto create = [&](postgres::Transaction& transaction,
+                          credential::v1::CreateCredentialResponse& created) -> absl::Status {
+    if (wanted.kind() == Credential::KIND_CERTIFICATE) {
+      HP_ASSIGN_OR_RETURN(CertificateRow row, CertificateRowFor(device, wanted, now));
+      if (expires_ms != 0) row.not_after_ms = std::min(row.not_after_ms, expires_ms);
+      HP_RETURN_IF_ERROR(CreateCertificate(transaction, ActorOf(claims), row));
+      Fill(row, device, now, *created.mutable_credential());
+      return absl::OkStatus();
+    }
+    HP_ASSIGN_OR_RETURN(CredentialRow row, RowFor(device.id, wanted, created.mutable_secret()));
+    row.expires_ms = expires_ms;
+    row.created_ms = now.value;
+    HP_RETURN_IF_ERROR(AddCredential(transaction, ActorOf(claims), row));
+    Fill(row, device, now, *created.mutable_credential());
+    return absl::OkStatus();
+  };
+  return Change(*connection, ActorOf(claims), "CreateCredential", request, response, create);
 }
 
 grpc::Status CredentialService::ListCredentials(
     grpc::ServerContext* context, const credential::v1::ListCredentialsRequest* request,
     credential::v1::ListCredentialsResponse* response) {
-  return Serve(parts_, "ListCredentials", *context, kScopes, [&](const auth::Claims& claims) {
-    return List(claims, request->parent(), *response);
-  });
+  return Serve(parts_, "ListCredentials", *context, kScopes,
+               [&](const auth::Claims& claims) { return List(claims, *request, *response); });
 }
 
-absl::Status CredentialService::List(const auth::Claims& claims, const std::string& parent,
+absl::Status CredentialService::List(const auth::Claims& claims,
+                                     const credential::v1::ListCredentialsRequest& request,
                                      credential::v1::ListCredentialsResponse& response) {
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(const DeviceRow device, FindOwnDevice(*connection, claims, parent));
+  HP_ASSIGN_OR_RETURN(const DeviceRow device, FindOwnDevice(*connection, claims, request.parent()));
   HP_ASSIGN_OR_RETURN(const std::vector<CredentialRow> credentials,
                       registry::ListCredentials(*connection, device.id));
   HP_ASSIGN_OR_RETURN(const std::vector<CertificateRow> certificates,
-                      ListCertificates(*connection, device.id));
+                      ListCertificates(*connection, device.id, page.after(), page.size + 1));
   const WallMs now = clock_.Wall();
-  for (const CredentialRow& row : credentials) Fill(row, device, now, *response.add_credentials());
-  for (const CertificateRow& row : certificates) {
-    Fill(row, device, now, *response.add_credentials());
+  std::map<std::string, Credential> by_id;
+  for (const CredentialRow& row : credentials) {
+    if (row.id > page.after()) Fill(row, device, now, by_id[row.id]);
   }
+  for (const CertificateRow& row : certificates) Fill(row, device, now, by_id[row.id]);
+  const std::vector<std::pair<std::string, Credential>> rows(by_id.begin(), by_id.end());
+  FillPage(
+      page, rows, response, [&](const auto& row) { *response.add_credentials() = row.second; },
+      [](const auto& row) { return std::vector{row.first}; });
   return absl::OkStatus();
 }
 
 grpc::Status CredentialService::RevokeCredential(
     grpc::ServerContext* context, const credential::v1::RevokeCredentialRequest* request,
-    credential::v1::RevokeCredentialResponse*) {
+    credential::v1::RevokeCredentialResponse* response) {
   return Serve(parts_, "RevokeCredential", *context, kScopes,
-               [&](const auth::Claims& claims) { return Revoke(claims, request->name()); });
+               [&](const auth::Claims& claims) { return Revoke(claims, *request, *response); });
 }
 
-absl::Status CredentialService::Revoke(const auth::Claims& claims, const std::string& name) {
-  HP_ASSIGN_OR_RETURN(const rpc::DeviceChildName parsed,
-                      rpc::ParseDeviceChildName(name, kCredentials, claims.tenant));
-  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, parsed.tenant.str()));
+absl::Status CredentialService::Revoke(const auth::Claims& claims,
+                                       const credential::v1::RevokeCredentialRequest& request,
+                                       credential::v1::RevokeCredentialResponse& response) {
+  HP_ASSIGN_OR_RETURN(const rpc::DeviceChildName name,
+                      rpc::ParseDeviceChildName(request.name(), kCredentials, claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, name.tenant.str()));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_RETURN_IF_ERROR(FindDevice(*connection, parsed.tenant, parsed.device).status());
-  const absl::Status revoked =
-      registry::RevokeCredential(*connection, ActorOf(claims), parsed.device.str(), parsed.id);
-  if (!absl::IsNotFound(revoked)) return revoked;
-  return RevokeCertificateOf(*connection, claims, parsed.device.str(), parsed.id);
-}
-
-absl::Status CredentialService::RevokeCertificateOf(postgres::Connection& connection,
-                                                    const auth::Claims& claims,
-                                                    const std::string& device,
-                                                    const std::string& id) {
-  postgres::Transaction transaction(connection);
-  HP_ASSIGN_OR_RETURN(const std::optional<CertificateRow> row, LockCertificate(transaction, id));
-  if (!row || row->device != device) {
-    return ErrorWithReason(absl::StatusCode::kNotFound, "CREDENTIAL_NOT_FOUND",
-                           fmt::format("no credential {} of that device", id));
-  }
-  HP_RETURN_IF_ERROR(RevokeCertificate(transaction, ActorOf(claims), id));
-  return transaction.Commit();
-}
-
-absl::StatusOr<std::string> CredentialService::ReadProduct(const auth::Claims& claims,
-                                                           const TenantId& tenant,
-                                                           const std::string& name) {
-  if (name.empty()) return std::string();
-  HP_ASSIGN_OR_RETURN(const rpc::ProductName product, rpc::ParseProductName(name, claims.tenant));
-  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_RETURN_IF_ERROR(FindProduct(*connection, tenant, product.product).status());
-  return product.product.str();
+  HP_RETURN_IF_ERROR(FindDevice(*connection, name.tenant, name.device).status());
+  const auto revoke = [&](postgres::Transaction& transaction,
+                          credential::v1::RevokeCredentialResponse&) -> absl::Status {
+    const absl::Status revoked =
+        registry::RevokeCredential(transaction, ActorOf(claims), name.device.str(), name.id);
+    if (!absl::IsNotFound(revoked)) return revoked;
+    HP_ASSIGN_OR_RETURN(const std::optional<CertificateRow> row,
+                        LockCertificate(transaction, name.id));
+    if (!row || row->device != name.device.str()) return revoked;
+    return RevokeCertificate(transaction, ActorOf(claims), name.id);
+  };
+  return Change(*connection, ActorOf(claims), "RevokeCredential", request, response, revoke);
 }
 
 grpc::Status CredentialService::CreateAuthority(
@@ -241,7 +269,7 @@ absl::Status CredentialService::Create(const auth::Claims& claims,
   HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
   HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
   if (!IsValidTenantId(request.authority_id())) {
-    return Invalid("FIELD_INVALID", "authority_id: 1-63 of [a-z0-9-]");
+    return FieldInvalid("authority_id", "1-63 of [a-z0-9-]");
   }
   HP_ASSIGN_OR_RETURN(const auth::Certificate authority,
                       ReadCertificate("authority.pem", request.authority().pem()));
@@ -263,65 +291,86 @@ absl::Status CredentialService::Create(const auth::Claims& claims,
   row.pem = authority.ToPem();
   row.certificate_id = authority.Id();
   row.subject_sha256 = authority.SubjectSha256();
-  HP_ASSIGN_OR_RETURN(row.product,
-                      ReadProduct(claims, tenant, request.authority().registration_product()));
+  CopyFields(request.authority(), kFields, row);
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(row, registry::CreateAuthority(*connection, ActorOf(claims), row));
-  return Fill(row, response);
+  HP_RETURN_IF_ERROR(CheckProductOf(*connection, claims, tenant, request.authority()));
+  const auto create = [&](postgres::Transaction& transaction, Authority& created) -> absl::Status {
+    HP_ASSIGN_OR_RETURN(const AuthorityRow made,
+                        registry::CreateAuthority(transaction, ActorOf(claims), row));
+    return Fill(made, created);
+  };
+  return Change(*connection, ActorOf(claims), "CreateAuthority", request, response, create);
 }
 
 grpc::Status CredentialService::ListAuthorities(
     grpc::ServerContext* context, const credential::v1::ListAuthoritiesRequest* request,
     credential::v1::ListAuthoritiesResponse* response) {
   return Serve(parts_, "ListAuthorities", *context, kScopes,
-               [&](const auth::Claims& claims) -> absl::Status {
-                 HP_ASSIGN_OR_RETURN(const TenantId tenant,
-                                     rpc::ParseTenantName(request->parent(), claims.tenant));
-                 HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
-                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-                 HP_ASSIGN_OR_RETURN(const std::vector<AuthorityRow> rows,
-                                     registry::ListAuthorities(*connection, tenant.str()));
-                 for (const AuthorityRow& row : rows) {
-                   HP_RETURN_IF_ERROR(Fill(row, *response->add_authorities()));
-                 }
-                 return absl::OkStatus();
-               });
+               [&](const auth::Claims& claims) { return List(claims, *request, *response); });
+}
+
+absl::Status CredentialService::List(const auth::Claims& claims,
+                                     const credential::v1::ListAuthoritiesRequest& request,
+                                     credential::v1::ListAuthoritiesResponse& response) {
+  HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  HP_ASSIGN_OR_RETURN(
+      const std::vector<AuthorityRow> rows,
+      registry::ListAuthorities(*connection, tenant.str(), page.after(), page.size + 1));
+  absl::Status filled;
+  FillPage(
+      page, rows, response,
+      [&](const AuthorityRow& row) { filled.Update(Fill(row, *response.add_authorities())); },
+      [](const AuthorityRow& row) { return std::vector{row.id}; });
+  return filled;
 }
 
 grpc::Status CredentialService::UpdateAuthority(
     grpc::ServerContext* context, const credential::v1::UpdateAuthorityRequest* request,
-    credential::v1::Authority* response) {
-  return Serve(parts_, "UpdateAuthority", *context, kScopes, [&](const auth::Claims& claims) {
-    return Update(claims, request->authority(), *response);
-  });
+    Authority* response) {
+  return Serve(parts_, "UpdateAuthority", *context, kScopes,
+               [&](const auth::Claims& claims) { return Update(claims, *request, *response); });
 }
 
 absl::Status CredentialService::Update(const auth::Claims& claims,
-                                       const credential::v1::Authority& authority,
-                                       credential::v1::Authority& response) {
-  HP_ASSIGN_OR_RETURN(const rpc::TenantChildName name, ReadAuthorityName(claims, authority.name()));
-  AuthorityRow row;
-  row.tenant = name.tenant.str();
-  row.id = name.id;
-  row.disabled = authority.disabled();
-  HP_ASSIGN_OR_RETURN(row.product,
-                      ReadProduct(claims, name.tenant, authority.registration_product()));
+                                       const credential::v1::UpdateAuthorityRequest& request,
+                                       Authority& response) {
+  const Authority& wanted = request.authority();
+  HP_ASSIGN_OR_RETURN(const rpc::TenantChildName name, ReadAuthorityName(claims, wanted.name()));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(row, registry::UpdateAuthority(*connection, ActorOf(claims), row));
-  return Fill(row, response);
+  HP_RETURN_IF_ERROR(CheckProductOf(*connection, claims, name.tenant, wanted));
+  const auto update = [&](postgres::Transaction& transaction, Authority& updated) -> absl::Status {
+    HP_ASSIGN_OR_RETURN(AuthorityRow row, LockAuthority(transaction, name.tenant.str(), name.id));
+    HP_RETURN_IF_ERROR(CheckEtag(wanted.etag(), EtagOf(row)));
+    HP_RETURN_IF_ERROR(MergeFields(wanted, request.update_mask(), kFields, row));
+    HP_ASSIGN_OR_RETURN(row, registry::UpdateAuthority(transaction, ActorOf(claims), row));
+    return Fill(row, updated);
+  };
+  return Change(*connection, ActorOf(claims), "UpdateAuthority", request, response, update);
 }
 
 grpc::Status CredentialService::DeleteAuthority(
     grpc::ServerContext* context, const credential::v1::DeleteAuthorityRequest* request,
-    credential::v1::DeleteAuthorityResponse*) {
+    credential::v1::DeleteAuthorityResponse* response) {
   return Serve(parts_, "DeleteAuthority", *context, kScopes,
-               [&](const auth::Claims& claims) -> absl::Status {
-                 HP_ASSIGN_OR_RETURN(const rpc::TenantChildName name,
-                                     ReadAuthorityName(claims, request->name()));
-                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-                 return registry::DeleteAuthority(*connection, ActorOf(claims), name.tenant.str(),
-                                                  name.id);
-               });
+               [&](const auth::Claims& claims) { return Delete(claims, *request, *response); });
+}
+
+absl::Status CredentialService::Delete(const auth::Claims& claims,
+                                       const credential::v1::DeleteAuthorityRequest& request,
+                                       credential::v1::DeleteAuthorityResponse& response) {
+  HP_ASSIGN_OR_RETURN(const rpc::TenantChildName name, ReadAuthorityName(claims, request.name()));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  const auto remove = [&](postgres::Transaction& transaction,
+                          credential::v1::DeleteAuthorityResponse&) -> absl::Status {
+    HP_ASSIGN_OR_RETURN(const AuthorityRow row,
+                        LockAuthority(transaction, name.tenant.str(), name.id));
+    HP_RETURN_IF_ERROR(CheckEtag(request.etag(), EtagOf(row)));
+    return registry::DeleteAuthority(transaction, ActorOf(claims), row.tenant, row.id);
+  };
+  return Change(*connection, ActorOf(claims), "DeleteAuthority", request, response, remove);
 }
 
 grpc::Status CredentialService::ImportRevocationList(
@@ -343,7 +392,9 @@ absl::Status CredentialService::Import(const auth::Claims& claims,
   if (!serials.ok()) {
     return Invalid("CERTIFICATE_INVALID", fmt::format("crl: {}", Message(serials.status())));
   }
-  HP_RETURN_IF_ERROR(SetRevokedSerials(*connection, ActorOf(claims), row, *serials));
+  HP_RETURN_IF_ERROR(postgres::InTransaction(*connection, [&](postgres::Transaction& transaction) {
+    return SetRevokedSerials(transaction, ActorOf(claims), row, *serials);
+  }));
   response.set_serials(static_cast<int32_t>(serials->size()));
   return absl::OkStatus();
 }

@@ -41,22 +41,27 @@ class CredentialService final : public credential::v1::CredentialService::Servic
   absl::Status Create(const auth::Claims& claims,
                       const credential::v1::CreateCredentialRequest& request,
                       credential::v1::CreateCredentialResponse& response);
-  absl::Status List(const auth::Claims& claims, const std::string& parent,
+  absl::Status List(const auth::Claims& claims,
+                    const credential::v1::ListCredentialsRequest& request,
                     credential::v1::ListCredentialsResponse& response);
-  absl::Status Revoke(const auth::Claims& claims, const std::string& name);
-  absl::Status RevokeCertificateOf(postgres::Connection& connection, const auth::Claims& claims,
-                                   const std::string& device, const std::string& id);
+  absl::Status Revoke(const auth::Claims& claims,
+                      const credential::v1::RevokeCredentialRequest& request,
+                      credential::v1::RevokeCredentialResponse& response);
   absl::Status Create(const auth::Claims& claims,
                       const credential::v1::CreateAuthorityRequest& request,
                       credential::v1::Authority& response);
-  absl::Status Update(const auth::Claims& claims, const credential::v1::Authority& authority,
+  absl::Status List(const auth::Claims& claims,
+                    const credential::v1::ListAuthoritiesRequest& request,
+                    credential::v1::ListAuthoritiesResponse& response);
+  absl::Status Update(const auth::Claims& claims,
+                      const credential::v1::UpdateAuthorityRequest& request,
                       credential::v1::Authority& response);
+  absl::Status Delete(const auth::Claims& claims,
+                      const credential::v1::DeleteAuthorityRequest& request,
+                      credential::v1::DeleteAuthorityResponse& response);
   absl::Status Import(const auth::Claims& claims,
                       const credential::v1::ImportRevocationListRequest& request,
                       credential::v1::ImportRevocationListResponse& response);
-  // "" for none; the id of a product of the tenant.
-  absl::StatusOr<std::string> ReadProduct(const auth::Claims& claims, const TenantId& tenant,
-                                          const std::string& name);
 
   const ApiParts parts_;
   const Clock& clock_;

@@ -1,8 +1,6 @@
 // DeviceService: imports, which become operations.
 #include <openssl/rand.h>
 
-#include <charconv>
-
 #include "libs/base/check.h"
 #include "libs/base/clock.h"
 #include "libs/base/reason.h"
@@ -11,7 +9,6 @@
 #include "services/registry/api/device_service.h"
 #include "services/registry/api/operations_service.h"
 #include "services/registry/api/page.h"
-#include "services/registry/api/page_token.h"
 
 namespace homeport::registry {
 namespace {
@@ -70,24 +67,20 @@ absl::Status DeviceService::Failures(const auth::Claims& claims,
                                      const device::v1::ListImportFailuresRequest& request,
                                      device::v1::ListImportFailuresResponse& response) {
   HP_ASSIGN_OR_RETURN(const OperationName name, ReadOperationName(claims, request.parent()));
-  HP_ASSIGN_OR_RETURN(const int64_t size, ReadPageSize(request.page_size()));
-  const std::string list = fmt::format("failures\n{}\n{}", name.tenant.str(), name.id);
-  HP_ASSIGN_OR_RETURN(const std::vector<std::string> behind,
-                      ReadPageToken(request.page_token(), list, 1));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   int64_t after = -1;
-  if (!behind.empty()) {
-    const std::string& text = behind.front();
-    (void)std::from_chars(text.data(), text.data() + text.size(), after);
+  if (!page.behind.empty()) {
+    HP_ASSIGN_OR_RETURN(after, ReadNumberKey(page.after()));
   }
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_RETURN_IF_ERROR(FindOperation(*connection, name.tenant, name.id).status());
-  HP_ASSIGN_OR_RETURN(const std::vector<FailureRow> rows,
-                      registry::ListFailures(*connection, name.tenant, name.id, after, size + 1));
-  const size_t shown = std::min(rows.size(), static_cast<size_t>(size));
-  for (size_t i = 0; i < shown; ++i) FillFailure(rows[i], *response.add_failures());
-  if (shown < rows.size()) {
-    response.set_next_page_token(MakePageToken(list, {std::to_string(rows[shown - 1].row)}));
-  }
+  HP_ASSIGN_OR_RETURN(
+      const std::vector<FailureRow> rows,
+      registry::ListFailures(*connection, name.tenant, name.id, after, page.size + 1));
+  FillPage(
+      page, rows, response,
+      [&](const FailureRow& row) { FillFailure(row, *response.add_failures()); },
+      [](const FailureRow& row) { return std::vector{std::to_string(row.row)}; });
   return absl::OkStatus();
 }
 

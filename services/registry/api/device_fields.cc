@@ -10,6 +10,7 @@
 #include "libs/json/utf8.h"
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
+#include "services/registry/api/field_mask.h"
 
 namespace homeport::registry {
 namespace {
@@ -88,36 +89,31 @@ void MergeKey(const Map& given, const std::string& key, StringMap& map) {
   }
 }
 
-bool IsOutputOnly(std::string_view path) {
-  constexpr std::string_view kFields[] = {
-      "name",        "product",     "online", "presence_time", "create_time", "state",
-      "update_time", "delete_time", "etag",   "purge_time",    "stale"};
-  return std::find(std::begin(kFields), std::end(kFields), path) != std::end(kFields);
-}
+constexpr UpdateField<Device, DeviceRow> kFields[] = {
+    {"display_name", [](const Device& device) { return !device.display_name().empty(); },
+     [](const Device& device, DeviceRow& row) { row.display_name = device.display_name(); }},
+    {"firmware_version", [](const Device& device) { return !device.firmware_version().empty(); },
+     [](const Device& device, DeviceRow& row) {
+       row.firmware_version = device.firmware_version();
+     }},
+    {"labels", [](const Device& device) { return !device.labels().empty(); },
+     [](const Device& device, DeviceRow& row) { row.labels = ToMap(device.labels()); }},
+    {"attributes", [](const Device& device) { return !device.attributes().empty(); },
+     [](const Device& device, DeviceRow& row) { row.attributes = ToMap(device.attributes()); }},
+    {"groups", [](const Device& device) { return !device.groups().empty(); },
+     [](const Device& device, DeviceRow& row) { row.groups = ToGroups(device); }},
+};
 
-absl::Status MergePath(const Device& device, const std::string& path, DeviceRow& row) {
-  constexpr std::string_view kLabelPrefix = "labels.";
-  constexpr std::string_view kAttributePrefix = "attributes.";
-  if (path == "*") {
-    CopyDevice(device, row);
-  } else if (path == "display_name") {
-    row.display_name = device.display_name();
-  } else if (path == "firmware_version") {
-    row.firmware_version = device.firmware_version();
-  } else if (path == "labels") {
-    row.labels = ToMap(device.labels());
-  } else if (path == "attributes") {
-    row.attributes = ToMap(device.attributes());
-  } else if (path == "groups") {
-    row.groups = ToGroups(device);
-  } else if (path.starts_with(kLabelPrefix)) {
-    MergeKey(device.labels(), path.substr(kLabelPrefix.size()), row.labels);
-  } else if (path.starts_with(kAttributePrefix)) {
-    MergeKey(device.attributes(), path.substr(kAttributePrefix.size()), row.attributes);
-  } else if (!IsOutputOnly(path)) {
-    return FieldInvalid("update_mask", fmt::format("no field \"{}\"", path));
+// Whether `path` is of one key of a map; then that is merged.
+bool MergeKeyOf(const Device& device, std::string_view path, DeviceRow& row) {
+  constexpr std::string_view kLabel = "labels.", kAttribute = "attributes.";
+  if (path.starts_with(kLabel)) {
+    MergeKey(device.labels(), std::string(path.substr(kLabel.size())), row.labels);
+    return true;
   }
-  return absl::OkStatus();
+  if (!path.starts_with(kAttribute)) return false;
+  MergeKey(device.attributes(), std::string(path.substr(kAttribute.size())), row.attributes);
+  return true;
 }
 
 Device::State StateOf(const DeviceRow& row) {
@@ -193,25 +189,16 @@ absl::Status CheckDevice(const Device& device) {
   return absl::OkStatus();
 }
 
-void CopyDevice(const Device& device, DeviceRow& row) {
-  row.display_name = device.display_name();
-  row.firmware_version = device.firmware_version();
-  row.labels = ToMap(device.labels());
-  row.attributes = ToMap(device.attributes());
-  row.groups = ToGroups(device);
-}
+void CopyDevice(const Device& device, DeviceRow& row) { CopyFields(device, kFields, row); }
 
 absl::Status MergeDevice(const Device& device, const google::protobuf::FieldMask& mask,
                          DeviceRow& row) {
+  google::protobuf::FieldMask whole;  // without those of single keys
   for (const std::string& path : mask.paths()) {
-    HP_RETURN_IF_ERROR(MergePath(device, path, row));
+    if (!MergeKeyOf(device, path, row)) whole.add_paths(path);
   }
-  if (mask.paths().empty()) {
-    if (!device.display_name().empty()) row.display_name = device.display_name();
-    if (!device.firmware_version().empty()) row.firmware_version = device.firmware_version();
-    if (!device.labels().empty()) row.labels = ToMap(device.labels());
-    if (!device.attributes().empty()) row.attributes = ToMap(device.attributes());
-    if (!device.groups().empty()) row.groups = ToGroups(device);
+  if (mask.paths().empty() || !whole.paths().empty()) {
+    HP_RETURN_IF_ERROR(MergeFields(device, whole, kFields, row));
   }
   return CheckSizes(row);
 }

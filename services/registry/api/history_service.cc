@@ -1,7 +1,6 @@
 #include "services/registry/api/history_service.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "libs/base/clock.h"
@@ -12,7 +11,6 @@
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
-#include "services/registry/api/page_token.h"
 #include "services/registry/api/typed_convert.h"
 #include "services/registry/core/names.h"
 #include "services/registry/store/device_table.h"
@@ -30,10 +28,6 @@ constexpr int64_t kBackMs = 31 * kDayMs;
 // Between the clocks of pods, and between a device's first message and its registration.
 constexpr int64_t kSlackMs = 60'000;
 
-absl::Status FieldInvalid(std::string_view what) {
-  return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", what);
-}
-
 int64_t ToMs(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1000 + time.nanos() / 1'000'000;
 }
@@ -50,7 +44,7 @@ absl::StatusOr<Range> ReadRange(const Request& request, const DeviceRow& device)
   range.until_ms =
       request.has_end_time() ? ToMs(request.end_time()) : SystemClock().Wall().value + kSlackMs;
   range.from_ms = request.has_start_time() ? ToMs(request.start_time()) : device.created_ms;
-  if (range.until_ms < range.from_ms) return FieldInvalid("end_time: before start_time");
+  if (range.until_ms < range.from_ms) return FieldInvalid("end_time", "before start_time");
   range.from_ms = std::max(range.from_ms, device.created_ms - kSlackMs);
   return range;
 }
@@ -62,66 +56,44 @@ absl::StatusOr<DeviceRow> FindOwned(postgres::Connection& connection, const auth
   return FindDevice(connection, name.tenant, name.device);
 }
 
-// The numbers that say where a page begins.
-absl::StatusOr<std::vector<int64_t>> ReadPlace(const std::string& token, const std::string& binding,
-                                               size_t count) {
-  HP_ASSIGN_OR_RETURN(const std::vector<std::string> keys, ReadPageToken(token, binding, count));
-  std::vector<int64_t> place;
-  for (const std::string& key : keys) {
-    int64_t& number = place.emplace_back();
-    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), number);
-    if (error != std::errc() || end != key.data() + key.size()) {
-      return ErrorWithReason(absl::StatusCode::kInvalidArgument, "PAGE_TOKEN_INVALID",
-                             "page_token: not one of ours");
-    }
-  }
-  return place;
-}
+// A channel, an event or a property, and the request's field that names it.
+struct SeriesName {
+  std::string_view field;
+  const std::string& name;
+};
 
-// The page of a list, and where it begins. `name` is the channel or event.
 template <typename Request>
 absl::StatusOr<HistoryQuery> ReadQuery(const Request& request, const DeviceRow& device,
-                                       const std::string& name, const std::string& binding) {
-  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token(), kPages));
-  if (!IsPlainText(name)) return FieldInvalid("a name has no NUL");
+                                       const SeriesName& series, const Page& page) {
+  if (!IsPlainText(series.name)) return FieldInvalid(series.field, "has a NUL");
   HP_ASSIGN_OR_RETURN(const Range range, ReadRange(request, device));
   HistoryQuery query{.device = device.id,
-                     .name = name,
+                     .name = series.name,
                      .from_ms = range.from_ms,
                      .until_ms = range.until_ms,
                      .newest_first = request.newest_first(),
                      .after = HistoryQuery::BeforeAll(request.newest_first()),
                      .limit = page.size + 1};
-  if (request.page_token().empty()) return query;
-  HP_ASSIGN_OR_RETURN(const std::vector<int64_t> place,
-                      ReadPlace(request.page_token(), binding, kPlaceKeys));
-  query.after = {place[0], place[1]};
+  if (page.behind.empty()) return query;
+  HP_ASSIGN_OR_RETURN(query.after.received_ms, ReadNumberKey(page.behind[0]));
+  HP_ASSIGN_OR_RETURN(query.after.id, ReadNumberKey(page.behind[1]));
   return query;
 }
 
-// What must be the same on every page.
-template <typename Request>
-std::string BindingOf(Request request) {
-  request.clear_page_token();
-  request.clear_page_size();
-  return request.GetTypeName() + request.SerializeAsString();
+// One page of what `read` finds; `fill(row)` adds a row to the response.
+template <typename Request, typename Response, typename Read, typename Fill>
+absl::Status List(const ApiParts& parts, const auth::Claims& claims, const Request& request,
+                  const SeriesName& series, Read read, Response& response, Fill fill) {
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request, kPages, kPlaceKeys));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts.pool.Acquire());
+  HP_ASSIGN_OR_RETURN(const DeviceRow device, FindOwned(*connection, claims, request.parent()));
+  HP_ASSIGN_OR_RETURN(const HistoryQuery query, ReadQuery(request, device, series, page));
+  HP_ASSIGN_OR_RETURN(auto rows, read(*connection, query));
+  FillPage(page, rows, response, fill, [](const auto& row) {
+    return std::vector{std::to_string(row.place.received_ms), std::to_string(row.place.id)};
+  });
+  return absl::OkStatus();
 }
-
-// Cuts `rows` to the page; the token of the next one, if there is one.
-template <typename Row>
-std::string CutPage(std::vector<Row>& rows, const HistoryQuery& query, const std::string& binding) {
-  const auto size = static_cast<size_t>(query.limit - 1);
-  if (rows.size() <= size) return {};
-  rows.resize(size);
-  const HistoryPlace& last = rows.back().place;
-  return MakePageToken(binding, {std::to_string(last.received_ms), std::to_string(last.id)});
-}
-
-// A channel or a property, and the request's field that names it.
-struct SeriesName {
-  std::string_view field;
-  const std::string& name;
-};
 
 void Fill(const WindowRow& row, history::v1::Window& out) {
   *out.mutable_start_time() = ToTimestamp(row.start_ms);
@@ -148,12 +120,10 @@ void Fill(StoredValue row, history::v1::PropertyValue& out) {
 
 // Where the windows of a page begin, as asked for.
 template <typename Request>
-absl::StatusOr<int64_t> ReadFirstWindow(const Request& request, const std::string& binding) {
-  if (!request.has_start_time()) return FieldInvalid("start_time: required");
-  if (request.page_token().empty()) return ToMs(request.start_time());
-  HP_ASSIGN_OR_RETURN(const std::vector<int64_t> place,
-                      ReadPlace(request.page_token(), binding, 1));
-  return place[0];
+absl::StatusOr<int64_t> ReadFirstWindow(const Request& request, const Page& page) {
+  if (!request.has_start_time()) return FieldInvalid("start_time", "required");
+  if (page.behind.empty()) return ToMs(request.start_time());
+  return ReadNumberKey(page.after());
 }
 
 template <typename Request, typename Response>
@@ -162,13 +132,13 @@ absl::Status Aggregate(const ApiParts& parts, const auth::Claims& claims, const 
                        Response& response) {
   const int64_t window_ms =
       request.window().seconds() * 1000 + request.window().nanos() / 1'000'000;
-  if (window_ms < 1000 || window_ms > kWindowMsMax) return FieldInvalid("window: 1 s to 366 days");
+  if (window_ms < 1000 || window_ms > kWindowMsMax)
+    return FieldInvalid("window", "1 s to 366 days");
   if (series.name.empty() || !IsPlainText(series.name)) {
-    return FieldInvalid(fmt::format("{}: required", series.field));
+    return FieldInvalid(series.field, "required");
   }
-  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token(), kPages));
-  const std::string binding = BindingOf(request);
-  HP_ASSIGN_OR_RETURN(int64_t from_ms, ReadFirstWindow(request, binding));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request, kPages));
+  HP_ASSIGN_OR_RETURN(int64_t from_ms, ReadFirstWindow(request, page));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts.pool.Acquire());
   HP_ASSIGN_OR_RETURN(const DeviceRow device, FindOwned(*connection, claims, request.parent()));
   HP_ASSIGN_OR_RETURN(const Range range, ReadRange(request, device));
@@ -185,7 +155,7 @@ absl::Status Aggregate(const ApiParts& parts, const auth::Claims& claims, const 
                                          .since_ms = device.created_ms - kSlackMs}));
   for (const WindowRow& row : windows) Fill(row, *response.add_windows());
   if (until_ms < range.until_ms) {
-    response.set_next_page_token(MakePageToken(binding, {std::to_string(until_ms)}));
+    response.set_next_page_token(MakePageToken(page.list, {std::to_string(until_ms)}));
   }
   return absl::OkStatus();
 }
@@ -195,48 +165,31 @@ absl::Status Aggregate(const ApiParts& parts, const auth::Claims& claims, const 
 grpc::Status HistoryService::ListTelemetry(grpc::ServerContext* context,
                                            const history::v1::ListTelemetryRequest* request,
                                            history::v1::ListTelemetryResponse* response) {
-  return Serve(
-      parts_, "ListTelemetry", *context, kReaders, [&](const auth::Claims& claims) -> absl::Status {
-        HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-        HP_ASSIGN_OR_RETURN(const DeviceRow device,
-                            FindOwned(*connection, claims, request->parent()));
-        const std::string binding = BindingOf(*request);
-        HP_ASSIGN_OR_RETURN(const HistoryQuery query,
-                            ReadQuery(*request, device, request->channel(), binding));
-        HP_ASSIGN_OR_RETURN(std::vector<StoredTelemetry> rows, ReadTelemetry(*connection, query));
-        response->set_next_page_token(CutPage(rows, query, binding));
-        for (StoredTelemetry& row : rows) {
-          history::v1::Telemetry& out = *response->add_telemetry();
-          *out.mutable_receive_time() = ToTimestamp(row.place.received_ms);
-          out.set_channel(std::move(row.channel));
-          out.set_payload(std::move(row.payload));
-        }
-        return absl::OkStatus();
-      });
+  const auto fill = [response](StoredTelemetry& row) {
+    history::v1::Telemetry& out = *response->add_telemetry();
+    *out.mutable_receive_time() = ToTimestamp(row.place.received_ms);
+    out.set_channel(std::move(row.channel));
+    out.set_payload(std::move(row.payload));
+  };
+  return Serve(parts_, "ListTelemetry", *context, kReaders, [&](const auth::Claims& claims) {
+    return List(parts_, claims, *request, {"channel", request->channel()}, ReadTelemetry, *response,
+                fill);
+  });
 }
 
 grpc::Status HistoryService::ListEvents(grpc::ServerContext* context,
                                         const history::v1::ListEventsRequest* request,
                                         history::v1::ListEventsResponse* response) {
-  return Serve(parts_, "ListEvents", *context, kReaders,
-               [&](const auth::Claims& claims) -> absl::Status {
-                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-                 HP_ASSIGN_OR_RETURN(const DeviceRow device,
-                                     FindOwned(*connection, claims, request->parent()));
-                 const std::string binding = BindingOf(*request);
-                 HP_ASSIGN_OR_RETURN(const HistoryQuery query,
-                                     ReadQuery(*request, device, request->event(), binding));
-                 HP_ASSIGN_OR_RETURN(std::vector<StoredEvent> rows, ReadEvents(*connection, query));
-                 response->set_next_page_token(CutPage(rows, query, binding));
-                 for (StoredEvent& row : rows) {
-                   history::v1::Event& out = *response->add_events();
-                   *out.mutable_receive_time() = ToTimestamp(row.place.received_ms);
-                   *out.mutable_event_time() = ToTimestamp(row.event_ms);
-                   out.set_event(std::move(row.name));
-                   out.set_arguments_json(std::move(row.arguments));
-                 }
-                 return absl::OkStatus();
-               });
+  const auto fill = [response](StoredEvent& row) {
+    history::v1::Event& out = *response->add_events();
+    *out.mutable_receive_time() = ToTimestamp(row.place.received_ms);
+    *out.mutable_event_time() = ToTimestamp(row.event_ms);
+    out.set_event(std::move(row.name));
+    out.set_arguments_json(std::move(row.arguments));
+  };
+  return Serve(parts_, "ListEvents", *context, kReaders, [&](const auth::Claims& claims) {
+    return List(parts_, claims, *request, {"event", request->event()}, ReadEvents, *response, fill);
+  });
 }
 
 grpc::Status HistoryService::AggregateTelemetry(
@@ -260,21 +213,14 @@ grpc::Status HistoryService::AggregateProperty(grpc::ServerContext* context,
 grpc::Status HistoryService::ListPropertyValues(
     grpc::ServerContext* context, const history::v1::ListPropertyValuesRequest* request,
     history::v1::ListPropertyValuesResponse* response) {
+  const auto fill = [response](StoredValue& row) {
+    Fill(std::move(row), *response->add_property_values());
+  };
   return Serve(parts_, "ListPropertyValues", *context, kReaders,
                [&](const auth::Claims& claims) -> absl::Status {
-                 if (request->property().empty()) return FieldInvalid("property: required");
-                 HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-                 HP_ASSIGN_OR_RETURN(const DeviceRow device,
-                                     FindOwned(*connection, claims, request->parent()));
-                 const std::string binding = BindingOf(*request);
-                 HP_ASSIGN_OR_RETURN(const HistoryQuery query,
-                                     ReadQuery(*request, device, request->property(), binding));
-                 HP_ASSIGN_OR_RETURN(std::vector<StoredValue> rows,
-                                     ReadPropertyValues(*connection, query));
-                 response->set_next_page_token(CutPage(rows, query, binding));
-                 for (StoredValue& row : rows)
-                   Fill(std::move(row), *response->add_property_values());
-                 return absl::OkStatus();
+                 if (request->property().empty()) return FieldInvalid("property", "required");
+                 return List(parts_, claims, *request, {"property", request->property()},
+                             ReadPropertyValues, *response, fill);
                });
 }
 

@@ -1,6 +1,5 @@
 #include "services/registry/api/model_service.h"
 
-#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -8,7 +7,9 @@
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/model/parse.h"
+#include "libs/postgres/in_transaction.h"
 #include "services/registry/api/convert.h"
+#include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
 #include "services/registry/api/typed_convert.h"
 
@@ -44,15 +45,7 @@ void Fill(const ModelRow& row, product::v1::ModelVersion& out) {
   *out.mutable_create_time() = ToTimestamp(row.created_ms);
 }
 
-// The page token of lists: "<product>/<number>" of the last one shown.
-ModelQuery After(const std::string& token) {
-  ModelQuery query;
-  const size_t slash = token.find('/');
-  query.after_product = token.substr(0, slash);
-  if (slash == std::string::npos) return query;
-  std::from_chars(token.data() + slash + 1, token.data() + token.size(), query.after_version);
-  return query;
-}
+constexpr size_t kPlaceKeys = 2;  // product and number
 
 // What the version is against the one before it.
 absl::Status FillUpgradeOf(postgres::Connection& connection, const ModelRow& row,
@@ -126,13 +119,15 @@ absl::Status ModelService::Create(const auth::Claims& claims,
     FillUpgrade(check.comparison(), response);
     return absl::OkStatus();
   }
-  HP_ASSIGN_OR_RETURN(const int64_t version,
-                      ImportModel(*connection, {claims.tenant, claims.subject},
-                                  {.product = product.id,
-                                   .tenant = product.tenant,
-                                   .model = request.model_json(),
-                                   .keep_current = request.keep_current()},
-                                  {check.gate(), versions_max_}));
+  const auto import = [&](postgres::Transaction& transaction) {
+    return ImportModel(transaction, ActorOf(claims),
+                       {.product = product.id,
+                        .tenant = product.tenant,
+                        .model = request.model_json(),
+                        .keep_current = request.keep_current()},
+                       {check.gate(), versions_max_});
+  };
+  HP_ASSIGN_OR_RETURN(const int64_t version, postgres::InTransaction(*connection, import));
   HP_ASSIGN_OR_RETURN(const ModelRow row, FindModelVersion(*connection, TenantId(product.tenant),
                                                            ProductId(product.id), version));
   Fill(row, response);
@@ -166,8 +161,12 @@ grpc::Status ModelService::ListModelVersions(grpc::ServerContext* context,
 absl::Status ModelService::List(const auth::Claims& claims,
                                 const product::v1::ListModelVersionsRequest& request,
                                 product::v1::ListModelVersionsResponse& response) {
-  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token()));
-  ModelQuery query = After(page.after);
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request, {}, kPlaceKeys));
+  ModelQuery query;
+  if (!page.behind.empty()) {
+    query.after_product = page.behind[0];
+    HP_ASSIGN_OR_RETURN(query.after_version, ReadNumberKey(page.behind[1]));
+  }
   query.urn = request.urn();
   query.limit = page.size + 1;
   const ChildName parent = SplitChild(request.parent(), "products");
@@ -182,12 +181,11 @@ absl::Status ModelService::List(const auth::Claims& claims,
   }
   HP_ASSIGN_OR_RETURN(const std::vector<ModelRow> rows,
                       registry::ListModelVersions(*connection, tenant, query));
-  const size_t shown = std::min(rows.size(), static_cast<size_t>(page.size));
-  for (size_t i = 0; i < shown; ++i) Fill(rows[i], *response.add_model_versions());
-  if (shown < rows.size()) {
-    response.set_next_page_token(
-        fmt::format("{}/{}", rows[shown - 1].product, rows[shown - 1].version));
-  }
+  FillPage(
+      page, rows, response, [&](const ModelRow& row) { Fill(row, *response.add_model_versions()); },
+      [](const ModelRow& row) {
+        return std::vector{row.product, std::to_string(row.version)};
+      });
   return absl::OkStatus();
 }
 
@@ -204,7 +202,7 @@ absl::Status ModelService::Delete(const auth::Claims& claims, const std::string&
   postgres::Transaction transaction(*connection);
   HP_RETURN_IF_ERROR(registry::DeleteModelVersion(transaction, TenantId(row.tenant),
                                                   ProductId(row.product), row.version));
-  HP_RETURN_IF_ERROR(Audit(transaction, {claims.tenant, claims.subject}, "DeleteModelVersion",
+  HP_RETURN_IF_ERROR(Audit(transaction, ActorOf(claims), "DeleteModelVersion",
                            fmt::format("products/{}/modelVersions/{}", row.product, row.version)));
   return transaction.Commit();
 }

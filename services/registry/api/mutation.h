@@ -28,6 +28,23 @@ namespace homeport::registry {
   return bytes;
 }
 
+// The key under which the request's answer is kept; nothing where it has no request_id.
+template <typename Request>
+absl::StatusOr<std::optional<RequestKey>> KeyOf(const Actor& actor, std::string_view method,
+                                                const Request& request) {
+  if (request.request_id().empty()) return std::optional<RequestKey>();
+  return MakeRequestKey(actor, request.request_id(), method, SerializeExactly(request));
+}
+
+// Whether the same request was answered before, as `response` then says.
+template <typename Response>
+absl::StatusOr<bool> WasAnswered(postgres::Connection& connection,
+                                 const std::optional<RequestKey>& key, Response& response) {
+  if (!key.has_value()) return false;
+  HP_ASSIGN_OR_RETURN(const std::optional<std::string> answer, FindAnswer(connection, *key));
+  return answer.has_value() && response.ParseFromString(*answer);
+}
+
 // A change by the API, in one transaction: `body(transaction, response)` makes it and fills the
 // response. With a request_id, the same request gets the first one's answer and `body` is not
 // called (or what it did is undone). What follows a commit (Redis) must be safe to repeat: it is
@@ -35,17 +52,8 @@ namespace homeport::registry {
 template <typename Request, typename Response, typename Body>
 absl::Status Change(postgres::Connection& connection, const Actor& actor, std::string_view method,
                     const Request& request, Response& response, Body body) {
-  std::optional<RequestKey> key;
-  const auto find_answer = [&]() -> absl::StatusOr<bool> {
-    if (!key.has_value()) return false;
-    HP_ASSIGN_OR_RETURN(const std::optional<std::string> answer, FindAnswer(connection, *key));
-    return answer.has_value() && response.ParseFromString(*answer);
-  };
-  if (!request.request_id().empty()) {
-    HP_ASSIGN_OR_RETURN(
-        key, MakeRequestKey(actor, request.request_id(), method, SerializeExactly(request)));
-  }
-  HP_ASSIGN_OR_RETURN(const bool answered, find_answer());
+  HP_ASSIGN_OR_RETURN(const std::optional<RequestKey> key, KeyOf(actor, method, request));
+  HP_ASSIGN_OR_RETURN(const bool answered, WasAnswered(connection, key, response));
   if (answered) return absl::OkStatus();
   absl::Status status;
   {
@@ -57,7 +65,7 @@ absl::Status Change(postgres::Connection& connection, const Actor& actor, std::s
     if (status.ok()) return transaction.Commit();
   }
   // A twin of the request may have been faster: then this one failed on what the twin did.
-  HP_ASSIGN_OR_RETURN(const bool answered_meanwhile, find_answer());
+  HP_ASSIGN_OR_RETURN(const bool answered_meanwhile, WasAnswered(connection, key, response));
   return answered_meanwhile ? absl::OkStatus() : status;
 }
 

@@ -9,7 +9,6 @@
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
-#include "services/registry/api/page_token.h"
 
 namespace homeport::registry {
 namespace {
@@ -83,19 +82,14 @@ absl::Status OperationsService::List(const auth::Claims& claims,
   HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.name(), claims.tenant));
   HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
   if (!request.filter().empty()) return FieldInvalid("filter", "is not supported");
-  HP_ASSIGN_OR_RETURN(const int64_t size, ReadPageSize(request.page_size()));
-  const std::string list = "operations\n" + tenant.str();
-  HP_ASSIGN_OR_RETURN(const std::vector<std::string> behind,
-                      ReadPageToken(request.page_token(), list, 1));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(const std::vector<OperationRow> rows,
-                      registry::ListOperations(*connection, tenant,
-                                               behind.empty() ? "" : behind.front(), size + 1));
-  const size_t shown = std::min(rows.size(), static_cast<size_t>(size));
-  for (size_t i = 0; i < shown; ++i) FillOperation(rows[i], {}, *response.add_operations());
-  if (shown < rows.size()) {
-    response.set_next_page_token(MakePageToken(list, {rows[shown - 1].id}));
-  }
+                      registry::ListOperations(*connection, tenant, page.after(), page.size + 1));
+  FillPage(
+      page, rows, response,
+      [&](const OperationRow& row) { FillOperation(row, {}, *response.add_operations()); },
+      [](const OperationRow& row) { return std::vector{row.id}; });
   return absl::OkStatus();
 }
 

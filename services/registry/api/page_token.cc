@@ -1,5 +1,7 @@
 #include "services/registry/api/page_token.h"
 
+#include <charconv>
+
 #include "absl/strings/escaping.h"
 #include "homeport/internal/v1/cursor.pb.h"
 #include "libs/auth/credentials.h"
@@ -48,6 +50,14 @@ absl::StatusOr<std::vector<std::string>> ReadPageToken(std::string_view token,
     if (key.find('\0') != std::string::npos) return Invalid();
   }
   return std::vector<std::string>(cursor.keys().begin(), cursor.keys().end());
+}
+
+absl::StatusOr<int64_t> ReadNumberKey(const std::string& key) {
+  int64_t number = 0;
+  const char* const end = key.data() + key.size();
+  const auto [last, error] = std::from_chars(key.data(), end, number);
+  if (error != std::errc() || last != end) return Invalid();
+  return number;
 }
 
 }  // namespace homeport::registry

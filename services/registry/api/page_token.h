@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,9 +10,8 @@
 namespace homeport::registry {
 
 // Opaque page tokens: the place behind the last row of a page, bound to what the list was asked
-// for.
+// for (page.h, ListOf).
 
-// `list` is everything but the page: parent, filter, order.
 [[nodiscard]] std::string MakePageToken(std::string_view list,
                                         const std::vector<std::string>& keys);
 // The keys; none for an empty token. INVALID_ARGUMENT PAGE_TOKEN_INVALID for a token of another
@@ -19,5 +19,7 @@ namespace homeport::registry {
 [[nodiscard]] absl::StatusOr<std::vector<std::string>> ReadPageToken(std::string_view token,
                                                                      std::string_view list,
                                                                      size_t keys);
+// A key that is a number. INVALID_ARGUMENT PAGE_TOKEN_INVALID for one that is not.
+[[nodiscard]] absl::StatusOr<int64_t> ReadNumberKey(const std::string& key);
 
 }  // namespace homeport::registry

@@ -9,6 +9,7 @@
 #include "libs/rpc/resource_name.h"
 #include "libs/rpc/topic_rules.h"
 #include "services/registry/api/convert.h"
+#include "services/registry/api/field_mask.h"
 #include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
 #include "services/registry/core/names.h"
@@ -18,12 +19,10 @@
 namespace homeport::registry {
 namespace {
 
+using product::v1::Product;
+
 const std::initializer_list<std::string_view> kScopes = {"operator"};
 constexpr size_t kDisplayNameBytesMax = 256;
-
-absl::Status FieldInvalid(std::string_view what) {
-  return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", what);
-}
 
 bool IsFleetKey(std::string_view key) {
   return key.size() >= 16 && key.size() <= 128 &&
@@ -46,7 +45,7 @@ grpc::Status CheckPolicy(const product::v1::TopicPolicy& policy) {
                         {{"rule", message.substr(0, message.find(':'))}});
 }
 
-grpc::Status CheckProduct(const product::v1::Product& product) {
+grpc::Status CheckProduct(const Product& product) {
   const std::string& model = product.model_json();
   if (grpc::Status bad = CheckModelJson(model); !model.empty() && !bad.ok()) return bad;
   return CheckPolicy(product.topic_policy());
@@ -56,29 +55,54 @@ absl::Status CheckHistory(const product::v1::HistorySettings& history, int64_t d
   if (static_cast<size_t>(history.properties_size()) > PropertyFilter::kNamesMax ||
       !std::all_of(history.properties().begin(), history.properties().end(),
                    PropertyFilter::IsName)) {
-    return FieldInvalid("product.history.properties: at most 256 names of 1-256 bytes");
+    return FieldInvalid("product.history.properties", "at most 256 names of 1-256 bytes");
   }
   if (history.retention_days() < 0 || history.retention_days() > days_max) {
-    return FieldInvalid(fmt::format(
-        "product.history.retention_days: at most {}, which is history-days-kept", days_max));
+    return FieldInvalid("product.history.retention_days",
+                        fmt::format("at most {}, which is history-days-kept", days_max));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckFields(const product::v1::Product& product) {
+absl::Status CheckFields(const Product& product) {
   if (product.display_name().size() > kDisplayNameBytesMax ||
       !IsPlainText(product.display_name())) {
-    return FieldInvalid("product.display_name: at most 256 bytes");
+    return FieldInvalid("product.display_name", "at most 256 bytes");
   }
   return absl::OkStatus();
 }
 
-std::vector<std::string> HistoryOf(const product::v1::Product& product) {
-  const auto& names = product.history().properties();
-  return {names.begin(), names.end()};
-}
+constexpr UpdateField<Product, ProductRow> kFields[] = {
+    {"display_name", [](const Product& product) { return !product.display_name().empty(); },
+     [](const Product& product, ProductRow& row) { row.display_name = product.display_name(); }},
+    {"model_json", [](const Product& product) { return !product.model_json().empty(); },
+     [](const Product& product, ProductRow& row) { row.model = product.model_json(); }},
+    {"allow_unregistered", [](const Product& product) { return product.allow_unregistered(); },
+     [](const Product& product, ProductRow& row) {
+       row.allow_unregistered = product.allow_unregistered();
+     }},
+    {"shadow.skip_unchanged", [](const Product& product) { return product.has_shadow(); },
+     [](const Product& product, ProductRow& row) {
+       row.skip_unchanged = product.shadow().skip_unchanged();
+     }},
+    {"is_hub", [](const Product& product) { return product.is_hub(); },
+     [](const Product& product, ProductRow& row) { row.is_hub = product.is_hub(); }},
+    {"topic_policy", [](const Product& product) { return product.has_topic_policy(); },
+     [](const Product& product, ProductRow& row) {
+       row.topic_policy = product.topic_policy().SerializeAsString();
+     }},
+    {"history.properties", [](const Product& product) { return product.has_history(); },
+     [](const Product& product, ProductRow& row) {
+       const auto& names = product.history().properties();
+       row.history_properties = {names.begin(), names.end()};
+     }},
+    {"history.retention_days", [](const Product& product) { return product.has_history(); },
+     [](const Product& product, ProductRow& row) {
+       row.history_days = product.history().retention_days();
+     }},
+};
 
-void Fill(const ProductRow& row, product::v1::Product& out) {
+void Fill(const ProductRow& row, Product& out) {
   out.set_name(rpc::FormatProductName(row.tenant, row.id));
   out.set_display_name(row.display_name);
   out.set_model_json(row.model);
@@ -102,7 +126,7 @@ void Fill(const ProductRow& row, product::v1::Product& out) {
 
 grpc::Status ProductService::CreateProduct(grpc::ServerContext* context,
                                            const product::v1::CreateProductRequest* request,
-                                           product::v1::Product* response) {
+                                           Product* response) {
   return Serve(parts_, "CreateProduct", *context, kScopes, [&](const auth::Claims& claims) {
     if (grpc::Status bad = CheckProduct(request->product()); !bad.ok()) return bad;
     return ToAnswer(Create(claims, *request, *response));
@@ -111,33 +135,29 @@ grpc::Status ProductService::CreateProduct(grpc::ServerContext* context,
 
 absl::Status ProductService::Create(const auth::Claims& claims,
                                     const product::v1::CreateProductRequest& request,
-                                    product::v1::Product& response) {
+                                    Product& response) {
   HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
   HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
   if (!IsValidProductId(request.product_id())) {
-    return FieldInvalid("product_id: 1-64 of [a-z0-9._-]");
+    return FieldInvalid("product_id", "1-64 of [a-z0-9._-]");
   }
   if (!request.fleet_key().empty() && !IsFleetKey(request.fleet_key())) {
-    return FieldInvalid("fleet_key: 16-128 bytes of printable ASCII");
+    return FieldInvalid("fleet_key", "16-128 bytes of printable ASCII");
   }
   HP_RETURN_IF_ERROR(CheckFields(request.product()));
   HP_RETURN_IF_ERROR(CheckHistory(request.product().history(), limits_.history_days_max));
-  ProductRow row{.id = request.product_id(),
-                 .tenant = tenant.str(),
-                 .display_name = request.product().display_name(),
-                 .model = request.product().model_json(),
-                 .model_version = 0,
-                 .fleet_key = request.fleet_key().empty() ? MakeSecret() : request.fleet_key(),
-                 .allow_unregistered = request.product().allow_unregistered(),
-                 .skip_unchanged = request.product().shadow().skip_unchanged(),
-                 .is_hub = request.product().is_hub(),
-                 .topic_policy = request.product().topic_policy().SerializeAsString(),
-                 .history_properties = HistoryOf(request.product()),
-                 .history_days = request.product().history().retention_days()};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(row, registry::CreateProduct(*connection, ActorOf(claims), row));
-  Fill(row, response);
-  return absl::OkStatus();
+  const auto create = [&](postgres::Transaction& transaction, Product& created) -> absl::Status {
+    ProductRow row;
+    row.id = request.product_id();
+    row.tenant = tenant.str();
+    row.fleet_key = request.fleet_key().empty() ? MakeSecret() : request.fleet_key();
+    CopyFields(request.product(), kFields, row);
+    HP_ASSIGN_OR_RETURN(row, registry::CreateProduct(transaction, ActorOf(claims), row));
+    Fill(row, created);
+    return absl::OkStatus();
+  };
+  return Change(*connection, ActorOf(claims), "CreateProduct", request, response, create);
 }
 
 absl::StatusOr<ProductRow> ProductService::Find(const auth::Claims& claims,
@@ -150,7 +170,7 @@ absl::StatusOr<ProductRow> ProductService::Find(const auth::Claims& claims,
 
 grpc::Status ProductService::GetProduct(grpc::ServerContext* context,
                                         const product::v1::GetProductRequest* request,
-                                        product::v1::Product* response) {
+                                        Product* response) {
   return Serve(parts_, "GetProduct", *context, kScopes,
                [&](const auth::Claims& claims) -> absl::Status {
                  HP_ASSIGN_OR_RETURN(const ProductRow row, Find(claims, request->name()));
@@ -182,19 +202,19 @@ absl::Status ProductService::List(const auth::Claims& claims,
                                   product::v1::ListProductsResponse& response) {
   HP_ASSIGN_OR_RETURN(const TenantId tenant, rpc::ParseTenantName(request.parent(), claims.tenant));
   HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, tenant.str()));
-  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token()));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(const std::vector<ProductRow> rows,
-                      registry::ListProducts(*connection, tenant, page.after, page.size + 1));
-  const size_t shown = std::min(rows.size(), static_cast<size_t>(page.size));
-  for (size_t i = 0; i < shown; ++i) Fill(rows[i], *response.add_products());
-  if (shown < rows.size()) response.set_next_page_token(rows[shown - 1].id);
+                      registry::ListProducts(*connection, tenant, page.after(), page.size + 1));
+  FillPage(
+      page, rows, response, [&](const ProductRow& row) { Fill(row, *response.add_products()); },
+      [](const ProductRow& row) { return std::vector{row.id}; });
   return absl::OkStatus();
 }
 
 grpc::Status ProductService::UpdateProduct(grpc::ServerContext* context,
                                            const product::v1::UpdateProductRequest* request,
-                                           product::v1::Product* response) {
+                                           Product* response) {
   return Serve(parts_, "UpdateProduct", *context, kScopes, [&](const auth::Claims& claims) {
     if (grpc::Status bad = CheckProduct(request->product()); !bad.ok()) return bad;
     UpgradeCheck check(request->allow_breaking());
@@ -204,32 +224,26 @@ grpc::Status ProductService::UpdateProduct(grpc::ServerContext* context,
 
 absl::Status ProductService::Update(const auth::Claims& claims,
                                     const product::v1::UpdateProductRequest& request,
-                                    UpgradeCheck& check, product::v1::Product& response) {
-  const product::v1::Product& product = request.product();
+                                    UpgradeCheck& check, Product& response) {
+  const Product& product = request.product();
   HP_ASSIGN_OR_RETURN(const rpc::ProductName name,
                       rpc::ParseProductName(product.name(), claims.tenant));
   HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, name.tenant.str()));
   HP_RETURN_IF_ERROR(CheckFields(product));
   HP_RETURN_IF_ERROR(CheckHistory(product.history(), limits_.history_days_max));
   HP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(product.etag(), "ETAG_MISMATCH"));
-  ProductRow row{.id = name.product.str(),
-                 .tenant = name.tenant.str(),
-                 .display_name = product.display_name(),
-                 .model = product.model_json(),
-                 .model_version = 0,
-                 .fleet_key = "",
-                 .allow_unregistered = product.allow_unregistered(),
-                 .skip_unchanged = product.shadow().skip_unchanged(),
-                 .is_hub = product.is_hub(),
-                 .topic_policy = product.topic_policy().SerializeAsString(),
-                 .history_properties = HistoryOf(product),
-                 .history_days = product.history().retention_days(),
-                 .version = version};
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(*connection, ActorOf(claims), row,
-                                                   {check.gate(), limits_.versions_max}));
-  Fill(row, response);
-  return absl::OkStatus();
+  const auto update = [&](postgres::Transaction& transaction, Product& updated) -> absl::Status {
+    HP_ASSIGN_OR_RETURN(const ProductRow present,
+                        LockProduct(transaction, name.tenant, name.product, version));
+    ProductRow row = present;
+    HP_RETURN_IF_ERROR(MergeFields(product, request.update_mask(), kFields, row));
+    HP_ASSIGN_OR_RETURN(row, registry::UpdateProduct(transaction, ActorOf(claims), present, row,
+                                                     {check.gate(), limits_.versions_max}));
+    Fill(row, updated);
+    return absl::OkStatus();
+  };
+  return Change(*connection, ActorOf(claims), "UpdateProduct", request, response, update);
 }
 
 }  // namespace homeport::registry

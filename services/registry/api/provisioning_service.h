@@ -44,14 +44,27 @@ class ProvisioningService final : public provisioning::v1::ProvisioningService::
   absl::Status List(const auth::Claims& claims,
                     const provisioning::v1::ListTemplatesRequest& request,
                     provisioning::v1::ListTemplatesResponse& response);
-  absl::Status Update(const auth::Claims& claims, const provisioning::v1::Template& wanted,
+  absl::Status Update(const auth::Claims& claims,
+                      const provisioning::v1::UpdateTemplateRequest& request,
                       provisioning::v1::Template& response);
+  absl::Status Delete(const auth::Claims& claims,
+                      const provisioning::v1::DeleteTemplateRequest& request,
+                      provisioning::v1::DeleteTemplateResponse& response);
   absl::Status Create(const auth::Claims& claims,
                       const provisioning::v1::CreateClaimRequest& request,
                       provisioning::v1::CreateClaimResponse& response);
   absl::Status List(const auth::Claims& claims, const provisioning::v1::ListClaimsRequest& request,
                     provisioning::v1::ListClaimsResponse& response);
-  absl::Status Revoke(const auth::Claims& claims, const std::string& name);
+  absl::Status Revoke(const auth::Claims& claims,
+                      const provisioning::v1::RevokeClaimRequest& request,
+                      provisioning::v1::RevokeClaimResponse& response);
+  // A claim's certificate, and its key where that was made here.
+  struct ClaimIdentity {
+    auth::Certificate certificate;
+    std::string key;
+  };
+  absl::StatusOr<ClaimIdentity> IdentityOf(postgres::Connection& connection,
+                                           const std::string& tenant, const std::string& pem);
 
   const ApiParts parts_;
   const CertificateSigner& signer_;

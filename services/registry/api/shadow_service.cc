@@ -1,6 +1,5 @@
 #include "services/registry/api/shadow_service.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -23,8 +22,7 @@ using internal::v1::UplinkMessage;
 
 const std::initializer_list<std::string_view> kScopes = {"user", "operator"};
 // As AWS's ListNamedShadowsForThing has them.
-constexpr int64_t kPageDefault = 25;
-constexpr int64_t kPageMax = 100;
+constexpr PageSizes kPages = {.size = 25, .size_max = 100};
 constexpr std::string_view kVersionMismatch = "SHADOW_VERSION_MISMATCH";
 
 absl::Status InvalidRequest(std::string_view message) {
@@ -199,24 +197,19 @@ absl::Status ShadowService::List(const auth::Claims& claims,
                       rpc::ParseDeviceName(request.parent(), claims.tenant));
   const std::string classic = rpc::FormatShadowName(device.tenant.str(), device.device.str(), "");
   HP_ASSIGN_OR_RETURN(const rpc::ShadowName name, ReadName(claims, classic));
-  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token(),
-                                                {.size = kPageDefault, .size_max = kPageMax}));
-  if (!page.after.empty() && !rpc::IsValidShadowName(page.after)) {
-    return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
-                           "page_token: not one of ours");
-  }
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request, kPages));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(
       const std::vector<NamedShadow> shadows,
-      registry::ListNamedShadows(*connection, name.device, page.after, page.size + 1));
-  const size_t shown = std::min(shadows.size(), static_cast<size_t>(page.size));
-  for (size_t i = 0; i < shown; ++i) {
+      registry::ListNamedShadows(*connection, name.device, page.after(), page.size + 1));
+  const auto fill = [&](const NamedShadow& row) {
     shadow::v1::Shadow& shadow = *response.add_shadows();
-    shadow.set_name(rpc::FormatShadowName(name.tenant.str(), name.device.str(), shadows[i].name));
-    shadow.set_version(shadows[i].version);
-    shadow.set_etag(std::to_string(shadows[i].version));
-  }
-  if (shown < shadows.size()) response.set_next_page_token(shadows[shown - 1].name);
+    shadow.set_name(rpc::FormatShadowName(name.tenant.str(), name.device.str(), row.name));
+    shadow.set_version(row.version);
+    shadow.set_etag(std::to_string(row.version));
+  };
+  FillPage(page, shadows, response, fill,
+           [](const NamedShadow& row) { return std::vector{row.name}; });
   return absl::OkStatus();
 }
 

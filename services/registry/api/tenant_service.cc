@@ -10,9 +10,9 @@
 #include "libs/json/utf8.h"
 #include "libs/rpc/resource_name.h"
 #include "services/registry/api/convert.h"
+#include "services/registry/api/field_mask.h"
 #include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
-#include "services/registry/api/page_token.h"
 #include "services/registry/store/tenant_table.h"
 
 namespace homeport::registry {
@@ -24,7 +24,6 @@ constexpr std::string_view kPlatform = "platform";
 const std::initializer_list<std::string_view> kPlatformOnly = {kPlatform};
 const std::initializer_list<std::string_view> kReaders = {kPlatform, "operator", "user"};
 constexpr size_t kNameBytesMax = 256;
-constexpr std::string_view kList = "tenants";
 
 void Fill(const TenantRow& row, Tenant& out) {
   out.set_name(fmt::format("tenants/{}", row.id));
@@ -51,50 +50,16 @@ absl::Status Check(const Tenant& tenant) {
   return absl::OkStatus();
 }
 
-void Copy(const Tenant& tenant, TenantRow& row) {
-  row.display_name = tenant.display_name();
-  row.kind = tenant.kind();
-  row.devices_max = tenant.quota().devices();
-  row.products_max = tenant.quota().products();
-}
-
-absl::Status MergePath(const Tenant& tenant, const std::string& path, TenantRow& row) {
-  constexpr std::string_view kOutputOnly[] = {"name", "usage", "create_time", "update_time",
-                                              "etag"};
-  if (path == "*") {
-    Copy(tenant, row);
-  } else if (path == "display_name") {
-    row.display_name = tenant.display_name();
-  } else if (path == "kind") {
-    row.kind = tenant.kind();
-  } else if (path == "quota") {
-    row.devices_max = tenant.quota().devices();
-    row.products_max = tenant.quota().products();
-  } else if (path == "quota.devices") {
-    row.devices_max = tenant.quota().devices();
-  } else if (path == "quota.products") {
-    row.products_max = tenant.quota().products();
-  } else if (std::find(std::begin(kOutputOnly), std::end(kOutputOnly), path) ==
-             std::end(kOutputOnly)) {
-    return FieldInvalid("update_mask", fmt::format("no field \"{}\"", path));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Merge(const tenant::v1::UpdateTenantRequest& request, TenantRow& row) {
-  const Tenant& tenant = request.tenant();
-  for (const std::string& path : request.update_mask().paths()) {
-    HP_RETURN_IF_ERROR(MergePath(tenant, path, row));
-  }
-  if (!request.update_mask().paths().empty()) return absl::OkStatus();
-  if (!tenant.display_name().empty()) row.display_name = tenant.display_name();
-  if (tenant.kind() != Tenant::KIND_UNSPECIFIED) row.kind = tenant.kind();
-  if (tenant.has_quota()) {
-    row.devices_max = tenant.quota().devices();
-    row.products_max = tenant.quota().products();
-  }
-  return absl::OkStatus();
-}
+constexpr UpdateField<Tenant, TenantRow> kFields[] = {
+    {"display_name", [](const Tenant& tenant) { return !tenant.display_name().empty(); },
+     [](const Tenant& tenant, TenantRow& row) { row.display_name = tenant.display_name(); }},
+    {"kind", [](const Tenant& tenant) { return tenant.kind() != Tenant::KIND_UNSPECIFIED; },
+     [](const Tenant& tenant, TenantRow& row) { row.kind = tenant.kind(); }},
+    {"quota.devices", [](const Tenant& tenant) { return tenant.has_quota(); },
+     [](const Tenant& tenant, TenantRow& row) { row.devices_max = tenant.quota().devices(); }},
+    {"quota.products", [](const Tenant& tenant) { return tenant.has_quota(); },
+     [](const Tenant& tenant, TenantRow& row) { row.products_max = tenant.quota().products(); }},
+};
 
 std::string AuditText(const TenantRow& row) {
   std::string text = R"({"display_name":)";
@@ -127,7 +92,7 @@ absl::Status TenantService::Create(const auth::Claims& claims,
   const auto create = [&](postgres::Transaction& transaction, Tenant& created) -> absl::Status {
     TenantRow row;
     row.id = id.str();
-    Copy(request.tenant(), row);
+    CopyFields(request.tenant(), kFields, row);
     HP_ASSIGN_OR_RETURN(row, registry::CreateTenant(transaction, row));
     Fill(row, created);
     return Audit(transaction, ActorIn(id, claims), "CreateTenant", "",
@@ -160,23 +125,19 @@ grpc::Status TenantService::ListTenants(grpc::ServerContext* context,
                                         const tenant::v1::ListTenantsRequest* request,
                                         tenant::v1::ListTenantsResponse* response) {
   return Serve(parts_, "ListTenants", *context, kPlatformOnly,
-               [&](const auth::Claims&) { return List(*request, *response); });
+               [&](const auth::Claims& claims) { return List(claims, *request, *response); });
 }
 
-absl::Status TenantService::List(const tenant::v1::ListTenantsRequest& request,
+absl::Status TenantService::List(const auth::Claims& claims,
+                                 const tenant::v1::ListTenantsRequest& request,
                                  tenant::v1::ListTenantsResponse& response) {
-  HP_ASSIGN_OR_RETURN(const int64_t size, ReadPageSize(request.page_size()));
-  HP_ASSIGN_OR_RETURN(const std::vector<std::string> behind,
-                      ReadPageToken(request.page_token(), kList, 1));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-  HP_ASSIGN_OR_RETURN(
-      const std::vector<TenantRow> rows,
-      registry::ListTenants(*connection, behind.empty() ? "" : behind.front(), size + 1));
-  const size_t shown = std::min(rows.size(), static_cast<size_t>(size));
-  for (size_t i = 0; i < shown; ++i) Fill(rows[i], *response.add_tenants());
-  if (shown < rows.size()) {
-    response.set_next_page_token(MakePageToken(kList, {rows[shown - 1].id}));
-  }
+  HP_ASSIGN_OR_RETURN(const std::vector<TenantRow> rows,
+                      registry::ListTenants(*connection, page.after(), page.size + 1));
+  FillPage(
+      page, rows, response, [&](const TenantRow& row) { Fill(row, *response.add_tenants()); },
+      [](const TenantRow& row) { return std::vector{row.id}; });
   return absl::OkStatus();
 }
 
@@ -198,7 +159,7 @@ absl::Status TenantService::Update(const auth::Claims& claims,
   const auto update = [&](postgres::Transaction& transaction, Tenant& updated) -> absl::Status {
     HP_ASSIGN_OR_RETURN(TenantRow row, LockTenant(transaction, id, version));
     const std::string before = AuditText(row);
-    HP_RETURN_IF_ERROR(Merge(request, row));
+    HP_RETURN_IF_ERROR(MergeFields(request.tenant(), request.update_mask(), kFields, row));
     HP_ASSIGN_OR_RETURN(row, WriteTenant(transaction, row));
     Fill(row, updated);
     return Audit(transaction, ActorIn(id, claims), "UpdateTenant", "",

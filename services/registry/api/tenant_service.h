@@ -30,7 +30,7 @@ class TenantService final : public tenant::v1::TenantService::Service {
                       tenant::v1::Tenant& response);
   absl::Status Get(const auth::Claims& claims, const std::string& name,
                    tenant::v1::Tenant& response);
-  absl::Status List(const tenant::v1::ListTenantsRequest& request,
+  absl::Status List(const auth::Claims& claims, const tenant::v1::ListTenantsRequest& request,
                     tenant::v1::ListTenantsResponse& response);
   absl::Status Update(const auth::Claims& claims, const tenant::v1::UpdateTenantRequest& request,
                       tenant::v1::Tenant& response);

@@ -1,6 +1,5 @@
 #include "services/registry/api/topology_service.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "libs/base/ids.h"
@@ -23,10 +22,6 @@ using internal::v1::UplinkMessage;
 const std::initializer_list<std::string_view> kWriters = {"operator"};
 const std::initializer_list<std::string_view> kReaders = {"operator", "user"};
 
-absl::Status FieldInvalid(std::string_view what) {
-  return ErrorWithReason(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", what);
-}
-
 absl::Status StatusOf(const ApiAnswer& answer) {
   switch (answer.code()) {
     case 200:
@@ -48,11 +43,11 @@ absl::StatusOr<rpc::DeviceName> ReadHub(const auth::Claims& claims, const std::s
 
 absl::StatusOr<int64_t> SilenceOf(const topology::v1::AttachChildRequest& request) {
   const auto silence = SilenceOfLink(request.link());
-  if (!silence) return FieldInvalid("link: not one of the known");
+  if (!silence) return FieldInvalid("link", "not one of the known");
   if (!request.has_silence()) return *silence;
   const int64_t seconds = request.silence().seconds();
   if (seconds < kSilenceMsMin / 1000 || seconds > kSilenceMsMax / 1000) {
-    return FieldInvalid("silence: 1 s to 30 days");
+    return FieldInvalid("silence", "1 s to 30 days");
   }
   return seconds * 1000 + request.silence().nanos() / 1'000'000;
 }
@@ -76,7 +71,7 @@ absl::Status TopologyService::Attach(const grpc::ServerContext& context, const a
                                      const topology::v1::AttachChildRequest& request) {
   HP_ASSIGN_OR_RETURN(const rpc::DeviceName hub, ReadHub(claims, request.parent()));
   if (!IsValidDeviceId(request.child_id())) {
-    return FieldInvalid("child_id: 1-128 of [A-Za-z0-9:._-]");
+    return FieldInvalid("child_id", "1-128 of [A-Za-z0-9:._-]");
   }
   internal::v1::Attach attach;
   HP_ASSIGN_OR_RETURN(const int64_t silence_ms, SilenceOf(request));
@@ -118,7 +113,7 @@ absl::Status TopologyService::Detach(const grpc::ServerContext& context, const a
                                      const topology::v1::DetachChildRequest& request) {
   HP_ASSIGN_OR_RETURN(const rpc::DeviceName hub, ReadHub(claims, request.parent()));
   if (!IsValidDeviceId(request.child_id())) {
-    return FieldInvalid("child_id: 1-128 of [A-Za-z0-9:._-]");
+    return FieldInvalid("child_id", "1-128 of [A-Za-z0-9:._-]");
   }
   {
     HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
@@ -142,16 +137,17 @@ absl::Status TopologyService::List(const auth::Claims& claims,
                                    const topology::v1::ListChildrenRequest& request,
                                    topology::v1::ListChildrenResponse& response) {
   HP_ASSIGN_OR_RETURN(const rpc::DeviceName hub, ReadHub(claims, request.parent()));
-  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token()));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_RETURN_IF_ERROR(FindDevice(*connection, hub.tenant, hub.device).status());
   HP_ASSIGN_OR_RETURN(const std::vector<std::string> children,
-                      registry::ListChildren(*connection, hub.device, page.after, page.size + 1));
-  const size_t shown = std::min(children.size(), static_cast<size_t>(page.size));
-  for (size_t i = 0; i < shown; ++i) {
-    response.add_children(rpc::FormatDeviceName(hub.tenant.str(), children[i]));
-  }
-  if (shown < children.size()) response.set_next_page_token(children[shown - 1]);
+                      registry::ListChildren(*connection, hub.device, page.after(), page.size + 1));
+  FillPage(
+      page, children, response,
+      [&](const std::string& child) {
+        response.add_children(rpc::FormatDeviceName(hub.tenant.str(), child));
+      },
+      [](const std::string& child) { return std::vector{child}; });
   return absl::OkStatus();
 }
 

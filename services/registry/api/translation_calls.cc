@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <utility>
 
 #include "libs/base/reason.h"
@@ -8,6 +7,7 @@
 #include "libs/json/print.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/model_service.h"
+#include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
 #include "services/registry/core/names.h"
 #include "services/registry/store/translation_table.h"
@@ -92,10 +92,9 @@ absl::Status ModelService::PutTexts(const auth::Claims& claims,
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(const TranslationName name,
                       ReadName(*connection, claims, translation.name()));
-  HP_ASSIGN_OR_RETURN(
-      const TranslationRow row,
-      PutTranslation(*connection, {claims.tenant, claims.subject}, ProductId(name.product.id),
-                     {.language = name.language, .texts = std::move(texts)}));
+  HP_ASSIGN_OR_RETURN(const TranslationRow row,
+                      PutTranslation(*connection, ActorOf(claims), ProductId(name.product.id),
+                                     {.language = name.language, .texts = std::move(texts)}));
   Fill(name.product, row, response);
   return absl::OkStatus();
 }
@@ -127,16 +126,17 @@ grpc::Status ModelService::ListTranslations(grpc::ServerContext* context,
 absl::Status ModelService::ListLanguages(const auth::Claims& claims,
                                          const product::v1::ListTranslationsRequest& request,
                                          product::v1::ListTranslationsResponse& response) {
-  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(request.page_size(), request.page_token()));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   HP_ASSIGN_OR_RETURN(const ProductRow product,
                       FindOwnProduct(*connection, claims, request.parent()));
   HP_ASSIGN_OR_RETURN(
       const std::vector<TranslationRow> rows,
-      registry::ListTranslations(*connection, ProductId(product.id), page.after, page.size + 1));
-  const size_t shown = std::min(rows.size(), static_cast<size_t>(page.size));
-  for (size_t i = 0; i < shown; ++i) Fill(product, rows[i], *response.add_translations());
-  if (shown < rows.size()) response.set_next_page_token(rows[shown - 1].language);
+      registry::ListTranslations(*connection, ProductId(product.id), page.after(), page.size + 1));
+  FillPage(
+      page, rows, response,
+      [&](const TranslationRow& row) { Fill(product, row, *response.add_translations()); },
+      [](const TranslationRow& row) { return std::vector{row.language}; });
   return absl::OkStatus();
 }
 
@@ -148,7 +148,7 @@ grpc::Status ModelService::DeleteTranslation(grpc::ServerContext* context,
                  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
                  HP_ASSIGN_OR_RETURN(const TranslationName name,
                                      ReadName(*connection, claims, request->name()));
-                 return registry::DeleteTranslation(*connection, {claims.tenant, claims.subject},
+                 return registry::DeleteTranslation(*connection, ActorOf(claims),
                                                     ProductId(name.product.id), name.language);
                });
 }

@@ -6,6 +6,7 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/postgres/in_transaction.h"
 #include "services/registry/provisioning/filter_program.h"
 #include "services/registry/store/authority_table.h"
 
@@ -37,7 +38,10 @@ absl::StatusOr<AuthorityRow> MakePrivateAuthority(postgres::Connection& connecti
   row.certificate_id = certificate.Id();
   row.subject_sha256 = certificate.SubjectSha256();
   row.sealed_key = box.Seal(made.key_pem, LabelOf(tenant));
-  absl::StatusOr<AuthorityRow> created = CreateAuthority(connection, {tenant, "registry"}, row);
+  absl::StatusOr<AuthorityRow> created =
+      postgres::InTransaction(connection, [&](postgres::Transaction& transaction) {
+        return CreateAuthority(transaction, {tenant, "registry"}, row);
+      });
   if (!absl::IsAlreadyExists(created.status())) return created;
   return FindAuthority(connection, tenant, kPrivateAuthority);
 }

@@ -29,8 +29,15 @@ constexpr Statement kCreate{
 constexpr Statement kFind{"authority_find",
                           "SELECT " HP_AUTHORITY_COLUMNS
                           " FROM authority WHERE tenant = $1::text AND id = $2::text"};
-constexpr Statement kList{"authority_list", "SELECT " HP_AUTHORITY_COLUMNS
-                                            " FROM authority WHERE tenant = $1::text ORDER BY id"};
+constexpr Statement kLock{"authority_lock",
+                          "SELECT " HP_AUTHORITY_COLUMNS
+                          " FROM authority WHERE tenant = $1::text AND id = $2::text FOR UPDATE"};
+constexpr Statement kList{"authority_list",
+                          "SELECT " HP_AUTHORITY_COLUMNS
+                          " FROM authority WHERE tenant = $1::text AND id > $2::text "
+                          "ORDER BY id LIMIT $3::int8"};
+constexpr Statement kCount{"authority_count",
+                           "SELECT count(*) FROM authority WHERE tenant = $1::text"};
 constexpr Statement kBySubject{"authority_by_subject",
                                "SELECT " HP_AUTHORITY_COLUMNS
                                " FROM authority WHERE subject_sha256 = ANY($1::bytea[]) LIMIT 10"};
@@ -107,14 +114,14 @@ Params KeyOf(std::string_view tenant, std::string_view id) {
 
 }  // namespace
 
-absl::StatusOr<AuthorityRow> CreateAuthority(postgres::Connection& connection, const Actor& actor,
+absl::StatusOr<AuthorityRow> CreateAuthority(postgres::Transaction& transaction, const Actor& actor,
                                              const AuthorityRow& row) {
-  postgres::Transaction transaction(connection);
   HP_RETURN_IF_ERROR(transaction.Execute(kTenant, Params().Text(row.tenant)).status());
-  HP_ASSIGN_OR_RETURN(const Result others, transaction.Execute(kList, Params().Text(row.tenant)));
-  if (others.size() >= kAuthoritiesMax) {
-    return ErrorWithReason(absl::StatusCode::kResourceExhausted, "AUTHORITIES_MAX",
-                           "the tenant has 100 authorities: delete one");
+  HP_ASSIGN_OR_RETURN(const Result count, transaction.Execute(kCount, Params().Text(row.tenant)));
+  if (count.Int8(0, 0) >= kAuthoritiesMax) {
+    return ErrorWithReason(
+        absl::StatusCode::kResourceExhausted, "AUTHORITIES_MAX",
+        fmt::format("the tenant has {} authorities: delete one", kAuthoritiesMax));
   }
   HP_ASSIGN_OR_RETURN(const Result rows, transaction.Execute(kCreate, Params()
                                                                           .Text(row.tenant)
@@ -131,7 +138,6 @@ absl::StatusOr<AuthorityRow> CreateAuthority(postgres::Connection& connection, c
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateAuthority", "authorities/" + row.id));
   // Gateways may remember its certificates as unknown.
   HP_RETURN_IF_ERROR(NoteAuthority(transaction, "", false));
-  HP_RETURN_IF_ERROR(transaction.Commit());
   return ReadRow(rows, 0);
 }
 
@@ -142,9 +148,18 @@ absl::StatusOr<AuthorityRow> FindAuthority(postgres::Connection& connection,
   return ReadRow(rows, 0);
 }
 
+absl::StatusOr<AuthorityRow> LockAuthority(postgres::Transaction& transaction,
+                                           std::string_view tenant, std::string_view id) {
+  HP_ASSIGN_OR_RETURN(const Result rows, transaction.Execute(kLock, KeyOf(tenant, id)));
+  if (rows.empty()) return NotFound(id);
+  return ReadRow(rows, 0);
+}
+
 absl::StatusOr<std::vector<AuthorityRow>> ListAuthorities(postgres::Connection& connection,
-                                                          std::string_view tenant) {
-  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kList, Params().Text(tenant)));
+                                                          std::string_view tenant,
+                                                          std::string_view after, int64_t limit) {
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      connection.Execute(kList, Params().Text(tenant).Text(after).Int8(limit)));
   return ReadRows(rows);
 }
 
@@ -157,9 +172,8 @@ absl::StatusOr<std::vector<AuthorityRow>> FindAuthoritiesBySubject(
   return ReadRows(rows);
 }
 
-absl::StatusOr<AuthorityRow> UpdateAuthority(postgres::Connection& connection, const Actor& actor,
+absl::StatusOr<AuthorityRow> UpdateAuthority(postgres::Transaction& transaction, const Actor& actor,
                                              const AuthorityRow& row) {
-  postgres::Transaction transaction(connection);
   Params params = KeyOf(row.tenant, row.id);
   params.Bool(row.disabled).Text(row.product);
   HP_ASSIGN_OR_RETURN(const Result rows, transaction.Execute(kUpdate, params));
@@ -169,23 +183,20 @@ absl::StatusOr<AuthorityRow> UpdateAuthority(postgres::Connection& connection, c
                            row.disabled ? "DisableAuthority" : "UpdateAuthority",
                            "authorities/" + row.id));
   HP_RETURN_IF_ERROR(NoteAuthority(transaction, name, row.disabled));
-  HP_RETURN_IF_ERROR(transaction.Commit());
   return ReadRow(rows, 0);
 }
 
-absl::Status DeleteAuthority(postgres::Connection& connection, const Actor& actor,
+absl::Status DeleteAuthority(postgres::Transaction& transaction, const Actor& actor,
                              std::string_view tenant, std::string_view id) {
-  postgres::Transaction transaction(connection);
   HP_ASSIGN_OR_RETURN(const Result deleted, transaction.Execute(kDelete, KeyOf(tenant, id)));
   if (deleted.affected() == 0) return NotFound(id);
   HP_RETURN_IF_ERROR(transaction.Execute(kRevokeAll, KeyOf(tenant, id)).status());
   HP_RETURN_IF_ERROR(
       Audit(transaction, actor, "DeleteAuthority", fmt::format("authorities/{}", id)));
-  HP_RETURN_IF_ERROR(NoteAuthority(transaction, ResourceOf(tenant, id), true));
-  return transaction.Commit();
+  return NoteAuthority(transaction, ResourceOf(tenant, id), true);
 }
 
-absl::Status SetRevokedSerials(postgres::Connection& connection, const Actor& actor,
+absl::Status SetRevokedSerials(postgres::Transaction& transaction, const Actor& actor,
                                const AuthorityRow& authority,
                                const std::vector<std::string>& serials) {
   Array list = Array::OfText(), again = Array::OfText();
@@ -193,7 +204,6 @@ absl::Status SetRevokedSerials(postgres::Connection& connection, const Actor& ac
     list.Add(serial);
     again.Add(serial);
   }
-  postgres::Transaction transaction(connection);
   const Params key = KeyOf(authority.tenant, authority.id);
   HP_RETURN_IF_ERROR(transaction.Execute(kForgetSerials, key).status());
   HP_RETURN_IF_ERROR(transaction.Execute(kAddSerials, Params(key).Add(std::move(list))).status());
@@ -210,7 +220,7 @@ absl::Status SetRevokedSerials(postgres::Connection& connection, const Actor& ac
     change.set_revoked(true);
     HP_RETURN_IF_ERROR(NoteChange(transaction, change));
   }
-  return transaction.Commit();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> IsSerialRevoked(postgres::Connection& connection,

@@ -12,7 +12,7 @@
 namespace homeport::registry {
 
 // The table authority, and the serial numbers their revocation lists name. Errors carry the reasons
-// AUTHORITY_NOT_FOUND, AUTHORITY_EXISTS.
+// AUTHORITY_NOT_FOUND, AUTHORITY_EXISTS, AUTHORITIES_MAX.
 struct AuthorityRow {
   std::string tenant;
   std::string id;
@@ -25,28 +25,34 @@ struct AuthorityRow {
   int64_t created_ms = 0;
 };
 
-inline constexpr size_t kAuthoritiesMax = 100;  // of a tenant
+inline constexpr int64_t kAuthoritiesMax = 100;  // of a tenant
 
-[[nodiscard]] absl::StatusOr<AuthorityRow> CreateAuthority(postgres::Connection& connection,
+[[nodiscard]] absl::StatusOr<AuthorityRow> CreateAuthority(postgres::Transaction& transaction,
                                                            const Actor& actor,
                                                            const AuthorityRow& row);
 [[nodiscard]] absl::StatusOr<AuthorityRow> FindAuthority(postgres::Connection& connection,
                                                          std::string_view tenant,
                                                          std::string_view id);
+// Nobody else changes the row until the transaction ends.
+[[nodiscard]] absl::StatusOr<AuthorityRow> LockAuthority(postgres::Transaction& transaction,
+                                                         std::string_view tenant,
+                                                         std::string_view id);
+// Sorted by id, behind `after`.
 [[nodiscard]] absl::StatusOr<std::vector<AuthorityRow>> ListAuthorities(
-    postgres::Connection& connection, std::string_view tenant);
+    postgres::Connection& connection, std::string_view tenant, std::string_view after,
+    int64_t limit);
 // Those with one of these subjects, of any tenant.
 [[nodiscard]] absl::StatusOr<std::vector<AuthorityRow>> FindAuthoritiesBySubject(
     postgres::Connection& connection, const std::vector<std::string>& subjects_sha256);
 // Sets disabled and product.
-[[nodiscard]] absl::StatusOr<AuthorityRow> UpdateAuthority(postgres::Connection& connection,
+[[nodiscard]] absl::StatusOr<AuthorityRow> UpdateAuthority(postgres::Transaction& transaction,
                                                            const Actor& actor,
                                                            const AuthorityRow& row);
-[[nodiscard]] absl::Status DeleteAuthority(postgres::Connection& connection, const Actor& actor,
+[[nodiscard]] absl::Status DeleteAuthority(postgres::Transaction& transaction, const Actor& actor,
                                            std::string_view tenant, std::string_view id);
 
 // Replaces the serials; certificates of theirs that are known are revoked.
-[[nodiscard]] absl::Status SetRevokedSerials(postgres::Connection& connection, const Actor& actor,
+[[nodiscard]] absl::Status SetRevokedSerials(postgres::Transaction& transaction, const Actor& actor,
                                              const AuthorityRow& authority,
                                              const std::vector<std::string>& serials);
 [[nodiscard]] absl::StatusOr<bool> IsSerialRevoked(postgres::Connection& connection,

@@ -34,9 +34,10 @@ constexpr Statement kInsert{
     " $9::text, to_timestamp($10::int8 / 1000.0), to_timestamp($11::int8 / 1000.0),"
     " CASE WHEN $12::int8 = 0 THEN 'infinity' ELSE to_timestamp($12::int8 / 1000.0) END) "
     "ON CONFLICT DO NOTHING"};
-constexpr Statement kList{"certificate_list", "SELECT " HP_CERTIFICATE_COLUMNS
-                                              " FROM certificate WHERE device = $1::text"
-                                              " AND device <> '' ORDER BY created_at DESC, id"};
+constexpr Statement kList{"certificate_list",
+                          "SELECT " HP_CERTIFICATE_COLUMNS
+                          " FROM certificate WHERE device = $1::text AND device <> ''"
+                          " AND id > $2::text ORDER BY id LIMIT $3::int8"};
 constexpr Statement kListClaims{"certificate_claims",
                                 "SELECT " HP_CERTIFICATE_COLUMNS
                                 " FROM certificate WHERE tenant = $1::text AND template <> ''"
@@ -145,9 +146,8 @@ absl::Status InsertCertificate(postgres::Transaction& transaction, const Certifi
                          "the certificate is registered already");
 }
 
-absl::Status CreateCertificate(postgres::Connection& connection, const Actor& actor,
+absl::Status CreateCertificate(postgres::Transaction& transaction, const Actor& actor,
                                const CertificateRow& row) {
-  postgres::Transaction transaction(connection);
   if (!row.device.empty()) {
     HP_RETURN_IF_ERROR(LockCredentials(transaction, row.device));
     HP_ASSIGN_OR_RETURN(const std::vector<std::string> active,
@@ -162,13 +162,15 @@ absl::Status CreateCertificate(postgres::Connection& connection, const Actor& ac
   DirectoryChange change;
   change.set_kind(DirectoryChange::KIND_CERTIFICATE);
   change.set_name(row.id);
-  HP_RETURN_IF_ERROR(NoteChange(transaction, change));
-  return transaction.Commit();
+  return NoteChange(transaction, change);
 }
 
 absl::StatusOr<std::vector<CertificateRow>> ListCertificates(postgres::Connection& connection,
-                                                             std::string_view device) {
-  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kList, Params().Text(device)));
+                                                             std::string_view device,
+                                                             std::string_view after,
+                                                             int64_t limit) {
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      connection.Execute(kList, Params().Text(device).Text(after).Int8(limit)));
   return ReadRows(rows);
 }
 

@@ -43,11 +43,13 @@ struct CertificateRow {
 // ALREADY_EXISTS CERTIFICATE_EXISTS.
 [[nodiscard]] absl::Status InsertCertificate(postgres::Transaction& transaction,
                                              const CertificateRow& row);
-[[nodiscard]] absl::Status CreateCertificate(postgres::Connection& connection, const Actor& actor,
+// The same, for its device where that has room, or as a claim; gateways are told.
+[[nodiscard]] absl::Status CreateCertificate(postgres::Transaction& transaction, const Actor& actor,
                                              const CertificateRow& row);
-// Those of a device, the newest first; claims of a tenant, sorted by id, behind `after`.
+// Those of a device, claims of a tenant: sorted by id, behind `after`.
 [[nodiscard]] absl::StatusOr<std::vector<CertificateRow>> ListCertificates(
-    postgres::Connection& connection, std::string_view device);
+    postgres::Connection& connection, std::string_view device, std::string_view after,
+    int64_t limit);
 [[nodiscard]] absl::StatusOr<std::vector<CertificateRow>> ListClaims(
     postgres::Connection& connection, std::string_view tenant, std::string_view after,
     int64_t limit);

@@ -72,9 +72,8 @@ absl::Status InsertCredential(postgres::Transaction& transaction, const Credenti
       .status();
 }
 
-absl::StatusOr<CredentialRow> AddCredential(postgres::Connection& connection, const Actor& actor,
-                                            const CredentialRow& row) {
-  postgres::Transaction transaction(connection);
+absl::Status AddCredential(postgres::Transaction& transaction, const Actor& actor,
+                           const CredentialRow& row) {
   const Params device = Params().Text(row.device);
   HP_RETURN_IF_ERROR(LockCredentials(transaction, row.device));
   HP_RETURN_IF_ERROR(transaction.Execute(kDropExpired, device).status());
@@ -89,9 +88,7 @@ absl::StatusOr<CredentialRow> AddCredential(postgres::Connection& connection, co
   DirectoryChange change;
   change.set_kind(DirectoryChange::KIND_DEVICE);
   change.set_name(row.device);
-  HP_RETURN_IF_ERROR(NoteChange(transaction, change));
-  HP_RETURN_IF_ERROR(transaction.Commit());
-  return row;
+  return NoteChange(transaction, change);
 }
 
 absl::StatusOr<std::vector<CredentialRow>> ListCredentials(postgres::Connection& connection,
@@ -109,9 +106,8 @@ absl::StatusOr<std::vector<CredentialRow>> ListCredentials(postgres::Connection&
   return credentials;
 }
 
-absl::Status RevokeCredential(postgres::Connection& connection, const Actor& actor,
+absl::Status RevokeCredential(postgres::Transaction& transaction, const Actor& actor,
                               std::string_view device, std::string_view id) {
-  postgres::Transaction transaction(connection);
   HP_ASSIGN_OR_RETURN(const Result deleted,
                       transaction.Execute(kRevoke, Params().Text(device).Text(id)));
   if (deleted.affected() == 0) {
@@ -119,8 +115,7 @@ absl::Status RevokeCredential(postgres::Connection& connection, const Actor& act
                            fmt::format("no credential {} of that device", id));
   }
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "RevokeCredential", ResourceOf(device, id)));
-  HP_RETURN_IF_ERROR(NoteChange(transaction, Revoked(device, id)));
-  return transaction.Commit();
+  return NoteChange(transaction, Revoked(device, id));
 }
 
 absl::Status ReplaceSecrets(postgres::Transaction& transaction, const CredentialRow& row) {

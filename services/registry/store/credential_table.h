@@ -29,13 +29,12 @@ struct CredentialRow {
 inline constexpr size_t kCredentialsMax = 2;
 
 // REQUIRES: the device exists. RESOURCE_EXHAUSTED CREDENTIALS_MAX where it has two of the kind.
-[[nodiscard]] absl::StatusOr<CredentialRow> AddCredential(postgres::Connection& connection,
-                                                          const Actor& actor,
-                                                          const CredentialRow& row);
+[[nodiscard]] absl::Status AddCredential(postgres::Transaction& transaction, const Actor& actor,
+                                         const CredentialRow& row);
 // Sorted by id; few.
 [[nodiscard]] absl::StatusOr<std::vector<CredentialRow>> ListCredentials(
     postgres::Connection& connection, std::string_view device);
-[[nodiscard]] absl::Status RevokeCredential(postgres::Connection& connection, const Actor& actor,
+[[nodiscard]] absl::Status RevokeCredential(postgres::Transaction& transaction, const Actor& actor,
                                             std::string_view device, std::string_view id);
 // Puts one secret in the place of all others; those are revoked.
 [[nodiscard]] absl::Status ReplaceSecrets(postgres::Transaction& transaction,

@@ -7,6 +7,7 @@
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/json/print.h"
+#include "libs/postgres/in_transaction.h"
 #include "services/registry/store/change_table.h"
 #include "services/registry/store/credential_table.h"
 #include "services/registry/store/device_columns.h"
@@ -116,12 +117,13 @@ absl::StatusOr<DeviceRow> CreateDevice(postgres::Transaction& transaction, const
 
 absl::StatusOr<DeviceRow> RegisterDevice(postgres::Connection& connection, const Actor& actor,
                                          const DeviceRow& row) {
-  postgres::Transaction transaction(connection);
-  HP_ASSIGN_OR_RETURN(DeviceRow made, CreateDevice(transaction, row));
-  HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateDevice", "devices/" + row.id,
-                           {.before = {}, .after = AuditText(made)}));
-  HP_RETURN_IF_ERROR(transaction.Commit());
-  return made;
+  const auto make = [&](postgres::Transaction& transaction) -> absl::StatusOr<DeviceRow> {
+    HP_ASSIGN_OR_RETURN(DeviceRow made, CreateDevice(transaction, row));
+    HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateDevice", "devices/" + row.id,
+                             {.before = {}, .after = AuditText(made)}));
+    return made;
+  };
+  return postgres::InTransaction(connection, make);
 }
 
 absl::StatusOr<DeviceRow> FindDevice(postgres::Connection& connection, const DeviceId& id) {

@@ -85,14 +85,6 @@ absl::Status NotFound(std::string_view product) {
                          fmt::format("no product {}", product));
 }
 
-absl::StatusOr<ProductRow> LockProduct(postgres::Transaction& transaction,
-                                       const std::string& tenant, const std::string& id) {
-  HP_ASSIGN_OR_RETURN(const Result rows,
-                      transaction.Execute(kLock, Params().Text(id).Text(tenant)));
-  if (rows.empty()) return NotFound(id);
-  return ReadRow(rows, 0);
-}
-
 // For gateways, which know the product, or remember that there is none.
 absl::Status NoteProduct(postgres::Transaction& transaction, const std::string& product) {
   DirectoryChange change;
@@ -117,9 +109,8 @@ absl::StatusOr<int64_t> ChangeModel(postgres::Transaction& transaction, const Pr
 
 }  // namespace
 
-absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const Actor& actor,
+absl::StatusOr<ProductRow> CreateProduct(postgres::Transaction& transaction, const Actor& actor,
                                          const ProductRow& row) {
-  postgres::Transaction transaction(connection);
   HP_RETURN_IF_ERROR(transaction.Execute(kTenant, Params().Text(row.tenant)).status());
   HP_RETURN_IF_ERROR(CheckProductQuota(transaction, row.tenant));
   HP_ASSIGN_OR_RETURN(const Result rows,
@@ -146,7 +137,6 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection, const
   }
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateProduct", "products/" + row.id));
   HP_RETURN_IF_ERROR(NoteProduct(transaction, row.id));
-  HP_RETURN_IF_ERROR(transaction.Commit());
   return created;
 }
 
@@ -174,14 +164,22 @@ absl::StatusOr<std::vector<ProductRow>> ListProducts(postgres::Connection& conne
   return products;
 }
 
-absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection, const Actor& actor,
-                                         const ProductRow& row, const ModelRules& rules) {
-  postgres::Transaction transaction(connection);
-  HP_ASSIGN_OR_RETURN(const ProductRow present, LockProduct(transaction, row.tenant, row.id));
-  if (row.version != 0 && row.version != present.version) {
+absl::StatusOr<ProductRow> LockProduct(postgres::Transaction& transaction, const TenantId& tenant,
+                                       const ProductId& id, int64_t version) {
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kLock, Params().Text(id.str()).Text(tenant.str())));
+  if (rows.empty()) return NotFound(id.str());
+  ProductRow row = ReadRow(rows, 0);
+  if (version != 0 && version != row.version) {
     return ErrorWithReason(absl::StatusCode::kAborted, "ETAG_MISMATCH",
-                           fmt::format("the product is at etag {}", present.version));
+                           fmt::format("the product is at etag {}", row.version));
   }
+  return row;
+}
+
+absl::StatusOr<ProductRow> UpdateProduct(postgres::Transaction& transaction, const Actor& actor,
+                                         const ProductRow& present, const ProductRow& row,
+                                         const ModelRules& rules) {
   HP_ASSIGN_OR_RETURN(const int64_t model_version,
                       ChangeModel(transaction, present, row.model, rules));
   HP_ASSIGN_OR_RETURN(const Result rows,
@@ -197,15 +195,13 @@ absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection, const
                                                        .Int8(row.history_days)));
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateProduct", "products/" + row.id));
   HP_RETURN_IF_ERROR(NoteProduct(transaction, row.id));
-  HP_RETURN_IF_ERROR(transaction.Commit());
   return ReadRow(rows, 0);
 }
 
-absl::StatusOr<int64_t> ImportModel(postgres::Connection& connection, const Actor& actor,
+absl::StatusOr<int64_t> ImportModel(postgres::Transaction& transaction, const Actor& actor,
                                     const ModelImport& import, const ModelRules& rules) {
-  postgres::Transaction transaction(connection);
-  HP_ASSIGN_OR_RETURN(const ProductRow present,
-                      LockProduct(transaction, import.tenant, import.product));
+  HP_ASSIGN_OR_RETURN(const ProductRow present, LockProduct(transaction, TenantId(import.tenant),
+                                                            ProductId(import.product), 0));
   HP_ASSIGN_OR_RETURN(const int64_t version,
                       ChangeModel(transaction, present, import.model, rules));
   // Raises the product's version in any case: that is how the pods learn of the model's.
@@ -214,7 +210,6 @@ absl::StatusOr<int64_t> ImportModel(postgres::Connection& connection, const Acto
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateModelVersion",
                            fmt::format("products/{}/modelVersions/{}", import.product, version)));
   HP_RETURN_IF_ERROR(NoteProduct(transaction, import.product));
-  HP_RETURN_IF_ERROR(transaction.Commit());
   return version;
 }
 

@@ -33,7 +33,7 @@ struct ProductRow {
 };
 
 // `row.model`, if any, becomes version 1. REQUIRES: it can be parsed.
-[[nodiscard]] absl::StatusOr<ProductRow> CreateProduct(postgres::Connection& connection,
+[[nodiscard]] absl::StatusOr<ProductRow> CreateProduct(postgres::Transaction& transaction,
                                                        const Actor& actor, const ProductRow& row);
 // Of any tenant.
 [[nodiscard]] absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection,
@@ -52,12 +52,18 @@ struct ModelRules {
   int64_t versions_max = 64;  // of one product
 };
 
+// Locked until the transaction ends; `version` 0 means any.
+[[nodiscard]] absl::StatusOr<ProductRow> LockProduct(postgres::Transaction& transaction,
+                                                     const TenantId& tenant, const ProductId& id,
+                                                     int64_t version);
 // Replaces display_name, model, allow_unregistered, skip_unchanged, is_hub, topic_policy,
-// history_properties and history_days; row.version 0 means any version. Another model becomes a new
+// history_properties and history_days of `present`, which is locked. Another model becomes a new
 // version, if the gate lets it pass (model_table.h); "" means no model. REQUIRES: the model can be
 // parsed.
-[[nodiscard]] absl::StatusOr<ProductRow> UpdateProduct(postgres::Connection& connection,
-                                                       const Actor& actor, const ProductRow& row,
+[[nodiscard]] absl::StatusOr<ProductRow> UpdateProduct(postgres::Transaction& transaction,
+                                                       const Actor& actor,
+                                                       const ProductRow& present,
+                                                       const ProductRow& row,
                                                        const ModelRules& rules);
 
 // Adds a version of the model, and makes it the current one unless `keep_current`.
@@ -67,7 +73,7 @@ struct ModelImport {
   std::string model;
   bool keep_current = false;
 };
-[[nodiscard]] absl::StatusOr<int64_t> ImportModel(postgres::Connection& connection,
+[[nodiscard]] absl::StatusOr<int64_t> ImportModel(postgres::Transaction& transaction,
                                                   const Actor& actor, const ModelImport& import,
                                                   const ModelRules& rules);
 

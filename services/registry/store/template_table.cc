@@ -24,6 +24,10 @@ constexpr Statement kCreate{
 constexpr Statement kFind{"template_find", "SELECT " HP_TEMPLATE_COLUMNS
                                            " FROM provisioning_template "
                                            "WHERE tenant = $1::text AND name = $2::text"};
+constexpr Statement kLock{"template_lock", "SELECT " HP_TEMPLATE_COLUMNS
+                                           " FROM provisioning_template "
+                                           "WHERE tenant = $1::text AND name = $2::text "
+                                           "FOR UPDATE"};
 constexpr Statement kList{"template_list", "SELECT " HP_TEMPLATE_COLUMNS
                                            " FROM provisioning_template "
                                            "WHERE tenant = $1::text AND name > $2::text "
@@ -60,9 +64,8 @@ Params ParamsOf(const TemplateRow& row) {
 
 }  // namespace
 
-absl::StatusOr<TemplateRow> CreateTemplate(postgres::Connection& connection, const Actor& actor,
+absl::StatusOr<TemplateRow> CreateTemplate(postgres::Transaction& transaction, const Actor& actor,
                                            const TemplateRow& row) {
-  postgres::Transaction transaction(connection);
   HP_RETURN_IF_ERROR(transaction.Execute(kTenant, Params().Text(row.tenant)).status());
   HP_ASSIGN_OR_RETURN(const Result rows, transaction.Execute(kCreate, ParamsOf(row)));
   if (rows.empty()) {
@@ -71,7 +74,6 @@ absl::StatusOr<TemplateRow> CreateTemplate(postgres::Connection& connection, con
   }
   HP_RETURN_IF_ERROR(
       Audit(transaction, actor, "CreateTemplate", "provisioningTemplates/" + row.name));
-  HP_RETURN_IF_ERROR(transaction.Commit());
   return ReadRow(rows, 0);
 }
 
@@ -93,26 +95,29 @@ absl::StatusOr<std::vector<TemplateRow>> ListTemplates(postgres::Connection& con
   return templates;
 }
 
-absl::StatusOr<TemplateRow> UpdateTemplate(postgres::Connection& connection, const Actor& actor,
+absl::StatusOr<TemplateRow> LockTemplate(postgres::Transaction& transaction,
+                                         std::string_view tenant, std::string_view name) {
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kLock, Params().Text(tenant).Text(name)));
+  if (rows.empty()) return NotFound(name);
+  return ReadRow(rows, 0);
+}
+
+absl::StatusOr<TemplateRow> UpdateTemplate(postgres::Transaction& transaction, const Actor& actor,
                                            const TemplateRow& row) {
-  postgres::Transaction transaction(connection);
   HP_ASSIGN_OR_RETURN(const Result rows, transaction.Execute(kUpdate, ParamsOf(row)));
   if (rows.empty()) return NotFound(row.name);
   HP_RETURN_IF_ERROR(
       Audit(transaction, actor, "UpdateTemplate", "provisioningTemplates/" + row.name));
-  HP_RETURN_IF_ERROR(transaction.Commit());
   return ReadRow(rows, 0);
 }
 
-absl::Status DeleteTemplate(postgres::Connection& connection, const Actor& actor,
+absl::Status DeleteTemplate(postgres::Transaction& transaction, const Actor& actor,
                             std::string_view tenant, std::string_view name) {
-  postgres::Transaction transaction(connection);
   HP_ASSIGN_OR_RETURN(const Result deleted,
                       transaction.Execute(kDelete, Params().Text(tenant).Text(name)));
   if (deleted.affected() == 0) return NotFound(name);
-  HP_RETURN_IF_ERROR(
-      Audit(transaction, actor, "DeleteTemplate", fmt::format("provisioningTemplates/{}", name)));
-  return transaction.Commit();
+  return Audit(transaction, actor, "DeleteTemplate", fmt::format("provisioningTemplates/{}", name));
 }
 
 }  // namespace homeport::registry

@@ -21,7 +21,7 @@ struct TemplateRow {
   int64_t created_ms = 0;
 };
 
-[[nodiscard]] absl::StatusOr<TemplateRow> CreateTemplate(postgres::Connection& connection,
+[[nodiscard]] absl::StatusOr<TemplateRow> CreateTemplate(postgres::Transaction& transaction,
                                                          const Actor& actor,
                                                          const TemplateRow& row);
 [[nodiscard]] absl::StatusOr<TemplateRow> FindTemplate(postgres::Connection& connection,
@@ -31,11 +31,15 @@ struct TemplateRow {
 [[nodiscard]] absl::StatusOr<std::vector<TemplateRow>> ListTemplates(
     postgres::Connection& connection, std::string_view tenant, std::string_view after,
     int64_t limit);
+// Nobody else changes the row until the transaction ends.
+[[nodiscard]] absl::StatusOr<TemplateRow> LockTemplate(postgres::Transaction& transaction,
+                                                       std::string_view tenant,
+                                                       std::string_view name);
 // Replaces body, product and disabled.
-[[nodiscard]] absl::StatusOr<TemplateRow> UpdateTemplate(postgres::Connection& connection,
+[[nodiscard]] absl::StatusOr<TemplateRow> UpdateTemplate(postgres::Transaction& transaction,
                                                          const Actor& actor,
                                                          const TemplateRow& row);
-[[nodiscard]] absl::Status DeleteTemplate(postgres::Connection& connection, const Actor& actor,
+[[nodiscard]] absl::Status DeleteTemplate(postgres::Transaction& transaction, const Actor& actor,
                                           std::string_view tenant, std::string_view name);
 
 }  // namespace homeport::registry

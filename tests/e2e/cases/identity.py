@@ -9,6 +9,7 @@ import time
 import grpc
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from homestack import bench_product, identities, metrics, pki
 
@@ -197,9 +198,8 @@ class Certificates:
 
         def update(disabled):
             credentials.UpdateAuthority(credential_pb2.UpdateAuthorityRequest(
-                authority=credential_pb2.Authority(
-                    name=authority, disabled=disabled,
-                    registration_product=identities.PRODUCT_NAME)), timeout=10)
+                authority=credential_pb2.Authority(name=authority, disabled=disabled),
+                update_mask=FieldMask(paths=["disabled"])), timeout=10)
 
         off(stack, "an authority", sessions, lambda: update(True),
             lambda g: connect(stack, "lamp-switched", g, switched)[1], NOT_AUTHORIZED)

@@ -28,6 +28,7 @@ TEST_CASE("products: a model that breaks the present one is refused") {
   CHECK(product.model_json() == ModelUpTo(10));
   product::v1::UpdateProductRequest update;
   update.mutable_product()->set_name("tenants/-/products/test.plug.one");
+  update.mutable_update_mask()->add_paths("model_json");
   const auto to = [&](const std::string& model) {
     update.mutable_product()->set_model_json(model);
     return api.Call("operator", *api.products, &Products::UpdateProduct, update, &product);

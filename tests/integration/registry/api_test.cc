@@ -49,6 +49,9 @@ TEST_CASE("products: create, read, list, update, and what is refused") {
   REQUIRE(api.Call("operator", *api.products, &Products::ListProducts, list, &page).ok());
   CHECK(page.products(0).display_name() == "Plug");
   CHECK(page.next_page_token().empty());
+  list.set_parent("tenants/default");  // a token goes with its own request
+  CHECK(ReasonFor(api.Call("operator", *api.products, &Products::ListProducts, list, &page)) ==
+        "PAGE_TOKEN_INVALID");
 
   product::v1::UpdateProductRequest update;
   update.mutable_product()->set_name("tenants/-/products/test.plug.one");
@@ -71,6 +74,34 @@ TEST_CASE("products: create, read, list, update, and what is refused") {
       api.Call("service", *api.directory, &Directory::GetProductConfig, get_config, &config).ok());
   CHECK(config.fleet_key() == key.fleet_key());
   CHECK(config.version() == 2);
+}
+
+TEST_CASE("products: an update changes what its mask names, a request id makes one product") {
+  Api api;
+  product::v1::CreateProductRequest create;
+  create.set_parent("tenants/-");
+  create.set_product_id("test.plug.one");
+  create.set_request_id("7a1c8b8e-6d5b-4c7f-9a55-3c1f0e9b2d41");
+  create.mutable_product()->set_display_name("Plug");
+  create.mutable_product()->set_allow_unregistered(true);
+  create.mutable_product()->mutable_history()->add_properties("plug.*");
+  product::v1::Product product;
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(api.Call("operator", *api.products, &Products::CreateProduct, create, &product).ok());
+  }
+  product::v1::UpdateProductRequest update;
+  update.mutable_product()->set_name(product.name());
+  update.mutable_product()->mutable_history()->set_retention_days(7);
+  update.mutable_update_mask()->add_paths("allow_unregistered");
+  update.mutable_update_mask()->add_paths("history.retention_days");
+  REQUIRE(api.Call("operator", *api.products, &Products::UpdateProduct, update, &product).ok());
+  CHECK(product.display_name() == "Plug");
+  CHECK_FALSE(product.allow_unregistered());
+  CHECK(product.history().properties_size() == 1);
+  CHECK(product.history().retention_days() == 7);
+  update.mutable_update_mask()->add_paths("none");
+  CHECK(ReasonFor(api.Call("operator", *api.products, &Products::UpdateProduct, update,
+                           &product)) == "FIELD_INVALID");
 }
 
 TEST_CASE("devices: secrets, disabling with a kick, deletion") {
@@ -269,6 +300,7 @@ TEST_CASE("a product's topic policy is kept, and one that cannot be is refused b
   product::v1::UpdateProductRequest update;
   *update.mutable_product() = product;
   update.mutable_product()->clear_topic_policy();
+  update.mutable_update_mask()->add_paths("topic_policy");
   REQUIRE(api.Call("operator", *api.products, &Products::UpdateProduct, update, &product).ok());
   CHECK_FALSE(product.has_topic_policy());
   REQUIRE(api.Call("service", *api.directory, &Directory::ListChanges, list, &changes).ok());
@@ -340,7 +372,7 @@ TEST_CASE("named shadows are listed by pages") {
   list.set_page_size(0);
   list.set_page_token("not one");
   CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::ListNamedShadows, list, &page)) ==
-        "FIELD_INVALID");
+        "PAGE_TOKEN_INVALID");
   list.clear_page_token();
   CHECK(ReasonFor(api.Call("user", *api.shadows, &Shadows::ListNamedShadows, list, &page,
                            "other")) == "PERMISSION_DENIED");

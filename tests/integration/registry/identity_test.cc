@@ -7,6 +7,7 @@
 #include "libs/auth/credentials.h"
 #include "libs/base/reason.h"
 #include "libs/base/strings.h"
+#include "libs/postgres/in_transaction.h"
 #include "services/registry/api/certificate_resolver.h"
 #include "services/registry/core/cbor.h"
 #include "services/registry/provisioning/requests.h"
@@ -38,6 +39,14 @@ void MakeDevice(World& world, const std::string& id) {
   REQUIRE(RegisterDevice(world.db(), kOperator, row).ok());
 }
 
+// `change(transaction, kOperator, what…)`, committed where it succeeds.
+template <typename Function, typename... What>
+auto Do(World& world, Function change, const What&... what) {
+  return postgres::InTransaction(world.db(), [&](postgres::Transaction& transaction) {
+    return change(transaction, kOperator, what...);
+  });
+}
+
 bool Rotate(World& world, std::string_view secret) {
   postgres::Transaction transaction(world.db());
   return ReplaceSecrets(transaction, SecretRow("lamp-1", secret)).ok() && transaction.Commit().ok();
@@ -59,18 +68,16 @@ TEST_CASE("two credentials of a kind, one revoked, and what gateways are told") 
   MakeDevice(world, "lamp-1");
   const int64_t start = LastChange(world);
   const CredentialRow second = SecretRow("lamp-1", "second");
-  REQUIRE(AddCredential(world.db(), kOperator, second).ok());
-  CHECK(ReasonOf(AddCredential(world.db(), kOperator, SecretRow("lamp-1", "third")).status()) ==
-        "CREDENTIALS_MAX");
+  REQUIRE(Do(world, AddCredential, second).ok());
+  CHECK(ReasonOf(Do(world, AddCredential, SecretRow("lamp-1", "third"))) == "CREDENTIALS_MAX");
   CHECK(ListCredentials(world.db(), "lamp-1")->size() == 2);
-  REQUIRE(RevokeCredential(world.db(), kOperator, "lamp-1", second.id).ok());
-  CHECK(ReasonOf(RevokeCredential(world.db(), kOperator, "lamp-1", second.id)) ==
-        "CREDENTIAL_NOT_FOUND");
+  REQUIRE(Do(world, RevokeCredential, "lamp-1", second.id).ok());
+  CHECK(ReasonOf(Do(world, RevokeCredential, "lamp-1", second.id)) == "CREDENTIAL_NOT_FOUND");
   // An expired one does not stand in the way.
   CredentialRow expired = SecretRow("lamp-1", "short");
   expired.expires_ms = Now().value - 1000;
-  REQUIRE(AddCredential(world.db(), kOperator, expired).ok());
-  CHECK(AddCredential(world.db(), kOperator, SecretRow("lamp-1", "third")).ok());
+  REQUIRE(Do(world, AddCredential, expired).ok());
+  CHECK(Do(world, AddCredential, SecretRow("lamp-1", "third")).ok());
 
   const std::vector<Change> changes = ChangesSince(world, start);
   REQUIRE(changes.size() == 4);
@@ -85,7 +92,7 @@ TEST_CASE("two credentials of a kind, one revoked, and what gateways are told") 
 TEST_CASE("a rotated secret takes the place of all, and each is announced") {
   World world;
   MakeDevice(world, "lamp-1");
-  REQUIRE(AddCredential(world.db(), kOperator, SecretRow("lamp-1", "second")).ok());
+  REQUIRE(Do(world, AddCredential, SecretRow("lamp-1", "second")).ok());
   const int64_t start = LastChange(world);
   REQUIRE(Rotate(world, "third"));
   const auto credentials = ListCredentials(world.db(), "lamp-1");
@@ -134,7 +141,7 @@ struct TestAuthority {
     row.certificate_id = certificate.Id();
     row.subject_sha256 = certificate.SubjectSha256();
     row.product = product;
-    REQUIRE(CreateAuthority(world.db(), kOperator, row).ok());
+    REQUIRE(Do(world, CreateAuthority, row).ok());
   }
 
   auth::KeyAndCertificate pair;
@@ -180,10 +187,10 @@ TEST_CASE("whose a certificate is") {
   const auth::Certificate own = stranger.Sign("anything");
   CertificateRow row = RowOf(own, "default");
   row.device = "lamp-1";
-  REQUIRE(CreateCertificate(world.db(), kOperator, row).ok() == false);  // lamp-1 has two by now
+  REQUIRE(Do(world, CreateCertificate, row).ok() == false);  // lamp-1 has two by now
   MakeDevice(world, "lamp-3");
   row.device = "lamp-3";
-  REQUIRE(CreateCertificate(world.db(), kOperator, row).ok());
+  REQUIRE(Do(world, CreateCertificate, row).ok());
   CHECK(Resolve(world, own).device() == "lamp-3");
 }
 
@@ -206,16 +213,12 @@ TEST_CASE("what an authority loses: a certificate, those of a list, all") {
   for (const auth::Certificate* certificate : {&known, &listed, &other}) {
     CHECK(Resolve(world, *certificate).refusal().empty());
   }
-  {
-    postgres::Transaction transaction(world.db());
-    REQUIRE(RevokeCertificate(transaction, kOperator, known.Id()).ok());
-    REQUIRE(transaction.Commit().ok());
-  }
+  REQUIRE(Do(world, RevokeCertificate, known.Id()).ok());
   CHECK(Resolve(world, known).refusal() == "revoked");
 
   const int64_t start = LastChange(world);
   AuthorityRow row = *FindAuthority(world.db(), "default", "factory");
-  REQUIRE(SetRevokedSerials(world.db(), kOperator, row, {listed.Serial(), unseen.Serial()}).ok());
+  REQUIRE(Do(world, SetRevokedSerials, row, std::vector{listed.Serial(), unseen.Serial()}).ok());
   CHECK(Resolve(world, listed).refusal() == "revoked");
   CHECK(Resolve(world, unseen).refusal() == "revoked");
   const std::vector<Change> changes = ChangesSince(world, start);
@@ -224,12 +227,12 @@ TEST_CASE("what an authority loses: a certificate, those of a list, all") {
   CHECK(changes[1].name() == listed.Id());
 
   row.disabled = true;
-  REQUIRE(UpdateAuthority(world.db(), kOperator, row).ok());
+  REQUIRE(Do(world, UpdateAuthority, row).ok());
   CHECK(Resolve(world, other).refusal() == "authority_disabled");
   row.disabled = false;
-  REQUIRE(UpdateAuthority(world.db(), kOperator, row).ok());
+  REQUIRE(Do(world, UpdateAuthority, row).ok());
   CHECK(Resolve(world, other).refusal().empty());
-  REQUIRE(DeleteAuthority(world.db(), kOperator, "default", "factory").ok());
+  REQUIRE(Do(world, DeleteAuthority, "default", "factory").ok());
   CHECK(Resolve(world, other).refusal() == "revoked");
   CHECK(Resolve(world, factory.Sign("lamp-4")).refusal() == "unknown");
 }
@@ -246,7 +249,7 @@ class Factory {
       : signer_(std::move(options)), requests_(signer_) {
     TemplateRow row{
         .tenant = "default", .name = "lamps", .body = kTemplate, .product = std::string(kProduct)};
-    REQUIRE(CreateTemplate(world.db(), kOperator, row).ok());
+    REQUIRE(Do(world, CreateTemplate, row).ok());
     request.set_tenant("default");
     request.set_certificate("c1a1");
     request.set_template_("lamps");

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "libs/base/strings.h"
+#include "libs/postgres/in_transaction.h"
 #include "services/registry/store/product_table.h"
 #include "tests/integration/registry/world.h"
 
@@ -38,12 +39,14 @@ std::string Urn(int version) {
 enum class Current { kChanges, kStays };
 
 int64_t Import(World& world, const std::string& model, Current current) {
-  const auto version = ImportModel(world.db(), {"default", "test"},
-                                   {.product = std::string(kProduct),
-                                    .tenant = "default",
-                                    .model = model,
-                                    .keep_current = current == Current::kStays},
-                                   {});
+  const auto version = postgres::InTransaction(world.db(), [&](postgres::Transaction& transaction) {
+    return ImportModel(transaction, {"default", "test"},
+                       {.product = std::string(kProduct),
+                        .tenant = "default",
+                        .model = model,
+                        .keep_current = current == Current::kStays},
+                       {});
+  });
   REQUIRE(version.ok());
   return *version;
 }
@@ -160,11 +163,14 @@ TEST_CASE("at most so many versions of a model") {
   ModelRules rules;
   rules.versions_max = 2;
   const auto add = [&](int version) {
-    return ImportModel(world.db(), {"default", "test"},
-                       {.product = std::string(kProduct),
-                        .tenant = "default",
-                        .model = Lamp(version, "[0,1,1]")},
-                       rules)
+    return postgres::InTransaction(world.db(),
+                                   [&](postgres::Transaction& transaction) {
+                                     return ImportModel(transaction, {"default", "test"},
+                                                        {.product = std::string(kProduct),
+                                                         .tenant = "default",
+                                                         .model = Lamp(version, "[0,1,1]")},
+                                                        rules);
+                                   })
         .status();
   };
   CHECK(add(2).ok());

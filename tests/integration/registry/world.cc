@@ -7,6 +7,7 @@
 #include "libs/base/check.h"
 #include "libs/base/clock.h"
 #include "libs/base/strings.h"
+#include "libs/postgres/in_transaction.h"
 #include "libs/routing/keys.h"
 #include "services/registry/schema.h"
 #include "services/registry/store/partition_table.h"
@@ -90,7 +91,10 @@ World::World() : conninfo_(SharedServers().postgres.conninfo(SharedDatabase())),
   lamp.model = kModel;
   lamp.fleet_key = "0123456789abcdef";
   lamp.allow_unregistered = true;
-  Succeed(CreateProduct(db(), {"default", "test"}, lamp).status());
+  const auto create = [&](postgres::Transaction& transaction) {
+    return CreateProduct(transaction, {"default", "test"}, lamp);
+  };
+  Succeed(postgres::InTransaction(db(), create).status());
 }
 
 postgres::ConnectOptions World::postgres() const {
