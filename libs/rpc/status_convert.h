@@ -24,8 +24,8 @@ struct FieldViolation {
                                      const std::vector<FieldViolation>& violations = {});
 
 // The codes of absl and gRPC are the same numbers. The reason is the status's own
-// (libs/base/reason.h), else the name of the code ("UNAVAILABLE"); its details are the metadata, and
-// a field is a violation of the BadRequest, too.
+// (libs/base/reason.h), else the name of the code ("UNAVAILABLE"); its details are the metadata,
+// and a field is a violation of the BadRequest, too.
 [[nodiscard]] grpc::Status ToGrpc(const absl::Status& status);
 // Keeps the reason of an ErrorInfo.
 [[nodiscard]] absl::Status FromGrpc(const grpc::Status& status);
