@@ -101,6 +101,17 @@ bool FitsAfter(Document& document, const Change& change, const Limits& limits) {
   return PrintedBytes(trial) <= limits.bytes_max;
 }
 
+// Where there was no shadow AWS has a null.
+std::string PreviousOf(const Document& document) {
+  std::string previous;
+  if (document.exists()) {
+    AppendDocument(document, previous);
+  } else {
+    previous = "null";
+  }
+  return previous;
+}
+
 bool IsNoop(const Document& document, const Change& change) {
   return document.exists() && !SectionWouldChange(document.desired, change.desired) &&
          !SectionWouldChange(document.reported, change.reported);
@@ -119,7 +130,7 @@ UpdateResult Apply(Document& document, const Change& change, int64_t now_seconds
     result.rejected = TooLarge();
     return result;
   }
-  if (options.want_previous) AppendDocument(document, result.previous);
+  if (options.want_previous) result.previous = PreviousOf(document);
   Object* desired_changes = options.want_changes ? &result.changed_desired : nullptr;
   Object* reported_changes = options.want_changes ? &result.changed_reported : nullptr;
   ApplySection(document.desired, change.desired, now_seconds, desired_changes);

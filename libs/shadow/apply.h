@@ -31,7 +31,8 @@ struct UpdateResult {
   int64_t version = 0;               // of the document after the update
   bool noop = false;                 // skip_noop took effect: nothing to store or publish
   bool has_delta = false;            // desired differs from reported now: publish update/delta
-  // With want_previous: the value of "previous" in update/documents, JSON text.
+  // With want_previous: the value of "previous" in update/documents, JSON text; null where the
+  // update made the shadow.
   std::string previous;
   // With want_changes: what really changed, as merge patches from the old state to the new one
   // (removed keys are null; an object that replaced another kind of value is whole).

@@ -92,9 +92,12 @@ std::string LoopDetector::Note(const LoopUpdate& update, const LoopLimits& limit
     if (value.is_null()) return;
     Leaf& known = Watch(Hash64(leaf), update.now_ms, limits);
     const uint64_t hash = HashOf(value);
+    const bool is_other = known.writer == 0 || known.wished[0] != hash;
+    // Writers who race for ever newer values undo nothing.
     const bool contradicts =
-        known.writer != 0 && known.writer != update.writer && known.wished[0] != hash;
-    if (known.writer == 0 || known.wished[0] != hash) {
+        is_other && known.writer != 0 && known.writer != update.writer &&
+        std::find(known.wished.begin() + 1, known.wished.end(), hash) != known.wished.end();
+    if (is_other) {
       std::copy_backward(known.wished.begin(), known.wished.end() - 1, known.wished.end());
       known.wished[0] = hash;
       known.writer = update.writer;

@@ -14,7 +14,8 @@ namespace homeport::shadow {
 // When two writers are taken to fight over a leaf. A round is one contradiction:
 //   - reported sets a value that was not wished for lately, after desired was written again, and it
 //     is not the wisher who reports: nobody fights alone; or
-//   - desired is set to another value by another writer than before.
+//   - desired is set back to a value that was wished before, by another writer than who wished the
+//     newest.
 // A device that follows a slider late, that cannot reach a value, or that is switched by hand makes
 // few rounds or none; a loop of a rule and a device makes one for each trip around.
 struct LoopLimits {

@@ -38,7 +38,7 @@ TEST_CASE("update/documents shows both states without a delta") {
   shadow.options.want_previous = true;
   UpdateResult result = shadow.Update(R"({"state":{"desired":{"a":1}}})");
   CHECK(UpdateDocuments(shadow.document, result.previous, {1000, std::nullopt}) ==
-        R"({"previous":{"state":{},"metadata":{},"version":0},)"
+        R"({"previous":null,)"
         R"("current":{"state":{"desired":{"a":1}},"metadata":{"desired":{"a":{"timestamp":1000}}},)"
         R"("version":1},"timestamp":1000})");
   result = shadow.Update(R"({"state":{"reported":{"a":1}}})");

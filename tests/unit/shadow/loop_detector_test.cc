@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/base/strings.h"
 #include "tests/unit/shadow/harness.h"
 
 namespace homeport::shadow {
@@ -109,6 +110,18 @@ TEST_CASE("honest traffic is never stopped") {
   INFO(row.name);
   const LoopLimits limits{.rounds_max = 3, .window_ms = 1'000'000};
   const Outcome outcome = Run(row.steps, 100, 5, limits);
+  CHECK(outcome.blocked == 0);
+  CHECK(outcome.fights.empty());
+}
+
+TEST_CASE("writers that race for ever newer values undo nothing") {
+  std::vector<std::string> values;
+  for (int i = 0; i < 200; ++i) values.push_back(fmt::format(R"({{"n":{}}})", i));
+  std::vector<Step> steps;
+  for (size_t i = 0; i < values.size(); ++i) {
+    steps.push_back({i % 2 == 0 ? kApp : kDevice, values[i].c_str(), nullptr});
+  }
+  const Outcome outcome = Run(steps, 1, 5, {.rounds_max = 3, .window_ms = 1'000'000});
   CHECK(outcome.blocked == 0);
   CHECK(outcome.fights.empty());
 }
