@@ -311,6 +311,13 @@ Topic Classify(std::string_view topic, std::string_view device) {
   return {TopicClass::kGeneral};
 }
 
+bool IsShadowAnswer(std::string_view topic) {
+  if (!Consume(topic, kThingPrefix)) return false;
+  const size_t slash = topic.find('/');
+  return slash != std::string_view::npos &&
+         ClassifyShadow(topic.substr(slash + 1)).topic_class == TopicClass::kOwnDown;
+}
+
 bool MayPublish(TopicClass topic_class) { return topic_class <= TopicClass::kProvisioning; }
 
 std::string_view DeviceOf(std::string_view topic_or_filter) {

@@ -42,6 +42,10 @@ struct Topic {
 // for the caller's policy.
 [[nodiscard]] bool MayPublish(TopicClass topic_class);
 
+// Whether only the shadow service publishes to a topic, whatever thing it names: "update/delta",
+// "get/accepted" …
+[[nodiscard]] bool IsShadowAnswer(std::string_view topic);
+
 // A hub speaks for its children on their topics: the device that a topic or filter names, which may
 // be "+" in a filter. Empty where it names none.
 [[nodiscard]] std::string_view DeviceOf(std::string_view topic_or_filter);

@@ -24,6 +24,10 @@ void DeclareSecurity(RegistryConfig& c, config::Table& table) {
   table.Text("jwks-file", &c.jwks_file,
              {.unit = "JSON file", .doc = "Public keys that sign the tokens of callers"});
   table.Text("token-issuer", &c.token_issuer, {.unit = "text", .doc = "The `iss` of those tokens"});
+  table.Text("anonymous-tenant", &c.anonymous_tenant,
+             {.unit = "tenant",
+              .doc = "whose tokens see the shadows of things that are not registered, as anonymous "
+                     "clients of gateways make them; empty: nobody's"});
   table.Check([&c] {
     if (c.migrate_only) return absl::OkStatus();
     if (c.jwks_file.empty()) return absl::InvalidArgumentError("jwks-file is required");

@@ -21,6 +21,7 @@ struct RegistryConfig {
   bool insecure = false;
   std::string jwks_file;
   std::string token_issuer = "homeport";
+  std::string anonymous_tenant;
   uint32_t partitions = 64;
   uint32_t workers = 2;
   int64_t partition_lease_ms = 5'000;

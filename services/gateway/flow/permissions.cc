@@ -21,8 +21,9 @@ bool MayBroadcast(const GatewayConfig& config, const Identity& identity,
     case auth::TopicClass::kGeneral:
       return config.anonymous || (Allows(identity, auth::TopicAction::kPublish, topic) &&
                                   (!retain || Allows(identity, auth::TopicAction::kRetain, topic)));
-    case auth::TopicClass::kReserved:
     case auth::TopicClass::kForeign:
+      return config.anonymous && !auth::IsShadowAnswer(topic);
+    case auth::TopicClass::kReserved:
     case auth::TopicClass::kOwnUnknown:
       return config.anonymous;
     default:

@@ -76,10 +76,11 @@ absl::StatusOr<rpc::ShadowName> ReadOwnName(const rpc::CallAuth& auth,
 }
 
 absl::Status FillShadow(const rpc::ShadowName& name, const absl::StatusOr<DeviceShadow>& found,
-                        const Freshness& freshness, shadow::v1::Shadow& response) {
-  const bool foreign = found.ok() && found->tenant != name.tenant.str();
-  if (foreign || absl::IsNotFound(found.status())) return rpc::PermissionDenied(NameOf(name));
+                        std::string_view anonymous_tenant, const Freshness& freshness,
+                        shadow::v1::Shadow& response) {
   HP_RETURN_IF_ERROR(found.status());
+  const std::string_view tenant = found->tenant.empty() ? anonymous_tenant : found->tenant;
+  if (tenant != name.tenant.str()) return rpc::PermissionDenied(NameOf(name));
   const shadow::Document& document = found->document;
   if (!document.exists()) {
     return ErrorWithReason(absl::StatusCode::kNotFound, "SHADOW_NOT_FOUND", "no such shadow");
@@ -102,6 +103,8 @@ absl::StatusOr<rpc::ShadowName> ShadowService::ReadName(const auth::Claims& clai
   HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, parsed.tenant.str()));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
   const absl::Status found = FindDevice(*connection, parsed.tenant, parsed.device).status();
+  const bool is_anonymous = absl::IsNotFound(found) && parsed.tenant.str() == anonymous_tenant_;
+  if (is_anonymous) return parsed;
   if (absl::IsNotFound(found)) return rpc::PermissionDenied(name);
   HP_RETURN_IF_ERROR(found);
   return parsed;
@@ -122,7 +125,7 @@ grpc::ServerUnaryReactor* ShadowService::GetShadow(grpc::CallbackServerContext* 
   const bool taken =
       reads_.Find({name->device, name->shadow, freshness_.PartitionOf(name->device.str())},
                   [this, name = *name, response, answer](const auto& found) {
-                    answer(FillShadow(name, found, freshness_, *response));
+                    answer(FillShadow(name, found, anonymous_tenant_, freshness_, *response));
                   });
   if (!taken) answer(TooManyReads(parts_));
   return call;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "homeport/shadow/v1/shadow.grpc.pb.h"
 #include "libs/rpc/resource_name.h"
@@ -21,13 +23,15 @@ using ShadowReads = BatchedReads<ShadowKey, DeviceShadow>;
 class ShadowService final : public shadow::v1::ShadowService::WithCallbackMethod_GetShadow<
                                 shadow::v1::ShadowService::Service> {
  public:
+  // `anonymous_tenant` has the things that are not registered; "": nobody has them.
   ShadowService(const ApiParts& parts, ShadowReads& reads, StreamAppender& appender,
-                AnswerTable& answers, const Freshness& freshness)
+                AnswerTable& answers, const Freshness& freshness, std::string anonymous_tenant)
       : parts_(parts),
         reads_(reads),
         appender_(appender),
         answers_(answers),
-        freshness_(freshness) {}
+        freshness_(freshness),
+        anonymous_tenant_(std::move(anonymous_tenant)) {}
 
   grpc::ServerUnaryReactor* GetShadow(grpc::CallbackServerContext* context,
                                       const shadow::v1::GetShadowRequest* request,
@@ -62,6 +66,7 @@ class ShadowService final : public shadow::v1::ShadowService::WithCallbackMethod
   StreamAppender& appender_;
   AnswerTable& answers_;
   const Freshness freshness_;
+  const std::string anonymous_tenant_;
 };
 
 }  // namespace homeport::registry

@@ -1,6 +1,5 @@
 #include "services/registry/store/shadow_table.h"
 
-#include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 
@@ -18,10 +17,10 @@ constexpr Statement kFind{"shadow_find",
 // Each table is asked for the key itself, so that one partition of each is read for a key.
 constexpr Statement kFindWithDevices{
     "shadow_find_with_devices",
-    "SELECT coalesce(s.version, 0), coalesce(s.deleted, true), s.state, s.metadata, u.n, d.tenant,"
-    " d.online, coalesce(o.caught_up_ms, 0) "
+    "SELECT coalesce(s.version, 0), coalesce(s.deleted, true), s.state, s.metadata, u.n,"
+    " coalesce(d.tenant, ''), coalesce(d.online, false), coalesce(o.caught_up_ms, 0) "
     "FROM unnest($1::text[], $2::text[], $3::int8[]) WITH ORDINALITY AS u (id, name, part, n) "
-    "JOIN device d ON d.id = u.id "
+    "LEFT JOIN device d ON d.id = u.id "
     "LEFT JOIN shadow s ON s.device = u.id AND s.name = u.name "
     "LEFT JOIN stream_offset o ON o.partition = u.part"};
 constexpr Statement kListNamed{
@@ -65,8 +64,7 @@ absl::StatusOr<std::vector<absl::StatusOr<DeviceShadow>>> FindDeviceShadows(
     devices.Add(key.device.str());
     names.Add(key.name);
     partitions.AddInt8(key.partition);
-    found.emplace_back(ErrorWithReason(absl::StatusCode::kNotFound, "DEVICE_NOT_FOUND",
-                                       fmt::format("no device {}", key.device.str())));
+    found.emplace_back(DeviceShadow());
   }
   HP_ASSIGN_OR_RETURN(
       const Result rows,

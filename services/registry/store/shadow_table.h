@@ -27,13 +27,12 @@ struct ShadowKey {
 
 // A shadow with what is known of its device.
 struct DeviceShadow {
-  std::string tenant;
+  std::string tenant;  // "" where no such device is registered: anonymous clients' are not
   bool online = false;
   int64_t caught_up_ms = 0;  // when the partition was last known to be consumed
   shadow::Document document;
 };
-// Each of the keys, in their order, by one statement. Where there is no such device NOT_FOUND
-// DEVICE_NOT_FOUND.
+// Each of the keys, in their order, by one statement.
 [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<DeviceShadow>>> FindDeviceShadows(
     postgres::Connection& connection, const std::vector<ShadowKey>& keys);
 

@@ -4,6 +4,8 @@ promises, wherever its client is connected, and what one connection may use."""
 import json
 import struct
 
+import grpc
+
 import harness
 import mqtt
 from harness import check, check_equal
@@ -28,6 +30,7 @@ def run(arguments):
         fight(stack)
         longest(stack)
         refusals(stack)
+        over_grpc(stack)
 
 
 def connect(stack, client_id, gateway=0, version=5):
@@ -197,7 +200,49 @@ def refusals(stack):
                 "$share/g/" + shadow("a b", "update/accepted")):
         check_equal(client.subscribe(bad), [NOT_AUTHORIZED], bad)
     check_equal(client.publish("$aws/things/a.b/shadow/get", ""), NOT_AUTHORIZED, "PUBACK")
+    # Nobody answers in the shadow service's place.
+    check_equal(client.subscribe(shadow("forged", "#"), "$aws/things/+/shadow/update/delta"), [1, 1],
+                "SUBACK")
+    for forged in ("update/delta", "get/accepted", "name/n/update/documents"):
+        check_equal(client.publish(shadow("forged", forged), "{}"), NOT_AUTHORIZED, forged)
+    client.publish(shadow("forged", "get"), "")
+    check_equal(sorted(client.message()[0] for _ in range(2)),
+                [shadow("forged", "get"), shadow("forged", "get/rejected")], "nothing but the truth")
     client.disconnect()
     reserved = mqtt.Client(stack.gateways[0].listen["mqtt"], 5)
     check_equal(reserved.connect("$reserved")[1], CLIENT_ID_INVALID, "a client id with a $")
     reserved.close()
+
+
+def over_grpc(stack):
+    """The same shadows, of things that nobody has registered, to the callers of the API."""
+    from homeport.shadow.v1 import shadow_pb2 as pb
+    shadows = stack.api.shadows(stack.registry.grpc)
+    device = "tenants/-/devices/called"
+
+    def error(call, request):
+        try:
+            return call(request, timeout=10)
+        except grpc.RpcError as failure:
+            return failure.code()
+
+    classic = pb.GetShadowRequest(name=f"{device}/shadows/-")
+    check_equal(error(shadows.GetShadow, classic), grpc.StatusCode.NOT_FOUND, "before")
+    client = connect(stack, "called-app")
+    client.subscribe(*(shadow("called", rest) for rest in (
+        "update/accepted", "update/delta", "name/n/update/accepted", "delete/accepted")))
+    client.publish(shadow("called", "update"), update("reported", n=1))
+    client.message()
+    read = shadows.GetShadow(classic, timeout=10)
+    check_equal((read.version, json.loads(read.state_json)), (1, {"reported": {"n": 1}}), "read")
+    shadows.UpdateShadow(pb.UpdateShadowRequest(name=classic.name, state_json='{"desired":{"n":2}}'),
+                         timeout=10)
+    check_equal([client.message()[0] for _ in range(2)],
+                [shadow("called", "update/delta"), shadow("called", "update/accepted")], "heard")
+    client.publish(shadow("called", "name/n/update"), update("reported", n=1))
+    client.message()
+    listed = shadows.ListNamedShadows(pb.ListNamedShadowsRequest(parent=device), timeout=10)
+    check_equal([found.name.rsplit("/", 1)[1] for found in listed.shadows], ["n"], "listed")
+    shadows.DeleteShadow(pb.DeleteShadowRequest(name=classic.name), timeout=10)
+    check_equal(client.message()[0], shadow("called", "delete/accepted"), "heard, too")
+    client.disconnect()

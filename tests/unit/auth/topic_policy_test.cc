@@ -100,6 +100,18 @@ struct FilterCase {
   FilterClass filter_class;
 };
 
+TEST_CASE("only the shadow service answers for a thing") {
+  CHECK(IsShadowAnswer("$aws/things/lamp/shadow/update/delta"));
+  CHECK(IsShadowAnswer("$aws/things/lamp/shadow/get/accepted"));
+  CHECK(IsShadowAnswer("$aws/things/lamp/shadow/name/n/delete/rejected"));
+  CHECK_FALSE(IsShadowAnswer("$aws/things/lamp/shadow/update"));
+  CHECK_FALSE(IsShadowAnswer("$aws/things/lamp/shadow/name/n/get"));
+  CHECK_FALSE(IsShadowAnswer("$aws/things/lamp/shadow/other/accepted"));
+  CHECK_FALSE(IsShadowAnswer("$aws/things/lamp/jobs/get/accepted"));
+  CHECK_FALSE(IsShadowAnswer("$aws/things/lamp"));
+  CHECK_FALSE(IsShadowAnswer("device/lamp/down/refused"));
+}
+
 TEST_CASE("filters") {
   using C = FilterClass;
   const FilterCase cases[] = {
