@@ -3,11 +3,12 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <ctime>
+#include <iterator>
 #include <utility>
 
 #include "libs/auth/openssl_types.h"
-#include "libs/auth/public_key.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 
@@ -80,6 +81,23 @@ const EVP_MD* DigestFor(EVP_PKEY* key) {
   return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? nullptr : EVP_sha256();
 }
 
+// What AWS IoT takes in a request, and Ed25519.
+bool MayBeCertified(EVP_PKEY* key) {
+  constexpr int kRsaBitsMin = 2048;
+  constexpr int kRsaBitsMax = 8192;
+  constexpr std::string_view kCurves[] = {"prime256v1", "secp384r1", "secp521r1"};
+  const int kind = EVP_PKEY_get_base_id(key);
+  if (kind == EVP_PKEY_RSA) {
+    return EVP_PKEY_get_bits(key) >= kRsaBitsMin && EVP_PKEY_get_bits(key) <= kRsaBitsMax;
+  }
+  if (kind != EVP_PKEY_EC) return kind == EVP_PKEY_ED25519;
+  char group[64] = "";
+  size_t size = 0;
+  EVP_PKEY_get_group_name(key, group, sizeof group, &size);
+  return std::find(std::begin(kCurves), std::end(kCurves), std::string_view(group, size)) !=
+         std::end(kCurves);
+}
+
 X509ReqPtr ReadCsr(std::string_view pem) {
   return X509ReqPtr(PEM_read_bio_X509_REQ(ReaderOf(pem).get(), nullptr, nullptr, nullptr));
 }
@@ -129,8 +147,12 @@ absl::Status CheckCsr(std::string_view csr_pem) {
   const ErrorQueueGuard guard;
   const X509ReqPtr csr = ReadCsr(csr_pem);
   if (csr == nullptr) return absl::InvalidArgumentError("not a certificate request in PEM");
-  HP_ASSIGN_OR_RETURN(const PublicKey key, PublicKey::Take(X509_REQ_get_pubkey(csr.get())));
-  if (X509_REQ_verify(csr.get(), X509_REQ_get0_pubkey(csr.get())) != 1) {
+  EVP_PKEY* const key = X509_REQ_get0_pubkey(csr.get());
+  if (key == nullptr || !MayBeCertified(key)) {
+    return absl::InvalidArgumentError(
+        "a key is P-256, P-384, P-521, RSA of 2,048 to 8,192 bits, or Ed25519");
+  }
+  if (X509_REQ_verify(csr.get(), key) != 1) {
     return absl::InvalidArgumentError("the certificate request is not signed by its own key");
   }
   return absl::OkStatus();

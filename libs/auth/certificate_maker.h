@@ -31,8 +31,8 @@ struct CertificateTerms {
 // A request for a certificate over a key of ours, for an authority elsewhere.
 [[nodiscard]] absl::StatusOr<std::string> MakeCsr(std::string_view key_pem,
                                                   std::string_view common_name);
-// OK when `csr_pem` is a certificate request signed by its own key, which is P-256, RSA of 2,048
-// bits and more, or Ed25519. INVALID_ARGUMENT otherwise.
+// OK when `csr_pem` is a certificate request signed by its own key, which is P-256, P-384, P-521,
+// RSA of 2,048 to 8,192 bits, or Ed25519. INVALID_ARGUMENT otherwise.
 [[nodiscard]] absl::Status CheckCsr(std::string_view csr_pem);
 
 // Whether the certificate is over the key of the request.

@@ -17,45 +17,14 @@
 #include <iterator>
 #include <string>
 #include <system_error>
-#include <unordered_map>
 #include <vector>
 
 #include "libs/base/strings.h"
+#include "libs/json/unique_keys.h"
 #include "libs/json/utf8.h"
 
 namespace homeport::json {
 namespace {
-
-// Moves members so that each key is there once, at its first place with its last value.
-void KeepLastOfEachKeySlow(std::vector<Member>& members) {
-  std::unordered_map<std::string, size_t> places;
-  places.reserve(members.size());
-  size_t kept = 0;
-  for (Member& member : members) {
-    const auto [place, is_new] = places.emplace(member.key, kept);
-    if (!is_new) {
-      members[place->second].value = std::move(member.value);
-      continue;
-    }
-    if (&member != &members[kept]) members[kept] = std::move(member);
-    ++kept;
-  }
-  members.resize(kept);
-}
-
-bool HasDuplicateKey(const std::vector<Member>& members) {
-  for (size_t i = 1; i < members.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (members[i].key == members[j].key) return true;
-    }
-  }
-  return false;
-}
-
-void KeepLastOfEachKey(std::vector<Member>& members) {
-  constexpr size_t kPairwiseMax = 24;
-  if (members.size() > kPairwiseMax || HasDuplicateKey(members)) KeepLastOfEachKeySlow(members);
-}
 
 // Receives RapidJSON's events. Finished values wait on a stack until their container ends, which
 // then takes them into storage of exactly the right size. Returning false stops the parser; as the

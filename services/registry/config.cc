@@ -199,7 +199,13 @@ void DeclareProvisioning(RegistryConfig& c, config::Table& table) {
             {.min = 1,
              .max = 1'000'000,
              .unit = "requests",
-             .doc = "Provisioning requests waiting in this pod; more are dropped"});
+             .doc = "Provisioning requests waiting in this pod; more are rejected with 429"});
+  table.Int("provision-client-max", &c.provision_client_max,
+            {.min = 1,
+             .max = 1'000,
+             .unit = "requests",
+             .doc = "Provisioning requests of one connection that are not answered yet; more are "
+                    "rejected with 429"});
 }
 
 }  // namespace

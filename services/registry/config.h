@@ -56,6 +56,7 @@ struct RegistryConfig {
   std::string ca_sign_command;
   int64_t certificate_days = 365;
   uint32_t provision_queue_max = 1000;
+  uint32_t provision_client_max = 8;
   bool migrate_only = false;
 };
 

@@ -99,9 +99,6 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
       inbox_skipped_(r.AddCounter(Name("inbox_skipped_total"),
                                   "Entries not appended because the pod is gone")),
       sessions_swept_(r.AddCounter(Name("sessions_swept_total"), "Sessions of dead pods removed")),
-      provisions_dropped_(
-          r.AddCounter(Name("provisionings_dropped_total"),
-                       "Provisioning requests that found no place, or an earlier one unanswered")),
       states_loaded_(r.AddCounter(Name("states_loaded_total"), "Device states read")),
       states_cached_(r.AddGauge(Name("states_cached"), "Device states in memory")) {
   r.AddGaugeFunction(Name("stream_lag_seconds"),
@@ -170,7 +167,6 @@ void WorkerProbe::PostgresFailed() {
 void WorkerProbe::InboxAppended(size_t entries) { inbox_appended_.Add(entries); }
 void WorkerProbe::InboxSkipped(size_t entries) { inbox_skipped_.Add(entries); }
 void WorkerProbe::SessionsSwept(size_t sessions) { sessions_swept_.Add(sessions); }
-void WorkerProbe::ProvisionDropped() { provisions_dropped_.Increment(); }
 void WorkerProbe::StatesLoaded(size_t devices) { states_loaded_.Add(devices); }
 void WorkerProbe::StatesCached(size_t devices) {
   states_cached_.Set(static_cast<int64_t>(devices));

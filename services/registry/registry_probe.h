@@ -41,7 +41,6 @@ class WorkerProbe {
   void InboxAppended(size_t entries);
   void InboxSkipped(size_t entries);  // the pod is gone
   void SessionsSwept(size_t sessions);
-  void ProvisionDropped();
   void StatesLoaded(size_t devices);
   void StatesCached(size_t devices);
 
@@ -81,7 +80,6 @@ class WorkerProbe {
   metrics::Counter& inbox_appended_;
   metrics::Counter& inbox_skipped_;
   metrics::Counter& sessions_swept_;
-  metrics::Counter& provisions_dropped_;
   metrics::Counter& states_loaded_;
   metrics::Gauge& states_cached_;
 };

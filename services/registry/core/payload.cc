@@ -1,7 +1,7 @@
 #include "services/registry/core/payload.h"
 
+#include "libs/json/cbor.h"
 #include "libs/json/parse.h"
-#include "services/registry/core/cbor.h"
 
 namespace homeport::registry {
 namespace {
@@ -11,7 +11,8 @@ constexpr json::ParseLimits kLimits{.depth_max = 16, .bytes_max = 256 * 1024, .n
 }  // namespace
 
 std::string_view ReadPayload(const internal::v1::UplinkMessage& message, json::Value& out) {
-  if (message.cbor()) return ReadCbor(message.payload(), kLimits, out) ? "" : "not usable CBOR";
+  if (message.cbor())
+    return json::ReadCbor(message.payload(), kLimits, out) ? "" : "not usable CBOR";
   const json::ParseResult parsed = json::ParseInto(message.payload(), kLimits, out);
   return parsed.ok() ? "" : json::ToText(parsed.error);
 }

@@ -44,6 +44,10 @@ std::string_view ToText(Refusal refusal) {
       return "history_values_max";
     case Refusal::kHistoryValueBytes:
       return "history_value_bytes_max";
+    case Refusal::kProvisionQueue:
+      return "provision_queue_max";
+    case Refusal::kProvisionClient:
+      return "provision_client_max";
   }
   return "unknown";
 }

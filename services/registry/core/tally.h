@@ -29,8 +29,10 @@ enum class Refusal : uint8_t {
   kTopologyRefused,
   kHistoryValues,
   kHistoryValueBytes,
+  kProvisionQueue,
+  kProvisionClient,
 };
-inline constexpr size_t kRefusals = 20;
+inline constexpr size_t kRefusals = 22;
 [[nodiscard]] std::string_view ToText(Refusal refusal);
 
 inline constexpr size_t kMessageKinds = 22;  // UplinkMessage::Kind, 0 = unknown

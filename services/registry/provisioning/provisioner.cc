@@ -4,9 +4,7 @@
 
 #include "libs/base/log.h"
 #include "libs/base/status.h"
-#include "libs/base/strings.h"
-#include "libs/json/print.h"
-#include "services/registry/core/cbor.h"
+#include "services/registry/provisioning/answer.h"
 #include "services/registry/store/certificate_table.h"
 
 namespace homeport::registry {
@@ -14,25 +12,8 @@ namespace {
 
 constexpr int64_t kWaitMs = 200;
 constexpr int64_t kDropMs = 60'000;
-constexpr uint32_t kQos = 1;
-
-std::string Encode(json::Object body, bool cbor) {
-  std::string payload;
-  if (cbor) {
-    WriteCbor(json::Value(std::move(body)), payload);
-  } else {
-    json::Print(body, payload);
-  }
-  return payload;
-}
 
 }  // namespace
-
-std::string AnswerTopic(const ProvisionJob& job, bool accepted) {
-  const bool is_certificate = job.detail.find('/') == std::string::npos;
-  return fmt::format("$aws/{}/{}/{}/{}", is_certificate ? "certificates" : "provisioning-templates",
-                     job.detail, job.cbor ? "cbor" : "json", accepted ? "accepted" : "rejected");
-}
 
 Provisioner::Provisioner(Options options, const Parts& parts)
     : options_(std::move(options)), parts_(parts), signer_(options_.signer), requests_(signer_) {}
@@ -87,14 +68,7 @@ ProvisionRequests::Answer Provisioner::AnswerTo(const ProvisionJob& job) {
 }
 
 void Provisioner::Send(const ProvisionJob& job, const ProvisionRequests::Answer& answer) {
-  internal::v1::InboxItem item;
-  internal::v1::Deliver& deliver = *item.mutable_deliver();
-  deliver.set_session(job.session);
-  deliver.set_epoch(job.epoch);
-  deliver.set_topic(AnswerTopic(job, answer.accepted));
-  deliver.set_payload(Encode(answer.body, job.cbor));
-  deliver.set_qos(kQos);
-  const absl::Status sent = parts_.appender.AppendInbox(job.pod, item);
+  const absl::Status sent = parts_.appender.AppendInbox(job.pod, AnswerItem(job, answer));
   if (!sent.ok()) log::Refusal("provisioning_unanswered", {{"error", sent}});
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -55,8 +54,5 @@ class Provisioner {
   StopFlag stop_;
   std::thread thread_;
 };
-
-// "$aws/certificates/create/json/accepted" and the like.
-[[nodiscard]] std::string AnswerTopic(const ProvisionJob& job, bool accepted);
 
 }  // namespace homeport::registry

@@ -2,10 +2,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <tuple>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -25,21 +25,28 @@ struct ProvisionJob {
 };
 
 // Requests between the workers, which commit that they were read, and the thread that carries them
-// out. Bounded. Thread-safe.
+// out. Bounded, for each client as well. Thread-safe.
 class ProvisionQueue {
  public:
   enum class Entry : uint8_t {
     kTaken,
     kFull,
-    kBusy,  // an earlier request of that session and topic is not answered yet
+    kClientFull,  // as many requests of that session as may be are not answered yet
+  };
+  struct Limits {
+    size_t jobs_max = 0;
+    size_t client_jobs_max = 0;
   };
 
-  explicit ProvisionQueue(size_t jobs_max) : jobs_max_(jobs_max) {}
+  explicit ProvisionQueue(const Limits& limits) : limits_(limits) {}
 
-  [[nodiscard]] Entry Push(ProvisionJob job) ABSL_LOCKS_EXCLUDED(mutex_) {
+  // Moves from `job` only where it is taken.
+  [[nodiscard]] Entry Push(ProvisionJob& job) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    if (jobs_.size() >= jobs_max_) return Entry::kFull;
-    if (!open_.insert(KeyOf(job)).second) return Entry::kBusy;
+    if (jobs_.size() >= limits_.jobs_max) return Entry::kFull;
+    size_t& open = open_[ClientOf(job)];
+    if (open >= limits_.client_jobs_max) return Entry::kClientFull;
+    ++open;
     jobs_.push_back(std::move(job));
     return Entry::kTaken;
   }
@@ -56,17 +63,18 @@ class ProvisionQueue {
   }
   void Done(const ProvisionJob& job) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    open_.erase(KeyOf(job));
+    const auto open = open_.find(ClientOf(job));
+    if (--open->second == 0) open_.erase(open);
   }
 
  private:
-  using Key = std::tuple<std::string, uint64_t, std::string, bool>;  // the format is of the topic
-  static Key KeyOf(const ProvisionJob& job) { return {job.pod, job.session, job.detail, job.cbor}; }
+  using Client = std::pair<std::string, uint64_t>;  // pod, session
+  static Client ClientOf(const ProvisionJob& job) { return {job.pod, job.session}; }
 
-  const size_t jobs_max_;
+  const Limits limits_;
   absl::Mutex mutex_;
   std::deque<ProvisionJob> jobs_ ABSL_GUARDED_BY(mutex_);
-  std::set<Key> open_ ABSL_GUARDED_BY(mutex_);
+  std::map<Client, size_t> open_ ABSL_GUARDED_BY(mutex_);  // not answered yet
 };
 
 }  // namespace homeport::registry

@@ -10,8 +10,8 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/json/cbor.h"
 #include "libs/json/parse.h"
-#include "services/registry/core/cbor.h"
 #include "services/registry/core/names.h"
 #include "services/registry/core/provisioning_template.h"
 #include "services/registry/store/certificate_table.h"
@@ -54,7 +54,7 @@ std::string Digest(std::string_view text) {
 std::optional<json::Object> ReadBody(const internal::v1::ProvisionRequest& request, bool cbor) {
   if (request.payload().empty()) return json::Object();
   json::Value value;
-  const bool read = cbor ? ReadCbor(request.payload(), kLimits, value)
+  const bool read = cbor ? json::ReadCbor(request.payload(), kLimits, value)
                          : json::ParseInto(request.payload(), kLimits, value).ok();
   if (!read || !value.is_object()) return std::nullopt;
   return std::move(*value.IfObject());

@@ -8,6 +8,7 @@
 #include "libs/base/status.h"
 #include "libs/routing/keys.h"
 #include "services/registry/core/names.h"
+#include "services/registry/provisioning/answer.h"
 #include "services/registry/store/effect_writer.h"
 #include "services/registry/store/state_store.h"
 
@@ -248,7 +249,9 @@ absl::Status Committer::Write(postgres::Connection& connection, const OwnedParti
 }
 
 void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks) {
-  for (const ProvisionRow& row : run.effects.provisions) HandOver(row);
+  for (const ProvisionRow& row : run.effects.provisions) {
+    HandOver(row, run.effects.tally, *downlinks);
+  }
   int64_t oldest_ms = run.now_ms;
   for (size_t i = 0; i < run.applied; ++i) {
     const Batch::Entry& entry = batch.entries()[i];
@@ -289,26 +292,28 @@ void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Dow
   parts_.probe.StatesCached(cache_.size());
 }
 
-// A request that finds no place is dropped: the device asks again.
-void Committer::HandOver(const ProvisionRow& row) {
+// A request that finds no place is rejected at once.
+void Committer::HandOver(const ProvisionRow& row, Tally& tally, Downlinks& downlinks) {
   ProvisionJob job;
   job.pod = row.pod;
   job.session = row.message->session();
   job.epoch = row.message->epoch();
   job.detail = row.message->detail();
   job.cbor = row.message->cbor();
-  const bool usable = job.request.ParseFromString(row.message->payload()) && job.epoch != 0;
+  if (!job.request.ParseFromString(row.message->payload()) || job.epoch == 0) {
+    return tally.Refuse(Refusal::kMalformedPayload);
+  }
   using Entry = ProvisionQueue::Entry;
-  const Entry entry = parts_.provisions != nullptr && usable
-                          ? parts_.provisions->Push(std::move(job))
-                          : Entry::kFull;
+  const Entry entry = parts_.provisions != nullptr ? parts_.provisions->Push(job) : Entry::kFull;
   if (entry == Entry::kTaken) return;
-  log::Refusal("provisioning_dropped",
-               {{"device", row.message->device()},
-                {"reason", !usable                 ? "malformed"
-                           : entry == Entry::kBusy ? "an earlier request is not answered yet"
-                                                   : "provision_queue_max"}});
-  parts_.probe.ProvisionDropped();
+  const Refusal reason =
+      entry == Entry::kFull ? Refusal::kProvisionQueue : Refusal::kProvisionClient;
+  tally.Refuse(reason);
+  log::Refusal("provisioning_not_queued",
+               {{"device", row.message->device()}, {"reason", ToText(reason)}});
+  downlinks.Add(row.pod, AnswerItem(job, ProvisionRequests::Rejected(
+                                             429, "TooManyRequests",
+                                             "earlier requests are not answered yet")));
 }
 
 }  // namespace homeport::registry

@@ -44,7 +44,7 @@ class Committer {
     size_t devices_max = 0;                // in the cache
     size_t downlink_bytes_max = 4 << 20;   // of a transaction: entries beyond go into the next
     size_t property_bytes_max = 8 << 20;   // of their history, the same
-    ProvisionQueue* provisions = nullptr;  // borrowed; without one such requests are dropped
+    ProvisionQueue* provisions = nullptr;  // borrowed; without one such requests are rejected
   };
   explicit Committer(const Parts& parts);
 
@@ -78,7 +78,7 @@ class Committer {
   [[nodiscard]] absl::Status Write(postgres::Connection& connection, const OwnedPartitions& owned,
                                    Run& run, Ending ending);
   void Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks);
-  void HandOver(const ProvisionRow& row);
+  void HandOver(const ProvisionRow& row, Tally& tally, Downlinks& downlinks);
 
   const Parts parts_;
   StateCache cache_;

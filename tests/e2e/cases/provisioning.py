@@ -8,11 +8,12 @@ import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from homestack import identities, metrics
 
+import cbor
 import harness
 import mqtt
 from cases import node_client
@@ -29,6 +30,8 @@ def run(arguments):
     with harness.stack(arguments.bin) as stack:
         with_keys(stack)
         with_csr_in_cbor(stack)
+        with_other_keys(stack)
+        several_at_once(stack)
         renewal(stack)
         bounds_of_a_claim(stack)
         refusals(stack)
@@ -52,11 +55,11 @@ class Client:
         topic = f"{topic}/{form}"
         codes = self.client.subscribe(f"{topic}/accepted", f"{topic}/rejected")
         check_equal(codes, [1, 1], f"SUBACK for {topic}")
-        payload = cbor(body) if form == "cbor" else json.dumps(body)
+        payload = cbor.encode(body) if form == "cbor" else json.dumps(body)
         check_equal(self.client.publish(topic, payload), 0, f"PUBACK for {topic}")
         found, answer = self.client.message()
         check(found in (f"{topic}/accepted", f"{topic}/rejected"), f"answer on {found}")
-        return found.endswith("/accepted"), (uncbor(answer)[0] if form == "cbor"
+        return found.endswith("/accepted"), (cbor.decode(answer) if form == "cbor"
                                              else json.loads(answer))
 
     def accepted(self, topic, body, form="json"):
@@ -105,9 +108,9 @@ def with_keys(stack):
     device.client.disconnect()
 
 
-def csr(name="whatever"):
+def csr(name="whatever", key=None):
     """(PEM, key)."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     made = x509.CertificateSigningRequestBuilder().subject_name(
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])).sign(key, hashes.SHA256())
     return (made.public_bytes(serialization.Encoding.PEM).decode(),
@@ -123,6 +126,44 @@ def with_csr_in_cbor(stack):
     thing = factory.accepted(PROVISION, request(answer["certificateOwnershipToken"], "2"), "cbor")
     check_equal(thing["thingName"], "thing-2", "the thing")
     Client(stack, "thing-2", files(stack, "thing-2", answer["certificatePem"], key))
+
+
+def with_other_keys(stack):
+    """AWS IoT takes these as well."""
+    factory = claim(stack, "factory-2")
+    for name, key in (("p384", ec.generate_private_key(ec.SECP384R1())),
+                      ("p521", ec.generate_private_key(ec.SECP521R1())),
+                      ("rsa", rsa.generate_private_key(65537, 2048))):
+        pem, private = csr(key=key)
+        answer = factory.accepted(FROM_CSR, {"certificateSigningRequest": pem})
+        factory.accepted(PROVISION, request(answer["certificateOwnershipToken"], name))
+        device = Client(stack, f"thing-{name}", files(stack, name, answer["certificatePem"],
+                                                      private))
+        device.client.disconnect()
+    factory.client.disconnect()
+
+
+def several_at_once(stack):
+    """Each request is answered: a few are carried out in turn, more are told to wait."""
+    factory = claim(stack, "factory-2")
+    topic = f"{CREATE}/json"
+    factory.client.subscribe(f"{topic}/accepted", f"{topic}/rejected")
+
+    def answers(count):
+        for _ in range(count):
+            factory.client.publish(topic, "{}", wait=False)
+        found = [factory.client.message() for _ in range(count)]
+        return [json.loads(payload) for name, payload in found if name == f"{topic}/rejected"]
+
+    check_equal(answers(5), [], "rejected of a few")
+    rejected = answers(40)
+    check(0 < len(rejected) <= 32, f"{len(rejected)} of 40 were rejected")
+    for answer in rejected:
+        check_equal((answer["statusCode"], answer["errorCode"]), (429, "TooManyRequests"), "why")
+    counted = metrics.scrape(stack.registry.metrics).total("homeport_registry_refusals_total",
+                                                           reason="provision_client_max")
+    check_equal(counted, len(rejected), "the refusals are counted")
+    factory.client.disconnect()
 
 
 def renewal(stack):
@@ -223,38 +264,3 @@ def sdk(stack, folder, serial):
     check_equal((result.returncode, result.stdout.splitlines()),
                 (0, [f"thing thing-{serial}", "shadow version 1 first"]),
                 f"the AWS SDK: {result.stderr}")
-
-
-# ---- CBOR, as much as the answers need ----
-
-def cbor(value):
-    if isinstance(value, dict):
-        return head(5, len(value)) + b"".join(cbor(k) + cbor(v) for k, v in value.items())
-    data = value.encode()
-    return head(3, len(data)) + data
-
-
-def head(major, number):
-    if number < 24:
-        return bytes([major << 5 | number])
-    if number < 256:
-        return bytes([major << 5 | 24, number])
-    return bytes([major << 5 | 25]) + number.to_bytes(2, "big")
-
-
-def uncbor(data):
-    """(value, what follows)."""
-    major, info = data[0] >> 5, data[0] & 31
-    width = {24: 1, 25: 2, 26: 4}.get(info, 0)
-    number = int.from_bytes(data[1:1 + width], "big") if width else info
-    data = data[1 + width:]
-    if major == 3:
-        return data[:number].decode(), data[number:]
-    if major == 0:
-        return number, data
-    check_equal(major, 5, "CBOR's major type")
-    found = {}
-    for _ in range(number):
-        key, data = uncbor(data)
-        found[key], data = uncbor(data)
-    return found, data

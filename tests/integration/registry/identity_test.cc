@@ -7,9 +7,9 @@
 #include "libs/auth/credentials.h"
 #include "libs/base/reason.h"
 #include "libs/base/strings.h"
+#include "libs/json/cbor.h"
 #include "libs/postgres/in_transaction.h"
 #include "services/registry/api/certificate_resolver.h"
-#include "services/registry/core/cbor.h"
 #include "services/registry/provisioning/requests.h"
 #include "services/registry/store/authority_table.h"
 #include "services/registry/store/certificate_table.h"
@@ -320,7 +320,7 @@ TEST_CASE("a request of the device's own, in CBOR") {
   const auto key = auth::MakeKey();
   body.Set("certificateSigningRequest", *auth::MakeCsr(*key, "me"));
   std::string payload;
-  WriteCbor(json::Value(body), payload);
+  json::WriteCbor(json::Value(body), payload);
   const auto answer = factory.Ask("create-from-csr", payload);
   REQUIRE(answer.accepted);
   CHECK_FALSE(answer.body.Has("privateKey"));

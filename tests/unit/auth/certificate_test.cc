@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "libs/auth/certificate_maker.h"
+#include "libs/auth/openssl_types.h"
 #include "libs/auth/sealed_box.h"
 
 namespace homeport::auth {
@@ -73,6 +74,38 @@ TEST_CASE("a request with a broken signature is refused") {
   const size_t at = csr->rfind("\n-----END") - 6;
   (*csr)[at] = (*csr)[at] == 'A' ? 'B' : 'A';
   CHECK_FALSE(CheckCsr(*csr).ok());
+}
+
+// PEM of a new key; takes `key` over.
+std::string PemOf(EVP_PKEY* key) {
+  const Pkey owned(key);
+  REQUIRE(owned != nullptr);
+  const Bio out(BIO_new(BIO_s_mem()));
+  REQUIRE(PEM_write_bio_PKCS8PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) ==
+          1);
+  return TextOf(out.get());
+}
+
+TEST_CASE("requests are over the keys that AWS IoT takes, and Ed25519") {
+  struct Row {
+    const char* name;
+    EVP_PKEY* key;
+    bool good;
+  };
+  const Row row =
+      GENERATE(Row{"P-256", EVP_EC_gen("P-256"), true}, Row{"P-384", EVP_EC_gen("P-384"), true},
+               Row{"P-521", EVP_EC_gen("P-521"), true}, Row{"P-224", EVP_EC_gen("P-224"), false},
+               Row{"RSA 2048", EVP_RSA_gen(2048), true}, Row{"RSA 1024", EVP_RSA_gen(1024), false},
+               Row{"Ed25519", EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"), true});
+  INFO(row.name);
+  const auto csr = MakeCsr(PemOf(row.key), "x");
+  REQUIRE(csr.ok());
+  CHECK(CheckCsr(*csr).ok() == row.good);
+  if (!row.good) return;
+  const KeyAndCertificate authority = Authority("root");
+  const auto certificate = SignCsr(*csr, authority, {"lamp-1", kNow, 365});
+  REQUIRE(certificate.ok());
+  CHECK(IsForCsr(*certificate, *csr));
 }
 
 TEST_CASE("a sealed secret opens with its key and label only") {

@@ -1,4 +1,4 @@
-#include "services/registry/core/cbor.h"
+#include "libs/json/cbor.h"
 
 #include <catch2/catch.hpp>
 #include <memory>
@@ -7,19 +7,19 @@
 #include "libs/json/parse.h"
 #include "libs/json/print.h"
 
-namespace homeport::registry {
+namespace homeport::json {
 namespace {
 
 using std::string_literals::operator""s;
 
-constexpr json::ParseLimits kLimits{.depth_max = 4, .bytes_max = 1024, .nodes_max = 64};
+constexpr ParseLimits kLimits{.depth_max = 4, .bytes_max = 1024, .nodes_max = 64};
 
 // The value as JSON, or "refused". Reads from an exactly sized block.
 std::string Read(const std::string& bytes) {
   const auto block = std::make_unique<char[]>(bytes.size());
   std::copy(bytes.begin(), bytes.end(), block.get());
-  json::Value value;
-  return ReadCbor({block.get(), bytes.size()}, kLimits, value) ? json::Print(value) : "refused";
+  Value value;
+  return ReadCbor({block.get(), bytes.size()}, kLimits, value) ? Print(value) : "refused";
 }
 
 TEST_CASE("CBOR items that JSON can hold") {
@@ -66,9 +66,9 @@ TEST_CASE("CBOR items that JSON can hold") {
   };
   for (const Row& row : rows) {
     INFO(row.name);
-    json::Value wanted;
-    REQUIRE(json::ParseInto(row.json, {}, wanted).ok());
-    json::Value value;
+    Value wanted;
+    REQUIRE(ParseInto(row.json, {}, wanted).ok());
+    Value value;
     REQUIRE(ReadCbor(row.bytes, kLimits, value));
     CHECK(value == wanted);
     for (size_t cut = 0; cut < row.bytes.size(); ++cut) {
@@ -137,17 +137,17 @@ TEST_CASE("what is written reads back, in the shortest form") {
                            "{}",
                            R"({"a":{"b":[null,"c"]}})"}) {
     INFO(text);
-    json::Value value, again;
-    REQUIRE(json::ParseInto(text, {}, value).ok());
+    Value value, again;
+    REQUIRE(ParseInto(text, {}, value).ok());
     std::string bytes;
     WriteCbor(value, bytes);
     REQUIRE(ReadCbor(bytes, {}, again));
-    CHECK(json::Print(again) == text);
+    CHECK(Print(again) == text);
   }
   std::string bytes;
-  WriteCbor(json::Value(int64_t{500}), bytes);
+  WriteCbor(Value(int64_t{500}), bytes);
   CHECK(bytes == std::string("\x19\x01\xf4", 3));
 }
 
 }  // namespace
-}  // namespace homeport::registry
+}  // namespace homeport::json

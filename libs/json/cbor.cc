@@ -1,4 +1,4 @@
-#include "services/registry/core/cbor.h"
+#include "libs/json/cbor.h"
 
 #include <bit>
 #include <cmath>
@@ -6,9 +6,10 @@
 #include <string>
 #include <utility>
 
+#include "libs/json/unique_keys.h"
 #include "libs/json/utf8.h"
 
-namespace homeport::registry {
+namespace homeport::json {
 namespace {
 
 enum Major : uint8_t { kUnsigned, kNegative, kByteString, kText, kArray, kMap, kTag, kSimple };
@@ -50,10 +51,10 @@ void PutHead(Major major, uint64_t number, std::string& out) {
 
 class Reader {
  public:
-  Reader(std::string_view bytes, const json::ParseLimits& limits)
+  Reader(std::string_view bytes, const ParseLimits& limits)
       : rest_(bytes), depth_max_(limits.depth_max), nodes_left_(limits.nodes_max) {}
 
-  [[nodiscard]] bool ReadAll(json::Value& out) { return Item(0, out) && rest_.empty(); }
+  [[nodiscard]] bool ReadAll(Value& out) { return Item(0, out) && rest_.empty(); }
 
  private:
   bool ReadHead(Head& head) {
@@ -77,7 +78,7 @@ class Reader {
     return true;
   }
 
-  bool Item(int depth, json::Value& out) {
+  bool Item(int depth, Value& out) {
     Head head;
     do {
       if (!ReadHead(head)) return false;
@@ -85,7 +86,7 @@ class Reader {
     return Item(head, depth, out);
   }
 
-  bool Item(const Head& head, int depth, json::Value& out) {
+  bool Item(const Head& head, int depth, Value& out) {
     if (nodes_left_ == 0) return false;
     --nodes_left_;
     switch (head.major) {
@@ -97,9 +98,9 @@ class Reader {
       case kText:
         return Text(head, out);
       case kArray:
-        return depth < depth_max_ && Array(head, depth, out);
+        return depth < depth_max_ && ReadArray(head, depth, out);
       case kMap:
-        return depth < depth_max_ && Map(head, depth, out);
+        return depth < depth_max_ && ReadMap(head, depth, out);
       case kSimple:
         return Simple(head, out);
       default:
@@ -107,7 +108,7 @@ class Reader {
     }
   }
 
-  static bool Negative(uint64_t number, json::Value& out) {
+  static bool Negative(uint64_t number, Value& out) {
     if (number > static_cast<uint64_t>(INT64_MAX)) return false;
     out = -1 - static_cast<int64_t>(number);
     return true;
@@ -120,7 +121,7 @@ class Reader {
     return true;
   }
 
-  bool Text(const Head& head, json::Value& out) {
+  bool Text(const Head& head, Value& out) {
     std::string text;
     if (!Text(head, text)) return false;
     out = std::move(text);
@@ -128,11 +129,11 @@ class Reader {
   }
 
   bool Text(const Head& head, std::string& text) {
-    if (!head.indefinite()) return Chunk(head.number, text) && json::IsUtf8(text);
+    if (!head.indefinite()) return Chunk(head.number, text) && IsUtf8(text);
     for (;;) {
       Head chunk;
       if (!ReadHead(chunk)) return false;
-      if (chunk.is_break()) return json::IsUtf8(text);
+      if (chunk.is_break()) return IsUtf8(text);
       if (chunk.major != kText || chunk.indefinite()) return false;
       if (!Chunk(chunk.number, text)) return false;
     }
@@ -150,8 +151,8 @@ class Reader {
     return false;
   }
 
-  bool Array(const Head& head, int depth, json::Value& out) {
-    json::Array array;
+  bool ReadArray(const Head& head, int depth, Value& out) {
+    Array array;
     bool ok = true;
     for (uint64_t i = 0; More(head, i, ok); ++i) {
       if (!Item(depth + 1, array.emplace_back())) return false;
@@ -160,22 +161,23 @@ class Reader {
     return ok;
   }
 
-  bool Map(const Head& head, int depth, json::Value& out) {
-    json::Object object;
+  bool ReadMap(const Head& head, int depth, Value& out) {
+    Object object;
     bool ok = true;
     for (uint64_t i = 0; More(head, i, ok); ++i) {
       Head key_head;
-      std::string key;
-      if (!ReadHead(key_head) || key_head.major != kText || !Text(key_head, key)) return false;
-      json::Value value;
-      if (!Item(depth + 1, value)) return false;
-      object.Set(key, std::move(value));
+      Member& member = object.members().emplace_back();
+      if (!ReadHead(key_head) || key_head.major != kText || !Text(key_head, member.key) ||
+          !Item(depth + 1, member.value)) {
+        return false;
+      }
     }
+    KeepLastOfEachKey(object.members());
     out = std::move(object);
     return ok;
   }
 
-  static bool Simple(const Head& head, json::Value& out) {
+  static bool Simple(const Head& head, Value& out) {
     switch (head.info) {
       case 20:
         out = false;
@@ -208,39 +210,39 @@ class Reader {
 
 }  // namespace
 
-bool ReadCbor(std::string_view bytes, const json::ParseLimits& limits, json::Value& out) {
+bool ReadCbor(std::string_view bytes, const ParseLimits& limits, Value& out) {
   return bytes.size() <= limits.bytes_max && Reader(bytes, limits).ReadAll(out);
 }
 
-void WriteCbor(const json::Value& value, std::string& out) {
+void WriteCbor(const Value& value, std::string& out) {
   switch (value.type()) {
-    case json::Type::kNull:
+    case Type::kNull:
       out.push_back('\xf6');
       return;
-    case json::Type::kBool:
+    case Type::kBool:
       out.push_back(*value.IfBool() ? '\xf5' : '\xf4');
       return;
-    case json::Type::kInt64: {
+    case Type::kInt64: {
       const int64_t number = *value.IfInt64();
       if (number >= 0) return PutHead(kUnsigned, static_cast<uint64_t>(number), out);
       return PutHead(kNegative, static_cast<uint64_t>(-(number + 1)), out);
     }
-    case json::Type::kUint64:
+    case Type::kUint64:
       return PutHead(kUnsigned, *value.IfUint64(), out);
-    case json::Type::kDouble:
+    case Type::kDouble:
       out.push_back('\xfb');
       return PutNumber(std::bit_cast<uint64_t>(*value.IfDouble()), 8, out);
-    case json::Type::kString:
+    case Type::kString:
       PutHead(kText, value.IfString()->size(), out);
       out += *value.IfString();
       return;
-    case json::Type::kArray:
+    case Type::kArray:
       PutHead(kArray, value.IfArray()->size(), out);
-      for (const json::Value& element : *value.IfArray()) WriteCbor(element, out);
+      for (const Value& element : *value.IfArray()) WriteCbor(element, out);
       return;
-    case json::Type::kObject:
+    case Type::kObject:
       PutHead(kMap, value.IfObject()->size(), out);
-      for (const json::Member& member : *value.IfObject()) {
+      for (const Member& member : *value.IfObject()) {
         PutHead(kText, member.key.size(), out);
         out += member.key;
         WriteCbor(member.value, out);
@@ -249,4 +251,4 @@ void WriteCbor(const json::Value& value, std::string& out) {
   }
 }
 
-}  // namespace homeport::registry
+}  // namespace homeport::json
