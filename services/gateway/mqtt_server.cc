@@ -140,9 +140,11 @@ void MqttServer::OnDeliver(const internal::v1::Deliver& item) {
     message.set_answer(true);
     c_.bus.Publish(message, {});
   }
-  const DeliveryResult result =
-      delivery_.Deliver(SessionHandle::FromPacked(item.session()), item.epoch(),
-                        {item.topic(), item.payload(), static_cast<int>(item.qos())});
+  const SessionHandle session = SessionHandle::FromPacked(item.session());
+  const Delivery::Message message{item.topic(), item.payload(), static_cast<int>(item.qos())};
+  const bool is_typed = item.topic().starts_with("device/");
+  const DeliveryResult result = is_typed ? delivery_.DeliverTyped(session, item.epoch(), message)
+                                         : delivery_.Deliver(session, item.epoch(), message);
   if (result == DeliveryResult::kQueueFull) c_.probe.Refuse("deliver_queue_full");
 }
 

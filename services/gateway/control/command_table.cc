@@ -5,6 +5,9 @@
 
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
+#include "libs/json/cbor.h"
+#include "libs/json/parse.h"
+#include "libs/json/print.h"
 
 namespace homeport::gateway {
 namespace {
@@ -33,6 +36,15 @@ CommandAnswer::Result ResultOf(DeliveryResult result) {
     default:
       return CommandAnswer::RESULT_OFFLINE;
   }
+}
+
+constexpr json::ParseLimits kReplyLimits{
+    .depth_max = 16, .bytes_max = 256 * 1024, .nodes_max = 16'384};
+
+// Empty where it is none, which is no reply either.
+std::string JsonOf(std::string_view bytes) {
+  json::Value value;
+  return json::ReadCbor(bytes, kReplyLimits, value) ? json::Print(value) : std::string();
 }
 
 }  // namespace
@@ -112,8 +124,8 @@ void CommandTable::OnCommand(const internal::v1::Command& command) {
   }
   const std::string topic = fmt::format("device/{}/down/{}/{}.{}", command.device(), command.verb(),
                                         command.reply_pod(), command.correlation());
-  const DeliveryResult result = delivery_.Deliver(SessionHandle::FromPacked(command.session()),
-                                                  command.epoch(), {topic, command.payload(), 1});
+  const DeliveryResult result = delivery_.DeliverTyped(
+      SessionHandle::FromPacked(command.session()), command.epoch(), {topic, command.payload(), 1});
   if (result != DeliveryResult::kSent) Answer(command, ResultOf(result));
 }
 
@@ -127,8 +139,8 @@ void CommandTable::Answer(const internal::v1::Command& command, CommandAnswer::R
   c_.outbox.Add(command.reply_pod(), std::move(item));
 }
 
-void CommandTable::OnReply(const Replier& replier, std::string_view request,
-                           std::string_view payload) {
+void CommandTable::OnReply(const Replier& replier, const Reply& reply) {
+  const std::string_view request = reply.request;
   const size_t dot = request.rfind('.');
   uint64_t correlation = 0;
   const std::string_view digits =
@@ -146,7 +158,7 @@ void CommandTable::OnReply(const Replier& replier, std::string_view request,
   answer.set_device(std::string(replier.device()));
   if (!replier.child.empty()) answer.set_hub(std::string(replier.session));
   answer.set_result(CommandAnswer::RESULT_REPLIED);
-  answer.set_payload(std::string(payload));
+  answer.set_payload(reply.cbor ? JsonOf(reply.payload) : std::string(reply.payload));
   const std::string pod(request.substr(0, dot));
   if (pod == c_.pod.str()) return OnAnswer(answer);
   c_.outbox.Add(pod, std::move(item));

@@ -29,6 +29,13 @@ struct Replier {
   [[nodiscard]] std::string_view device() const { return child.empty() ? session : child; }
 };
 
+// What it published.
+struct Reply {
+  std::string_view request;  // of the topic
+  std::string_view payload;
+  bool cbor = false;
+};
+
 enum class CommandEnd : uint8_t {
   kReplied,        // payload is the device's reply
   kOffline,        // no session, or it ended before delivery
@@ -61,7 +68,7 @@ class CommandTable {
 
   // The device's end.
   void OnCommand(const internal::v1::Command& command);
-  void OnReply(const Replier& replier, std::string_view request, std::string_view payload);
+  void OnReply(const Replier& replier, const Reply& reply);
   // The asking end.
   void OnAnswer(const internal::v1::CommandAnswer& answer);
 

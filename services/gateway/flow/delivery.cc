@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "libs/base/log.h"
+#include "libs/json/cbor.h"
+#include "libs/json/parse.h"
 #include "libs/mqtt/encode.h"
 #include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/subscribe_flow.h"
@@ -72,6 +74,20 @@ DeliveryResult Delivery::Deliver(SessionHandle handle, uint64_t epoch, const Mes
   OutMessage out{std::move(stored), std::move(grant.ids),
                  static_cast<Qos>(std::min(grant.qos, message.qos))};
   return Send(*session, std::move(out), nullptr);
+}
+
+DeliveryResult Delivery::DeliverTyped(SessionHandle handle, uint64_t epoch,
+                                      const Message& message) {
+  const DeliveryResult result = Deliver(handle, epoch, message);
+  json::Value value;
+  if (result != DeliveryResult::kNotSubscribed ||
+      !json::ParseInto(message.payload, {}, value).ok()) {
+    return result;
+  }
+  std::string payload;
+  json::WriteCbor(value, payload);
+  const std::string topic = std::string(message.topic) + "/cbor";
+  return Deliver(handle, epoch, {topic, payload, message.qos});
 }
 
 DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* from) {

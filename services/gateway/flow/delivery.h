@@ -29,6 +29,9 @@ class Delivery {
   };
   // On one of the device's own topics.
   DeliveryResult Deliver(SessionHandle handle, uint64_t epoch, const Message& message);
+  // The same for a typed topic, "device/{did}/down/…", and JSON: as CBOR, on the topic's "/cbor",
+  // where the client listens for nothing else.
+  DeliveryResult DeliverTyped(SessionHandle handle, uint64_t epoch, const Message& message);
   // Whatever the topic; `out.qos` is what the subscription was granted. An expired message is
   // dropped [MQTT-3.3.2-5].
   // For a session that outlives its connection, QoS 1 and 2 go to its queue in Redis as well, or,

@@ -93,7 +93,8 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   if (!broadcast && !own) {
     RefuseTopic(session, publish);
   } else if (topic.topic_class == auth::TopicClass::kUpReply) {
-    commands_.OnReply({session.identity->device, child}, topic.detail, publish.payload);
+    commands_.OnReply({session.identity->device, child},
+                      {topic.detail, publish.payload, topic.cbor});
     NoteChild(session, child);
     Acknowledge(session, publish, ReasonCode::kSuccess);
   } else if (Full() && publish.qos == Qos::kAtMostOnce) {

@@ -7,6 +7,7 @@ import threading
 import grpc
 from homestack import bench_product
 
+import cbor
 import harness
 from harness import Device, check, check_equal, eventually
 
@@ -24,6 +25,7 @@ def run(arguments):
         codes_of_the_device(stack, device)
         results_of_actions(stack, device)
         raw_values_are_marked(stack, device)
+        in_cbor(stack)
         nobody_answers(stack, device)
 
 
@@ -175,6 +177,37 @@ def raw_values_are_marked(stack, device):
 
     found = eventually(marked, "the value written past the model is listed")[0]
     check_equal((found.code, found.HasField("value")), (-704220043, False), "how it is listed")
+
+
+def in_cbor(stack):
+    """A device that speaks CBOR alone is asked, answers and is refused in CBOR."""
+    device = Device(stack, "typed-2", subscribe=False)
+    down, up = f"device/{device.id}/down", f"device/{device.id}/up"
+    check_equal(device.client.subscribe(f"{down}/set/+/cbor", f"{down}/refused/cbor"), [1, 1],
+                "SUBACK")
+    device.client.publish(f"{up}/properties/cbor", cbor.encode(
+        {"params": [{"siid": 2, "piid": 2, "value": 50}, {"siid": 2, "piid": 2, "value": 500}]}))
+    topic, payload = device.client.message()
+    check_equal((topic, cbor.decode(payload)["params"]),
+                (f"{down}/refused/cbor", [{"siid": 2, "piid": 2, "code": -704220043}]), "refused")
+    eventually(lambda: harness.reported(stack, device.id)[0].get("bench.level") == 50, "reported")
+    asked = []
+
+    def answer():
+        topic, payload = device.client.message()
+        asked.append((topic, cbor.decode(payload)))
+        device.client.publish(f"{up}/reply/{topic.split('/')[4]}/cbor", cbor.encode(
+            {"code": 0, "params": [{"siid": 2, "piid": 2, "code": 0}]}))
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    from homeport.control.v1 import control_pb2
+    done = set_level(stack, device, 60)
+    thread.join(10)
+    check_equal(control_pb2.Outcome.Name(done.outcome), "OUTCOME_DONE", "the outcome")
+    check_equal((asked[0][0].rsplit("/", 1)[1], asked[0][1]["params"]),
+                ("cbor", [{"siid": 2, "piid": 2, "value": 60}]), "what it was asked")
+    device.client.disconnect()
 
 
 def nobody_answers(stack, device):
