@@ -52,7 +52,7 @@ struct ConnectFlags {
   bool user_name;
 };
 
-DecodeError ReadConnectFlags(Reader* reader, Version version, ConnectFlags* out) {
+DecodeError ReadConnectFlags(Reader* reader, const Connect& connect, ConnectFlags* out) {
   uint8_t bits = 0;
   if (!reader->U8(&bits)) return reader->error();
   out->clean_start = (bits & 0x02) != 0;
@@ -61,12 +61,14 @@ DecodeError ReadConnectFlags(Reader* reader, Version version, ConnectFlags* out)
   out->will_retain = (bits & 0x20) != 0;
   out->password = (bits & 0x40) != 0;
   out->user_name = (bits & 0x80) != 0;
-  if ((bits & 0x01) != 0) return Malformed("reserved CONNECT flag");  // [MQTT-3.1.2-3]
-  if (out->will_qos == 3) return Malformed("will with QoS 3");        // [MQTT-3.1.2-12]
-  if (!out->will && (out->will_qos != 0 || out->will_retain)) {       // [MQTT-3.1.2-11, -13]
+  // MQTT 3.1 leaves the bit unused [MQTT-3.1.2-3].
+  if ((bits & 0x01) != 0 && !connect.is_31) return Malformed("reserved CONNECT flag");
+  if (out->will_qos == 3) return Malformed("will with QoS 3");   // [MQTT-3.1.2-12]
+  if (!out->will && (out->will_qos != 0 || out->will_retain)) {  // [MQTT-3.1.2-11, -13]
     return Malformed("will QoS or retain without a will");
   }
-  if (version == Version::k311 && out->password && !out->user_name) {  // 3.1.1 [MQTT-3.1.2-22]
+  // 3.1.1 [MQTT-3.1.2-22]
+  if (connect.version == Version::k311 && out->password && !out->user_name) {
     return Malformed("password without a user name");
   }
   return {};
@@ -104,7 +106,7 @@ DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Conne
   Reader reader(frame.body);
   if (DecodeError error = ReadProtocol(&reader, out)) return error;
   ConnectFlags flags{};
-  if (DecodeError error = ReadConnectFlags(&reader, out->version, &flags)) return error;
+  if (DecodeError error = ReadConnectFlags(&reader, *out, &flags)) return error;
   out->clean_start = flags.clean_start;
   if (!reader.U16(&out->keep_alive_s)) return reader.error();
   const DecodeOptions own{out->version, options.side, options.limits};

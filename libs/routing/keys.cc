@@ -33,6 +33,10 @@ std::string RetainedBytesKey(uint32_t partition) {
   return fmt::format("hp:{{t:{:02}}}:retbytes", partition);
 }
 
+std::string ReadersKey(uint32_t partition) {
+  return fmt::format("hp:{{t:{:02}}}:readers", partition);
+}
+
 std::string ShareKey(uint32_t partition, std::string_view place, uint64_t group) {
   return fmt::format("hp:{{t:{:02}}}:share:{}:{:x}", partition, place, group);
 }

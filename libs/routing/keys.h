@@ -57,6 +57,8 @@ inline constexpr uint32_t kBusPartitionsMax = 1024;
 [[nodiscard]] std::string RetainedKey(uint32_t partition);
 // hp:{t:NN}:retbytes — how many bytes these are.
 [[nodiscard]] std::string RetainedBytesKey(uint32_t partition);
+// hp:{t:NN}:readers — the pods that read the partition, by when they said so last (Unix ms).
+[[nodiscard]] std::string ReadersKey(uint32_t partition);
 
 inline constexpr std::string_view kSessionKeyPattern = "hp:{d:*}:sess";
 inline constexpr std::string_view kInboxKeyPattern = "hp:{g:*}:inbox";

@@ -1,5 +1,6 @@
 #include "services/gateway/config.h"
 
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -138,6 +139,13 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
              .max = 1 << 30,
              .unit = "bytes",
              .doc = "published by one session, read no faster; 0: no limit"});
+  table.Flag("reason-strings", &c.reason_strings,
+             {.doc = "tell MQTT 5 clients in words why they are refused; where it is off, only "
+                     "those that set Request Problem Information"});
+  table.Flag("tell-no-subscribers", &c.tell_no_subscribers,
+             {.doc = "acknowledge a QoS 1 message of an MQTT 5 client that nobody follows with 'no "
+                     "matching subscribers', which costs a command of Redis; on all gateways or "
+                     "none"});
   table.Int("inflight-max", &c.inflight_max,
             {.min = 1, .max = 65'535, .doc = "QoS 1 messages of one session, each way"});
   table.Int("qos2-untold-max", &c.qos2_untold_max,
@@ -155,7 +163,7 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
   table.Int(
       "session-expiry-s-max", &c.session_expiry_s_max,
       {.min = 0,
-       .max = 31'536'000,
+       .max = std::numeric_limits<uint32_t>::max(),
        .unit = "s",
        .doc = "how long a session may outlive its connection; longer wishes are lowered to it"});
   table.Int("waiting-messages-max", &c.waiting_messages_max,

@@ -52,6 +52,8 @@ struct GatewayConfig {
   uint32_t output_bytes_max = 1 << 20;
   uint32_t publishes_per_second = 100;
   uint32_t bytes_per_second = 512 << 10;
+  bool reason_strings = true;
+  bool tell_no_subscribers = false;
   uint32_t inflight_max = 100;
   uint32_t qos2_untold_max = 5'000;
   uint32_t subscriptions_max = 50;

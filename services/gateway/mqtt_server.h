@@ -24,7 +24,7 @@ class MqttServer final {
         commands_(context, delivery_),
         session_calls_(context, delivery_),
         things_(context),
-        publish_(context, commands_, things_),
+        publish_(context, commands_, things_, pub_sub_),
         lifecycle_(context, redis, pub_sub_),
         subscribe_(context, pub_sub_, things_, lifecycle_),
         keeper_(context, pub_sub_, delivery_, publish_, subscribe_),

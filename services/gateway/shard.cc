@@ -34,6 +34,9 @@ BatchAppender::Options BusOptions(const GatewayConfig& config, const PodId& pod)
   options.keep_ms = int64_t{config.bus_keep_s} * 1000;
   options.hash_fields_max = config.retained_messages_max;
   options.hash_bytes_max = config.retained_bytes_max;
+  // As long as the sessions of a dead pod may wait for another one.
+  constexpr int64_t kLeases = 3;
+  if (config.tell_no_subscribers) options.readers_ms = kLeases * config.pod_lease_ms;
   return options;
 }
 

@@ -51,11 +51,13 @@ class Registry(Pod):
 
 
 # Protocol suites publish and subscribe faster than a device may, are slow to read what comes of it,
-# and ask for a server keep alive.
-CONFORMANCE = {"anonymous": "true", "keep-alive-s-max": 60, "publishes-per-second": 2000,
+# ask for a server keep alive, and compare packets byte for byte.
+CONFORMANCE = {"anonymous": "true", "keep-alive-s-min": 1, "keep-alive-s-max": 60,
+               "session-expiry-s-max": 0xFFFFFFFF, "publishes-per-second": 2000,
                "bytes-per-second": 16 << 20, "subscriptions-max": 500, "things-of-session-max": 1000,
                "topic-bytes-max": 65_535, "topic-levels-max": 256, "user-properties-max": 10_000,
                "client-id-bytes-max": 65_535, "anonymous-denied-filter": "test/nosubscribe",
+               "reason-strings": "false", "tell-no-subscribers": "true",
                # Members of a shared subscription take turns within a reactor.
                "reactors": 1,
                "waiting-messages-max": 50_000, "waiting-bytes-max": 64 << 20,

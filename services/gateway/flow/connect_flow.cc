@@ -88,6 +88,7 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
     if (version && (*version == mqtt::Version::k5 ||
                     error.reason == ReasonCode::kUnsupportedProtocolVersion)) {
       session.version = *version;
+      if (!c_.config.reason_strings) session.Cold().wants_no_reasons = true;
       Refuse(session, error.reason, error.what);
     } else {
       c_.probe.Refuse(mqtt::Name(error.reason));
@@ -101,7 +102,8 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   const auto& connect = std::get<mqtt::Connect>(packet);
   session.version = connect.version;
   session.is_31 = connect.is_31;
-  if (!connect.properties.request_problem_information.value_or(true)) {
+  if (session.version == mqtt::Version::k5 &&
+      !connect.properties.request_problem_information.value_or(c_.config.reason_strings)) {
     session.Cold().wants_no_reasons = true;
   }
   if (connect.properties.receive_max) session.Cold().receive_max = *connect.properties.receive_max;
@@ -417,7 +419,9 @@ void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view w
                 {"peer", c_.io.PeerOf(session)}});
   mqtt::Connack connack;
   connack.reason = reason;
-  if (!TellsOfCredentials(reason)) connack.properties.reason_string = why;
+  if (session.WantsReasons() && !TellsOfCredentials(reason)) {
+    connack.properties.reason_string = why;
+  }
   if (mqtt::HasServerReference(reason)) {
     connack.properties.server_reference = c_.config.server_reference;
   }

@@ -11,6 +11,7 @@
 #include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
+#include "services/gateway/pubsub/pub_sub.h"
 
 namespace homeport::gateway {
 namespace {
@@ -265,11 +266,17 @@ BusMessage PublishFlow::MessageOf(const Session& session, const mqtt::PublishVie
 }
 
 void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) {
-  const std::optional<OwedAck> ack = Owe(session, publish);
+  std::optional<OwedAck> ack = Owe(session, publish);
   if (!ack) return;
+  if (GoesUnheard(session, publish)) ack->reason = ReasonCode::kNoMatchingSubscribers;
   if (ack->packet_id != 0) KeepOrder(session, *ack, false);
   c_.bus.Publish(MessageOf(session, publish), *ack);
   c_.probe.publishes.Increment();
+}
+
+bool PublishFlow::GoesUnheard(const Session& session, const mqtt::PublishView& publish) const {
+  return c_.config.tell_no_subscribers && publish.qos == Qos::kAtLeastOnce &&
+         session.version == mqtt::Version::k5 && !pub_sub_.HasSubscriber(publish.topic);
 }
 
 void PublishFlow::KeepOrder(Session& session, const OwedAck& ack, bool due) {
@@ -385,7 +392,7 @@ std::string PublishFlow::Refusal(const Session& session, const OwedAck& ack) {
   mqtt::Puback refusal;
   refusal.packet_id = ack.packet_id;
   refusal.reason = ack.reason;
-  if (session.WantsReasons()) {
+  if (session.WantsReasons() && mqtt::IsFailure(ack.reason)) {
     refusal.properties.reason_string = ack.reason == ReasonCode::kNotAuthorized
                                            ? "the topic is not this client's to publish to"
                                            : mqtt::Name(ack.reason);

@@ -14,6 +14,7 @@
 namespace homeport::gateway {
 
 class CommandTable;
+class PubSub;
 
 inline constexpr uint16_t kTopicAliasMax = 10;  // as CONNACK says
 
@@ -22,8 +23,8 @@ inline constexpr uint16_t kTopicAliasMax = 10;  // as CONNACK says
 // something is refused. Shard's thread only.
 class PublishFlow {
  public:
-  PublishFlow(ShardContext& context, CommandTable& commands, Things& things)
-      : c_(context), commands_(commands), things_(things) {}
+  PublishFlow(ShardContext& context, CommandTable& commands, Things& things, const PubSub& pub_sub)
+      : c_(context), commands_(commands), things_(things), pub_sub_(pub_sub) {}
 
   FrameOutcome OnPublish(Session& session, const mqtt::Frame& frame);
   FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
@@ -47,6 +48,8 @@ class PublishFlow {
   };
   void Append(Session& session, const mqtt::PublishView& publish, const auth::Topic& topic,
               const Subject& subject);
+  // Whether the client can be told that nobody on this pod follows the topic.
+  [[nodiscard]] bool GoesUnheard(const Session& session, const mqtt::PublishView& publish) const;
   // To other clients. The packet's topic may be an alias: `topic` is what it stands for.
   void Broadcast(Session& session, const mqtt::PublishView& publish);
   // Fills in or learns the topic of an alias; false when the session was closed for it.
@@ -81,6 +84,7 @@ class PublishFlow {
   ShardContext& c_;
   CommandTable& commands_;
   Things& things_;
+  const PubSub& pub_sub_;
   std::deque<SessionHandle> blocked_;  // paused because the uplink or the bus was full
 };
 

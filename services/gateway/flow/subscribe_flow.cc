@@ -307,7 +307,10 @@ ReasonCode SubscribeFlow::Check(const Session& session,
   if (IsOwnFilter(session, subscription.filter)) return ReasonCode::kSuccess;
   const std::string_view inner = Inner(subscription.filter);
   const bool may = !Things::NamesNone(inner) && MayFollow(c_.config, identity, inner);
-  return may ? ReasonCode::kSuccess : ReasonCode::kNotAuthorized;
+  if (may) return ReasonCode::kSuccess;
+  // The suites that have a filter denied know 0x80 only, in version 5 too.
+  const bool is_suites = c_.config.anonymous && inner == c_.config.anonymous_denied_filter;
+  return is_suites ? ReasonCode::kUnspecifiedError : ReasonCode::kNotAuthorized;
 }
 
 ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription,

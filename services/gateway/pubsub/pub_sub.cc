@@ -294,6 +294,13 @@ void PubSub::Remove(Session& session, BusFilter& filter) {
                 [&](const auto& kept) { return kept.get() == &filter; });
 }
 
+bool PubSub::HasSubscriber(std::string_view topic) const {
+  bool found = false;
+  sessions_.Match(topic, [&found](uint64_t) { found = true; });
+  shared_.Match(topic, [&found](const SharedGroup*) { found = true; });
+  return found;
+}
+
 void PubSub::OnMessage(uint32_t partition, const BusPlace& place, const SharedMessage& message) {
   const Delivery::Origin from{partition, place};
   const uint64_t visit = ++visit_;

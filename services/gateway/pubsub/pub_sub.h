@@ -60,6 +60,8 @@ class PubSub {
   void Restore(Session& session, const internal::v1::KeptFilters& filters,
                std::vector<std::pair<uint32_t, BusPlace>> had, Missed missed,
                OnRestored on_restored);
+  // Whether a session of this shard, there or away, has a subscription to the topic.
+  [[nodiscard]] bool HasSubscriber(std::string_view topic) const;
   // Whether a session of this shard follows lifecycle events.
   [[nodiscard]] bool follows_events() const { return event_filters_ > 0; }
   // No session is behind what the bus has brought.

@@ -107,7 +107,7 @@ struct ColdState {
   TopicAliases aliases_out;
   uint16_t receive_max = 65'535;  // the client's
   uint32_t packet_bytes_max = 0;  // the client's; 0: no limit
-  bool wants_no_reasons = false;  // request problem information of 0
+  bool wants_no_reasons = false;  // what it is refused for needs no words
 
   [[nodiscard]] bool IsIdle() const {
     return input.empty() && output.empty() && !will && filters.empty() && things.empty() &&
@@ -131,7 +131,7 @@ class Session final : public net::IoHandler {
     if (!cold) cold = std::make_unique<ColdState>();
     return *cold;
   }
-  // Whether acknowledgements may say why [MQTT-3.1.2-29].
+  // Whether refusals say why in words too [MQTT-3.1.2-29].
   [[nodiscard]] bool WantsReasons() const {
     return version == mqtt::Version::k5 && !(cold && cold->wants_no_reasons);
   }

@@ -371,7 +371,7 @@ std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) 
   if (!speaks_v5 || cause.reason == mqtt::ReasonCode::kSuccess) return bytes;
   mqtt::Disconnect goodbye;
   goodbye.reason = cause.reason;
-  goodbye.properties.reason_string = cause.detail;
+  if (session.WantsReasons()) goodbye.properties.reason_string = cause.detail;
   if (mqtt::HasServerReference(cause.reason)) {
     goodbye.properties.server_reference = options_.server_reference;
   }

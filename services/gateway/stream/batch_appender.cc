@@ -210,20 +210,25 @@ void BatchAppender::Close(Partition& partition) {
 
 void BatchAppender::SendBatch(Partition& partition) {
   partition.on_its_way = true;
+  partition.appended = false;
   partition.sent_us = MonotonicMicros();
   const uint32_t attempt = ++partition.attempt;
   auto on_reply = [this, &partition, attempt](const redis::Reply& reply) {
     if (attempt == partition.attempt) OnAnswer(partition, reply);
   };
-  if (!partition.sent.fields.empty()) return SendWithFields(partition, std::move(on_reply));
-  if (options_.keep_ms == 0) {
-    return redis_.Send({"XADD", partition.key, "*", routing::kBatchField, partition.sent.bytes},
-                       std::move(on_reply));
+  if (!partition.sent.fields.empty()) {
+    SendWithFields(partition, std::move(on_reply));
+  } else if (options_.keep_ms == 0) {
+    redis_.Send({"XADD", partition.key, "*", routing::kBatchField, partition.sent.bytes},
+                std::move(on_reply));
+  } else {
+    const std::string oldest = std::to_string(reactor_.wall().value - options_.keep_ms);
+    redis_.Send({"XADD", partition.key, "MINID", "~", oldest, "*", routing::kBatchField,
+                 partition.sent.bytes},
+                std::move(on_reply));
   }
-  const std::string oldest = std::to_string(reactor_.wall().value - options_.keep_ms);
-  redis_.Send({"XADD", partition.key, "MINID", "~", oldest, "*", routing::kBatchField,
-               partition.sent.bytes},
-              std::move(on_reply));
+  partition.asked = WantsReaders(partition.sent);
+  if (partition.asked) AskForReaders(partition);
 }
 
 void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply on_reply) {
@@ -256,6 +261,38 @@ void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
   for (size_t i = 1; i < reply.size(); ++i) {
     RefuseField(partition.sent, static_cast<size_t>(reply[i].integer()));
   }
+  partition.appended = true;
+  if (!partition.asked) Settle(partition);  // else OnReaders does
+}
+
+bool BatchAppender::WantsReaders(const Batch& batch) const {
+  return options_.readers_ms > 0 &&
+         std::any_of(batch.acks.begin(), batch.acks.end(), [](const OwedAck& ack) {
+           return ack.reason == mqtt::ReasonCode::kNoMatchingSubscribers;
+         });
+}
+
+// Redis answers it behind the append: who had subscribed before is listed.
+void BatchAppender::AskForReaders(Partition& partition) {
+  const auto index = static_cast<size_t>(&partition - partitions_.data());
+  const std::string oldest = std::to_string(reactor_.wall().value - options_.readers_ms);
+  redis_.Send({"ZRANGEBYSCORE", options_.readers[index], oldest, "+inf", "LIMIT", "0", "2"},
+              [this, &partition, attempt = partition.attempt](const redis::Reply& reply) {
+                if (attempt == partition.attempt) OnReaders(partition, reply);
+              });
+}
+
+void BatchAppender::OnReaders(Partition& partition, const redis::Reply& reply) {
+  if (!partition.appended || reply.lost()) return;  // the batch is sent again
+  bool others = !reply.ok();
+  for (size_t i = 0; reply.ok() && i < reply.size(); ++i) {
+    others |= reply[i].text() != options_.pod.str();
+  }
+  for (OwedAck& ack : partition.sent.acks) {
+    if (others && ack.reason == mqtt::ReasonCode::kNoMatchingSubscribers) {
+      ack.reason = mqtt::ReasonCode::kSuccess;
+    }
+  }
   Settle(partition);
 }
 
@@ -278,7 +315,8 @@ void BatchAppender::Confirm(uint32_t index, std::string_view pod, uint64_t seque
   Partition& partition = partitions_[index];
   if (!partition.on_its_way || partition.sent.sequence != sequence || pod != options_.pod.str())
     return;
-  if (!partition.sent.fields.empty()) return;  // the answer says what was refused
+  // The answer says what was refused, or is asked who else reads.
+  if (!partition.sent.fields.empty() || partition.asked) return;
   ++partition.attempt;
   Settle(partition);
 }

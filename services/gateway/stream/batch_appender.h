@@ -35,6 +35,9 @@ class BatchAppender {
       std::string bytes_key;
     };
     std::vector<Hash> hashes;
+    // Who reads each partition, and how long that is believed; 0: nobody is asked.
+    std::vector<std::string> readers;
+    int64_t readers_ms = 0;
     uint64_t hash_fields_max = 1'000'000;
     uint64_t hash_bytes_max = 1 << 30;
     int64_t keep_ms = 0;                // older entries are trimmed; 0: by whoever has read them
@@ -56,7 +59,8 @@ class BatchAppender {
   enum class Haste : uint8_t { kNow, kCanWait };
 
   // `write` appends one message to the bytes of the partition's open batch. `ack` is owed for it
-  // (packet_id 0: none).
+  // (packet_id 0: none). That it says kNoMatchingSubscribers is this pod's word: where another pod
+  // reads the partition, it becomes kSuccess.
   template <typename Write>
   void Append(uint32_t partition, OwedAck ack, Haste haste, Write write) {
     Partition& to = partitions_[partition];
@@ -109,6 +113,8 @@ class BatchAppender {
     int64_t sent_us = 0;
     uint32_t attempt = 0;     // answers to earlier attempts are ignored
     bool on_its_way = false;  // `sent` awaits Redis's answer
+    bool asked = false;       // … and to be told of its readers
+    bool appended = false;    // `sent` is in its stream
     bool can_wait = false;    // all of `open` can
     bool dirty = false;       // listed in dirty_
     bool patient = false;     // listed in patient_
@@ -126,6 +132,9 @@ class BatchAppender {
   void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
   void OnAnswer(Partition& partition, const redis::Reply& reply);
   void RefuseField(Batch& batch, size_t index);
+  [[nodiscard]] bool WantsReaders(const Batch& batch) const;
+  void AskForReaders(Partition& partition);
+  void OnReaders(Partition& partition, const redis::Reply& reply);
   void Settle(Partition& partition);
   void RetryLater(Partition& partition);
 

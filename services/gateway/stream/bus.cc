@@ -19,6 +19,7 @@ BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t part
   for (uint32_t i = 0; i < partitions; ++i) {
     options.streams.push_back(routing::BusKey(i));
     options.hashes.push_back({routing::RetainedKey(i), routing::RetainedBytesKey(i)});
+    options.readers.push_back(routing::ReadersKey(i));
   }
   return options;
 }
@@ -38,17 +39,24 @@ std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.s
 Bus::Bus(net::Reactor& reactor, redis::Client& redis, redis::Client::Options reader,
          ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
          OnAppended on_appended, OnMessage on_message)
-    : BatchAppender(reactor, redis, probe, WithStreams(std::move(options), partitions),
+    : BatchAppender(reactor, redis, probe, WithStreams(options, partitions),
                     std::move(on_appended)),
       reactor_(reactor),
       redis_(redis),
       probe_(probe),
+      pod_(options.pod.str()),
+      readers_ms_(options.readers_ms),
       on_message_(std::move(on_message)),
       partitions_(partitions),
       cache_bytes_(cache_bytes / partitions),
       streams_(partitions),
       reader_(reactor, std::move(reader), [this](bool connected) { OnReader(connected); }) {
   for (uint32_t i = 0; i < partitions; ++i) partition_of_key_[routing::BusKey(i)] = i;
+}
+
+void Bus::Start() {
+  reader_.Start();
+  if (readers_ms_ > 0) RenewReads();
 }
 
 uint32_t Bus::PartitionOf(std::string_view topic) const {
@@ -76,6 +84,7 @@ void Bus::Publish(const BusMessage& message, OwedAck ack) {
 void Bus::Follow(uint32_t partition, OnFollowed on_followed) {
   AfterAppended(partition, [this, partition, on_followed = std::move(on_followed)]() mutable {
     const std::string key = routing::BusKey(partition);
+    SayReads(partition);
     redis_.Send(
         {"XREVRANGE", key, "+", "-", "COUNT", "1"},
         [this, partition, on_followed = std::move(on_followed)](const redis::Reply& reply) mutable {
@@ -94,6 +103,26 @@ void Bus::OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_fo
     Wake();
   }
   on_followed(ParseStreamPos(tail));
+}
+
+void Bus::SayReads(uint32_t partition) {
+  if (readers_ms_ == 0) return;
+  const std::string key = routing::ReadersKey(partition);
+  const std::string now = std::to_string(reactor_.wall().value);
+  redis_.Send({"ZADD", key, now, pod_}, [](const redis::Reply&) {});
+}
+
+// Those that are no more leave the list by the way.
+void Bus::RenewReads() {
+  const std::string oldest = "(" + std::to_string(reactor_.wall().value - readers_ms_);
+  for (uint32_t i = 0; i < partitions_; ++i) {
+    if (!streams_[i].followed) continue;
+    SayReads(i);
+    const std::string key = routing::ReadersKey(i);
+    redis_.Send({"ZREMRANGEBYSCORE", key, "-inf", oldest}, [](const redis::Reply&) {});
+  }
+  constexpr int64_t kRenewals = 6;
+  reactor_.After(readers_ms_ / kRenewals, [this] { RenewReads(); });
 }
 
 void Bus::OnReader(bool connected) {

@@ -49,7 +49,7 @@ class Bus : public BatchAppender {
       Options options, uint32_t partitions, uint64_t cache_bytes, OnAppended on_appended,
       OnMessage on_message);
 
-  void Start() { reader_.Start(); }
+  void Start();
   void Stop() { reader_.Stop(); }
 
   // A retained message becomes, or with an empty payload ends, the topic's retained message
@@ -89,6 +89,9 @@ class Bus : public BatchAppender {
     SeenBatches seen;
   };
   void OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed);
+  // This pod reads the partition: it is in its list of readers, which it renews.
+  void SayReads(uint32_t partition);
+  void RenewReads();
   void OnReader(bool connected);
   void Wake();
   void Read();
@@ -103,6 +106,8 @@ class Bus : public BatchAppender {
   net::Reactor& reactor_;
   redis::Client& redis_;
   ShardProbe& probe_;
+  const std::string pod_;
+  const int64_t readers_ms_;  // how long others believe that this pod reads; 0: nobody asks
   OnMessage on_message_;
   const uint32_t partitions_;
   const uint64_t cache_bytes_;  // of one partition

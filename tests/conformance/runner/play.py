@@ -209,7 +209,8 @@ class Player:
         if kind == "PUBLISH":
             wanted = {"qos": ["0"], "dup": ["0"], "retain": ["0"], **wanted}
         elif "reason" in found[1] and kind != "DISCONNECT":
-            wanted = {"reason": ["00"], **wanted}
+            # Whether somebody follows the topic is for the cases that say it.
+            wanted = {"reason": ["00||10"] if kind == "PUBACK" else ["00"], **wanted}
         if kind == "CONNACK":
             wanted = {"session_present": ["0"], **wanted}
         bound = {}

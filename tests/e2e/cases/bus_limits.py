@@ -12,6 +12,7 @@ RETAINED_MAX = 600
 IN_FLIGHT = 100
 PAYLOAD = 10_000
 WAITING = 12
+TAKEN = (0, 0x10)  # whether or not somebody follows
 QUOTA_EXCEEDED = 0x97
 
 
@@ -45,10 +46,10 @@ def retained_bound(gateway):
     """All of one first level, so of one partition."""
     writer = client(gateway, "keeper", version=5)
     codes = [writer.publish(f"full/{number}", "x", retain=True) for number in range(RETAINED_MAX + 2)]
-    taken = codes.count(0)
+    taken = sum(code in TAKEN for code in codes)
     harness.check(taken in (RETAINED_MAX, RETAINED_MAX - MESSAGES), f"{taken} were retained")
     harness.check_equal(codes[taken:], [QUOTA_EXCEEDED] * (len(codes) - taken), "the others")
-    harness.check_equal(writer.publish("full/0", "newer", retain=True), 0, "one that is there")
+    harness.check(writer.publish("full/0", "newer", retain=True) in TAKEN, "one that is there")
     old = client(gateway, "keeper-311")
     listener = client(gateway, "listener")
     listener.subscribe(f"full/{RETAINED_MAX + 9}")

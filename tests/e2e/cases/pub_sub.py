@@ -11,12 +11,14 @@ import mqtt
 
 MESSAGES = 20
 BURST = 3000
+UNHEARD = 0x10  # no matching subscribers
 
 
 def run(context):
     if not shutil.which("mosquitto_sub"):
         raise harness.Skipped("mosquitto-clients is not installed")
     with harness.stack(context.bin, profile="conformance") as running:
+        unheard(running)
         for version in ("311", "5"):
             for qos in (0, 1, 2):
                 every_message_once(running, version, qos)
@@ -37,6 +39,26 @@ def every_message_once(running, version, qos):
     for listener in listeners:
         found = listener.lines(MESSAGES)
         harness.check_equal(sorted(found), sorted(wanted), f"QoS {qos}, MQTT {version}")
+
+
+def unheard(running):
+    """Who publishes is told that nobody follows, but not where another gateway may know better."""
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    maker, near, far = (mqtt.Client(address, 5) for address in (first, first, second))
+    for client, name in ((maker, "maker"), (near, "near"), (far, "far")):
+        client.connect(f"unheard-{name}")
+    harness.check_equal(maker.publish("unheard/x", "1"), UNHEARD, "nobody")
+    near.subscribe("unheard/y")
+    harness.check_equal(maker.publish("unheard/x", "2"), UNHEARD, "one of another topic")
+    harness.check_equal(maker.publish("unheard/y", "3"), 0, "one of this gateway")
+    far.subscribe("unheard/x")
+    harness.check_equal(maker.publish("unheard/x", "4"), 0, "one of the other gateway")
+    harness.check_equal((near.message()[1], far.message()[1]), (b"3", b"4"), "what they get")
+    away = mqtt.Client(first)
+    away.connect("unheard-away", clean=False)
+    away.subscribe("missed/x")
+    away.disconnect()
+    harness.check_equal(maker.publish("missed/x", "5"), 0, "one that is away")
 
 
 def burst(running):

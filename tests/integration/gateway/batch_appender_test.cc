@@ -22,6 +22,7 @@ using testing::ReactorThread;
 constexpr char kStream[] = "stream";
 constexpr char kHash[] = "hash";
 constexpr char kHashBytes[] = "hash-bytes";
+constexpr char kReaders[] = "readers";
 
 BatchAppender::Options OptionsOf() {
   BatchAppender::Options options;
@@ -137,6 +138,34 @@ TEST_CASE("what comes while a batch is on its way becomes entries of the batch's
   CHECK(acks == wanted);
   CHECK(world.loop.Do([&] { return world.appender.buffered_bytes(); }) == 0);
   CHECK(world.loop.Do([&] { return world.appender.idle(); }));
+}
+
+TEST_CASE("that nobody follows is told only where no other pod reads the partition") {
+  BatchAppender::Options options = OptionsOf();
+  options.readers = {kReaders};
+  options.readers_ms = 60'000;
+  World world(std::move(options));
+  const auto list = [&world](const char* pod, int64_t ago_ms) {
+    const std::string said = std::to_string(time(nullptr) * 1000 - ago_ms);
+    REQUIRE(world.reader.Call({"ZADD", kReaders, said, pod}).ok());
+  };
+  const auto publish = [&world](uint16_t id) {
+    world.loop.Do([&world, id] {
+      OwedAck ack{SessionHandle{}, id};
+      ack.reason = mqtt::ReasonCode::kNoMatchingSubscribers;
+      world.appender.Append(0, ack, BatchAppender::Haste::kNow,
+                            [](std::string& batch) { batch += "x"; });
+    });
+    REQUIRE(world.HasAcks(id));
+    return world.loop.Do([&world, id] { return world.refused.size() == id; });
+  };
+  CHECK(publish(1));
+  list("pod-1", 0);  // itself
+  CHECK(publish(2));
+  list("pod-2", 120'000);  // which is no more
+  CHECK(publish(3));
+  list("pod-2", 0);
+  CHECK_FALSE(publish(4));
 }
 
 TEST_CASE("hundreds of fields go with one batch") {
