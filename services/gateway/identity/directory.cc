@@ -180,7 +180,7 @@ void Directory::Ask(Request request, Done done) {
     Done done;
   };
   auto* call = new Call{.request = std::move(request), .response = {}, .done = std::move(done)};
-  const auto finish = [this, call](absl::StatusOr<Response> answer) {
+  const auto finish = [call](absl::StatusOr<Response> answer) {
     call->done(std::move(answer));
     delete call;
   };
