@@ -72,14 +72,18 @@ absl::StatusOr<Certificate> Certificate::FromDer(std::string_view der) {
                      ? nullptr
                      : d2i_X509(nullptr, &at, static_cast<long>(der.size()));
   if (parsed == nullptr) return absl::InvalidArgumentError("not an X.509 certificate");
-  return Certificate(parsed);
+  Certificate certificate(parsed);
+  if (at != UnsignedBytes(der) + der.size()) {
+    return absl::InvalidArgumentError("bytes behind an X.509 certificate");
+  }
+  return certificate;
 }
 
 absl::StatusOr<Certificate> Certificate::FromPem(std::string_view pem) {
   const ErrorQueueGuard guard;
   X509* parsed = pem.size() > 2 * kCertificateBytesMax
                      ? nullptr
-                     : PEM_read_bio_X509(ReaderOf(pem).get(), nullptr, nullptr, nullptr);
+                     : PEM_read_bio_X509(ReaderOf(pem).get(), nullptr, NoPassphrase, nullptr);
   if (parsed == nullptr) return absl::InvalidArgumentError("not an X.509 certificate in PEM");
   return Certificate(parsed);
 }
@@ -176,7 +180,7 @@ absl::StatusOr<std::vector<std::string>> ReadCrl(std::string_view text,
                                                  const Certificate& authority) {
   const ErrorQueueGuard guard;
   if (text.size() > kCrlBytesMax) return absl::InvalidArgumentError("the CRL exceeds 4 MiB");
-  X509CrlPtr crl(PEM_read_bio_X509_CRL(ReaderOf(text).get(), nullptr, nullptr, nullptr));
+  X509CrlPtr crl(PEM_read_bio_X509_CRL(ReaderOf(text).get(), nullptr, NoPassphrase, nullptr));
   if (crl == nullptr) {
     const unsigned char* at = UnsignedBytes(text);
     crl.reset(d2i_X509_CRL(nullptr, &at, static_cast<long>(text.size())));

@@ -25,7 +25,7 @@ absl::Status Failed(std::string_view what) {
 }
 
 absl::StatusOr<Pkey> ReadKey(std::string_view pem) {
-  Pkey key(PEM_read_bio_PrivateKey(ReaderOf(pem).get(), nullptr, nullptr, nullptr));
+  Pkey key(PEM_read_bio_PrivateKey(ReaderOf(pem).get(), nullptr, NoPassphrase, nullptr));
   if (key == nullptr) return Failed("private key");
   return key;
 }
@@ -99,7 +99,7 @@ bool MayBeCertified(EVP_PKEY* key) {
 }
 
 X509ReqPtr ReadCsr(std::string_view pem) {
-  return X509ReqPtr(PEM_read_bio_X509_REQ(ReaderOf(pem).get(), nullptr, nullptr, nullptr));
+  return X509ReqPtr(PEM_read_bio_X509_REQ(ReaderOf(pem).get(), nullptr, NoPassphrase, nullptr));
 }
 
 }  // namespace

@@ -41,6 +41,11 @@ using X509CrlPtr = std::unique_ptr<X509_CRL, Release<X509_CRL_free>>;
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
+// For PEM that claims to be encrypted: without this OpenSSL would ask whoever sits at the terminal.
+inline int NoPassphrase(char* /*out*/, int /*size*/, int /*for_writing*/, void* /*context*/) {
+  return -1;
+}
+
 // What was written to a memory BIO.
 [[nodiscard]] inline std::string TextOf(BIO* bio) {
   char* data = nullptr;

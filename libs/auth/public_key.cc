@@ -63,7 +63,7 @@ absl::StatusOr<PublicKey> PublicKey::Take(EVP_PKEY* key) {
 
 absl::StatusOr<PublicKey> PublicKey::FromPem(std::string_view pem) {
   const ErrorQueueGuard guard;
-  return Take(PEM_read_bio_PUBKEY(ReaderOf(pem).get(), nullptr, nullptr, nullptr));
+  return Take(PEM_read_bio_PUBKEY(ReaderOf(pem).get(), nullptr, NoPassphrase, nullptr));
 }
 
 absl::StatusOr<PublicKey> PublicKey::FromDer(std::string_view der) {

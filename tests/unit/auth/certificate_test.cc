@@ -1,10 +1,14 @@
 #include "libs/auth/certificate.h"
 
+#include <openssl/ui.h>
+
 #include <catch2/catch.hpp>
 
 #include "libs/auth/certificate_maker.h"
 #include "libs/auth/openssl_types.h"
+#include "libs/auth/public_key.h"
 #include "libs/auth/sealed_box.h"
+#include "libs/base/strings.h"
 
 namespace homeport::auth {
 namespace {
@@ -64,6 +68,39 @@ TEST_CASE("what is no certificate, and no request") {
   CHECK_FALSE(Certificate::FromPem("-----BEGIN CERTIFICATE-----\n").ok());
   CHECK_FALSE(CheckCsr("").ok());
   CHECK_FALSE(ReadCrl("junk", Signed(Authority("a"), "x")).ok());
+}
+
+TEST_CASE("nothing may follow a certificate in DER") {
+  const std::string pem = Signed(Authority("ours"), "lamp-1").ToPem();
+  const std::string der = DerOf<i2d_X509>(Parsed(pem).get());
+  REQUIRE(Certificate::FromDer(der).ok());
+  CHECK(Certificate::FromDer(der)->Id() == CertificateIdOf(der));
+  CHECK_FALSE(Certificate::FromDer(der + '\0').ok());
+}
+
+TEST_CASE("nobody is asked for the passphrase of PEM that claims to be encrypted") {
+  static bool asked;
+  asked = false;
+  UI_METHOD* const terminal = UI_create_method("terminal");
+  UI_method_set_opener(terminal, [](UI*) -> int {
+    asked = true;
+    return 0;
+  });
+  UI_set_default_method(terminal);
+  constexpr std::string_view kBody =
+      "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+      "MIIBMIIBMIIBMIIBMIIBMA==\n";
+  const auto pem = [&](std::string_view what) {
+    return fmt::format("-----BEGIN {0}-----\n{1}-----END {0}-----\n", what, kBody);
+  };
+  CHECK_FALSE(CheckCsr(pem("CERTIFICATE REQUEST")).ok());
+  CHECK_FALSE(Certificate::FromPem(pem("CERTIFICATE")).ok());
+  CHECK_FALSE(PublicKey::FromPem(pem("PUBLIC KEY")).ok());
+  CHECK_FALSE(ReadCrl(pem("X509 CRL"), Signed(Authority("a"), "x")).ok());
+  CHECK_FALSE(MakeCsr(pem("PRIVATE KEY"), "x").ok());
+  CHECK_FALSE(asked);
+  UI_set_default_method(UI_OpenSSL());
+  UI_destroy_method(terminal);
 }
 
 TEST_CASE("a request with a broken signature is refused") {
