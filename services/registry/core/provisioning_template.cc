@@ -17,6 +17,7 @@ using Parameters = std::map<std::string, std::string>;
 constexpr json::ParseLimits kLimits{
     .depth_max = 16, .bytes_max = ProvisioningTemplate::kBytesMax, .nodes_max = 2000};
 constexpr int kDepthMax = 8;
+constexpr int kCallsMax = 1000;  // one written once may be called often: "${a}${a}${a}"
 constexpr size_t kTextBytesMax = 4096;
 constexpr std::string_view kBuiltIn = "AWS::IoT::";
 
@@ -46,18 +47,19 @@ class Evaluator {
  public:
   explicit Evaluator(const Parameters& parameters) : parameters_(parameters) {}
 
-  absl::StatusOr<std::string> Text(const json::Value& value, int depth = 0) const {
+  absl::StatusOr<std::string> Text(const json::Value& value, int depth = 0) {
     if (depth > kDepthMax) return absl::InvalidArgumentError("functions are nested too deeply");
     if (const std::string* text = value.IfString()) return *text;
     const std::optional<Call> call = AsCall(value);
     if (!call) return absl::InvalidArgumentError("neither text nor a function");
+    if (calls_left_-- == 0) return absl::InvalidArgumentError("functions are called too often");
     HP_ASSIGN_OR_RETURN(std::string text, Apply(*call, depth + 1));
     if (text.size() > kTextBytesMax) return absl::InvalidArgumentError("too long a text");
     return text;
   }
 
  private:
-  absl::StatusOr<std::string> Apply(const Call& call, int depth) const {
+  absl::StatusOr<std::string> Apply(const Call& call, int depth) {
     if (call.name == "Ref") {
       const std::string* name = call.argument->IfString();
       if (name == nullptr) return absl::InvalidArgumentError("Ref takes a name");
@@ -81,7 +83,7 @@ class Evaluator {
     return found->second;
   }
 
-  absl::StatusOr<std::vector<std::string>> List(const json::Value& value, int depth) const {
+  absl::StatusOr<std::vector<std::string>> List(const json::Value& value, int depth) {
     std::vector<std::string> texts;
     if (const json::Array* array = value.IfArray()) {
       for (const json::Value& element : *array) {
@@ -106,7 +108,7 @@ class Evaluator {
     return texts;
   }
 
-  absl::StatusOr<std::string> Join(const json::Array& pair, int depth) const {
+  absl::StatusOr<std::string> Join(const json::Array& pair, int depth) {
     HP_ASSIGN_OR_RETURN(const std::string delimiter, Text(pair[0], depth));
     HP_ASSIGN_OR_RETURN(const std::vector<std::string> texts, List(pair[1], depth));
     std::string joined;
@@ -118,7 +120,7 @@ class Evaluator {
     return joined;
   }
 
-  absl::StatusOr<std::string> Select(const json::Array& pair, int depth) const {
+  absl::StatusOr<std::string> Select(const json::Array& pair, int depth) {
     std::optional<int64_t> index = pair[0].ToInt64();
     if (const std::string* digits = pair[0].IfString(); digits != nullptr && digits->size() == 1) {
       index = digits->front() - '0';
@@ -131,7 +133,7 @@ class Evaluator {
   }
 
   // "…${Name}…", with the names of a map beside it, or else of parameters.
-  absl::StatusOr<std::string> Substitute(const json::Value& argument, int depth) const {
+  absl::StatusOr<std::string> Substitute(const json::Value& argument, int depth) {
     const json::Array* pair = PairOf(argument);
     const json::Value& source = pair != nullptr ? (*pair)[0] : argument;
     const json::Object* names = pair != nullptr ? (*pair)[1].IfObject() : nullptr;
@@ -155,6 +157,7 @@ class Evaluator {
   }
 
   const Parameters& parameters_;
+  int calls_left_ = kCallsMax;
 };
 
 absl::Status CheckParameters(const json::Object& parameters) {

@@ -80,6 +80,16 @@ TEST_CASE("functions that cannot be") {
   if (parsed.ok()) CHECK_FALSE(parsed->Evaluate({{"A", "x"}}).ok());
 }
 
+TEST_CASE("functions that call each other ever more often are stopped") {
+  std::string often;
+  for (int i = 0; i < 400; ++i) often += "${x}";
+  std::string name = R"("")";
+  for (int i = 0; i < 3; ++i) name = fmt::format(R"({{"Fn::Sub":["{}",{{"x":{}}}]}})", often, name);
+  const auto parsed = ProvisioningTemplate::Parse(Body(name));
+  REQUIRE(parsed.ok());
+  CHECK(parsed->Evaluate({{"A", "x"}}).status().message() == "functions are called too often");
+}
+
 TEST_CASE("a template that cannot be is refused with the path of the fault") {
   struct Row {
     std::string body;
