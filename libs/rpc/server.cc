@@ -4,8 +4,13 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <chrono>
 #include <mutex>
@@ -13,6 +18,8 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "libs/auth/certificate.h"
+#include "libs/auth/openssl_types.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/rpc/call_count.h"
@@ -29,6 +36,7 @@ constexpr int kConnectionAgeMsMax = 30 * 60'000;
 constexpr int kConnectionAgeGraceMs = 30'000;
 constexpr int64_t kDestructorShutdownMs = 1000;
 constexpr int64_t kHangUpMs = 50;
+constexpr unsigned int kCertificateCheckS = 1;
 
 // Process-wide switches of the library; they act on servers built afterwards.
 void EnablePlugins() {
@@ -39,15 +47,31 @@ void EnablePlugins() {
   });
 }
 
+// What the library would notice with the first client only.
+absl::Status CheckPair(const ServerOptions& options) {
+  HP_ASSIGN_OR_RETURN(const std::string cert, ReadFile(options.tls_cert));
+  HP_ASSIGN_OR_RETURN(const std::string pem, ReadFile(options.tls_key));
+  HP_ASSIGN_OR_RETURN(const auth::Certificate certificate, auth::Certificate::FromPem(cert));
+  const auth::Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const auth::Pkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, auth::NoPassphrase, nullptr));
+  if (key != nullptr && X509_check_private_key(certificate.get(), key.get()) == 1) {
+    return absl::OkStatus();
+  }
+  ERR_clear_error();
+  return absl::InvalidArgumentError(fmt::format(
+      "{} is not the private key of the certificate in {}", options.tls_key, options.tls_cert));
+}
+
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const ServerOptions& options) {
   if (options.tls_cert.empty() && options.tls_key.empty()) {
     return grpc::InsecureServerCredentials();
   }
-  grpc::SslServerCredentialsOptions tls;
-  HP_ASSIGN_OR_RETURN(const std::string cert, ReadFile(options.tls_cert));
-  HP_ASSIGN_OR_RETURN(const std::string key, ReadFile(options.tls_key));
-  tls.pem_key_cert_pairs.push_back({key, cert});
-  return grpc::SslServerCredentials(tls);
+  HP_RETURN_IF_ERROR(CheckPair(options));
+  grpc::experimental::TlsServerCredentialsOptions tls(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          options.tls_key, options.tls_cert, kCertificateCheckS));
+  tls.watch_identity_key_cert_pairs();
+  return grpc::experimental::TlsServerCredentials(tls);
 }
 
 void SetKeepAlive(grpc::ServerBuilder& builder) {

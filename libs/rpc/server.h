@@ -13,7 +13,7 @@ namespace homeport::rpc {
 
 struct ServerOptions {
   std::string listen = {};    // "host:port"; port 0 picks a free one
-  std::string tls_cert = {};  // PEM files; both empty: plaintext
+  std::string tls_cert = {};  // PEM files, read again when they change; both empty: plaintext
   std::string tls_key = {};
 };
 

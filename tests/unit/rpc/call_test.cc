@@ -145,6 +145,48 @@ TEST_CASE("TLS to one address and to several") {
   CHECK(other.error_code() == grpc::StatusCode::UNAVAILABLE);
 }
 
+TEST_CASE("a certificate is replaced by replacing its files") {
+  Fixture fixture;
+  const testing::TlsPems first = testing::MakeSelfSigned();
+  const testing::TlsPems second = testing::MakeSelfSigned();
+  const std::string cert = fixture.dir.Write("server.pem", first.certificate);
+  const std::string key = fixture.dir.Write("server.key", first.key);
+  const std::string first_ca = fixture.dir.Write("first-ca.pem", first.certificate);
+  const std::string second_ca = fixture.dir.Write("second-ca.pem", second.certificate);
+  const auto server = fixture.Start({.tls_cert = cert, .tls_key = key});
+  const std::string bearer = "Bearer " + fixture.Token("service");
+  CHECK(fixture.Call({.target = fixture.target, .ca = first_ca}, bearer).ok());
+  const auto comes_to_serve = [&](const std::string& ca) {
+    const MonoMs deadline = SystemClock().Now() + 20'000;
+    while (!fixture.Call({.target = fixture.target, .ca = ca}, bearer).ok()) {
+      if (SystemClock().Now() > deadline) return false;
+    }
+    return true;
+  };
+  fixture.dir.Write("server.pem", second.certificate);
+  fixture.dir.Write("server.key", second.key);
+  CHECK(comes_to_serve(second_ca));
+  CHECK_FALSE(fixture.Call({.target = fixture.target, .ca = first_ca}, bearer).ok());
+  // A key without its certificate keeps nothing from being replaced again.
+  fixture.dir.Write("server.key", first.key);
+  const MonoMs looked_at = SystemClock().Now() + 2'500;
+  while (SystemClock().Now() < looked_at) {
+    static_cast<void>(fixture.Call({.target = fixture.target, .ca = second_ca}, bearer));
+  }
+  fixture.dir.Write("server.pem", first.certificate);
+  CHECK(comes_to_serve(first_ca));
+}
+
+TEST_CASE("a certificate and the key of another are an error") {
+  Fixture fixture;
+  const std::string cert = fixture.dir.Write("a.pem", testing::MakeSelfSigned().certificate);
+  const std::string key = fixture.dir.Write("b.key", testing::MakeSelfSigned().key);
+  const auto server =
+      Server::Start({.listen = "127.0.0.1:0", .tls_cert = cert, .tls_key = key}, {});
+  REQUIRE_FALSE(server.ok());
+  CHECK(Message(server.status()).find(key) != std::string::npos);
+}
+
 TEST_CASE("unusable certificates, addresses and targets are errors") {
   Fixture fixture;
   CHECK_FALSE(Server::Start({.listen = "127.0.0.1:0", .tls_cert = "/no/x.pem"}, {}).ok());
