@@ -309,6 +309,12 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
             {.min = 0, .max = 256, .doc = "event loops; 0: one for each CPU of the cgroup"});
   table.Int("pod-lease-ms", &c.pod_lease_ms,
             {.min = 1000, .max = 60'000, .unit = "ms", .doc = "life of a pod's lease in Redis"});
+  table.Int("former-end-ms-max", &c.former_end_ms_max,
+            {.min = 0,
+             .max = 60'000,
+             .unit = "ms",
+             .doc = "how long what was published while a session moved waits for the end of its "
+                    "former connection; then it goes with DUP"});
   table.Int("uplink-window-ms", &c.uplink_window_ms,
             {.min = 0, .max = 1000, .unit = "ms", .doc = "how long a batch waits for company"});
   table.Int("uplink-buffer-bytes", &c.uplink_buffer_bytes,

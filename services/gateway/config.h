@@ -41,6 +41,7 @@ struct GatewayConfig {
   uint64_t retained_bytes_max = 256 << 20;
   uint32_t reactors = 0;
   int64_t pod_lease_ms = 10'000;
+  int64_t former_end_ms_max = 1000;
   int64_t uplink_window_ms = 2;
   uint64_t uplink_buffer_bytes = 64 << 20;
   uint32_t sessions_max = 1'000'000;

@@ -152,7 +152,11 @@ void MqttServer::OnKick(const internal::v1::Kick& item) {
   const auto reason = static_cast<ReasonCode>(item.reason());
   const SessionHandle handle = SessionHandle::FromPacked(item.session());
   if (reason == ReasonCode::kSessionTakenOver) {
-    return connect_.TakeOver(handle, item.epoch(), {item.resumed()});
+    connect_.TakeOver(handle, item.epoch(), {item.resumed()});
+    if (item.answer_pod().empty()) return;
+    internal::v1::InboxItem answer;
+    answer.mutable_kicked()->set_session(item.answer_session());
+    return c_.outbox.Add(item.answer_pod(), std::move(answer));
   }
   Session* session = c_.io.sessions().Find(handle);
   if (session == nullptr || session->epoch != item.epoch()) {

@@ -196,6 +196,8 @@ void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
       return server_.OnDeliver(item.deliver());
     case InboxItem::kKick:
       return server_.OnKick(item.kick());
+    case InboxItem::kKicked:
+      return server_.pub_sub().OnFormerEnded(SessionHandle::FromPacked(item.kicked().session()));
     case InboxItem::kCommand:
       return server_.commands().OnCommand(item.command());
     case InboxItem::kCommandAnswer:

@@ -128,6 +128,11 @@ class Client:
         topic, _, payload = self._split(packet)
         return topic, payload
 
+    def marked_message(self, timeout=None):
+        """(payload, whether it has DUP) of the next PUBLISH."""
+        packet = self.wait(PUBLISH, timeout)
+        return self._split(packet)[2], bool(packet.flags & 8)
+
     def wait_closed(self, timeout=None):
         """The reason of a DISCONNECT (None without one) once the server has closed."""
         deadline = time.monotonic() + (timeout or self.timeout)

@@ -11,6 +11,7 @@ class Proxy:
     def __init__(self, target):
         self._target = target
         self._cut = threading.Event()
+        self._held = set()
         self._stopped = threading.Event()
         self._pairs = set()
         self._mutex = threading.Lock()
@@ -30,6 +31,13 @@ class Proxy:
         for pair in pairs:
             for end in pair:
                 _shut(end)
+
+    def hold(self, word):
+        """The answers on connections whose first bytes have `word` are held back."""
+        self._held.add(word)
+
+    def release(self, word):
+        self._held.discard(word)
 
     def stop(self):
         self._stopped.set()
@@ -61,6 +69,7 @@ class Proxy:
                 self._pairs.discard((client, server))
 
     def _pass_on(self, client, server):
+        first = b""
         with selectors.DefaultSelector() as selector:
             selector.register(client, selectors.EVENT_READ, server)
             selector.register(server, selectors.EVENT_READ, client)
@@ -69,9 +78,17 @@ class Proxy:
                     data = key.fileobj.recv(65536)
                     if not data:
                         return
-                    while self._cut.is_set() and not self._stopped.is_set():
+                    if key.fileobj is client:
+                        first = first or data
+                    while self._is_held(key.fileobj is server and first):
                         self._stopped.wait(0.02)
                     key.data.sendall(data)
+
+
+    def _is_held(self, answered):
+        """`answered`: the first bytes of the connection whose answer is to be passed on."""
+        held = self._cut.is_set() or any(word in (answered or b"") for word in list(self._held))
+        return held and not self._stopped.is_set()
 
 
 def _shut(end):

@@ -263,7 +263,7 @@ void ConnectFlow::ClaimClient(SessionHandle handle, std::optional<SessionStore::
   if (claimant.wish.expiry_s > 0 || !claimant.wish.clean_start) {
     claimant.identity = *session.identity;
   }
-  if (claimant.former && claimant.former->pod == c_.pod.str()) {
+  if (claimant.former && claimant.former->pod == c_.pod.str() && keeper_.is_level()) {
     claimant.former->places = c_.bus.positions();
   }
   const SessionWish wish = claimant.wish;
@@ -277,7 +277,7 @@ void ConnectFlow::ClaimClient(SessionHandle handle, std::optional<SessionStore::
 std::optional<SessionKeeper::Past> ConnectFlow::PastOf(const Claimant& claimant,
                                                        const Claim& claim) const {
   if (!claim.kept || claim.kept->fields.empty()) return std::nullopt;
-  SessionKeeper::Past past{*claim.kept, {}};
+  SessionKeeper::Past past{*claim.kept, {}, claim.former && claim.former->pod != c_.pod.str()};
   const bool is_same =
       claimant.former && claim.kept->owner && claimant.former->pod == claim.kept->owner->pod;
   if (is_same) past.places = claimant.former->places;
@@ -293,11 +293,13 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   const Successor successor{!claimant.wish.clean_start};
   if (claim->former) {
     c_.probe.takeovers.Increment();
-    EndFormer(*claim->former, successor);
+    const bool goes_on = claim->kept && !claim->kept->fields.empty();
+    EndFormer(*claim->former, successor,
+              goes_on ? std::optional(claimant.handle) : std::nullopt);
   }
   const bool is_away = claim->kept && claim->kept->owner &&
                        !(claim->former && claim->former->epoch == claim->kept->owner->epoch);
-  if (is_away) EndFormer(*claim->kept->owner, successor);
+  if (is_away) EndFormer(*claim->kept->owner, successor, std::nullopt);
   if (session == nullptr) {  // closed meanwhile: OnClosed has released the claim
     if (!claim->kept) return;
     const auto past = PastOf(claimant, *claim);
@@ -310,7 +312,8 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   Accept(*session, claimant, *claim, attempt);
 }
 
-void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor) {
+void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor,
+                            std::optional<SessionHandle> answer_to) {
   if (former.pod == c_.pod.str()) {
     return TakeOver(SessionHandle::FromPacked(former.session), former.epoch, successor);
   }
@@ -319,12 +322,22 @@ void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor) 
   item.mutable_kick()->set_epoch(former.epoch);
   item.mutable_kick()->set_reason(static_cast<uint32_t>(ReasonCode::kSessionTakenOver));
   item.mutable_kick()->set_resumed(successor.resumed);
+  if (answer_to) {
+    item.mutable_kick()->set_answer_pod(c_.pod.str());
+    item.mutable_kick()->set_answer_session(answer_to->packed());
+  }
   c_.outbox.Add(former.pod, std::move(item));
 }
 
 void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch, Successor successor) {
   Session* session = c_.io.sessions().Find(handle);
   if (session == nullptr) return keeper_.GiveUp(handle, epoch, successor.resumed);
+  if (session->phase == Phase::kClaiming) {  // Redis has said so to others first
+    session->epoch = epoch;
+    session->taken_over = true;
+    session->resumed = successor.resumed;
+    return;
+  }
   if (session->epoch != epoch) return;
   session->taken_over = true;
   session->resumed = successor.resumed;
@@ -334,6 +347,7 @@ void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch, Successor succe
 void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim& claim,
                          const Attempt& attempt) {
   session.phase = Phase::kOnline;
+  const bool is_lost = std::exchange(session.taken_over, false) && session.epoch == claim.epoch;
   session.epoch = claim.epoch;
   session.identity->connected_s = c_.io.now_s();
   // Before version 5 a client cannot be told another keep-alive than its own.
@@ -351,6 +365,7 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
   const bool is_present = keeper_.Begin(session, attempt.wish, past ? &*past : nullptr);
   SendConnack(session, attempt, is_present);
   if (!session.is_open()) return;
+  if (is_lost) return TakeOver(session.handle(), session.epoch, {session.resumed});
   c_.io.WatchKeepAlive(session);
   if (!is_present) return c_.io.Resume(session);
   keeper_.Resume(session, *past, [this, handle = session.handle()](bool resumed) {

@@ -68,7 +68,9 @@ class ConnectFlow {
     std::optional<SessionStore::Former> former;
   };
   void OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim);
-  void EndFormer(const SessionLocation& former, Successor successor);
+  // `answer_to`: the session that waits until the former connection has ended.
+  void EndFormer(const SessionLocation& former, Successor successor,
+                 std::optional<SessionHandle> answer_to);
   [[nodiscard]] std::optional<SessionKeeper::Past> PastOf(const Claimant& claimant,
                                                           const Claim& claim) const;
   void Accept(Session& session, const Claimant& claimant, const Claim& claim,

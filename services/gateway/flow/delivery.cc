@@ -95,6 +95,7 @@ DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* fr
     if (session.is_open()) static_cast<void>(Write(session, out, nullptr));
     return DeliveryResult::kSent;
   }
+  out.again = from != nullptr && from->again;
   std::optional<Outbound::KeptAs> kept = Outbound::KeptAs();
   if (session.kept() != nullptr) {
     kept = Keep(session, out, from);
@@ -107,7 +108,6 @@ DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* fr
     return DeliveryResult::kQueueFull;
   }
   if (session.is_away()) return DeliveryResult::kSent;
-  out.again = from != nullptr && from->again;
   session.Cold().outbound.Push(std::move(out), *kept);
   SendWaiting(session);
   return DeliveryResult::kSent;
@@ -149,6 +149,7 @@ std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessag
   *message.mutable_message() = *out.message;
   message.set_qos(static_cast<uint32_t>(out.qos));
   message.set_retain(out.retain);
+  message.set_again(out.again);
   for (const uint32_t id : out.subscription_ids) message.add_subscription_ids(id);
   std::string bytes = message.SerializeAsString();
   if (queue.queued >= c_.config.queue_messages_max ||

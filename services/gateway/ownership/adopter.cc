@@ -111,6 +111,10 @@ void Adopter::AdoptSession(std::shared_ptr<Estate> estate, const std::string& na
                      keeper_.Unreserve(*slot);
                      return SessionDone(estate, name, absl::IsNotFound(adopted.status()));
                    }
+                   if (SessionKeeper::IsGivenUp(*slot, adopted->epoch)) {
+                     keeper_.Unreserve(*slot);
+                     return SessionDone(estate, name, true);
+                   }
                    estate->sessions[fmt::format("{}\n{}", identity.device, identity.client)] =
                        slot->handle();
                    c_.probe.adopted_sessions.Increment();

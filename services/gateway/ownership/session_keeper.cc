@@ -12,6 +12,7 @@
 namespace homeport::gateway {
 namespace {
 
+constexpr int64_t kKickMs = 5000;  // that the kick of a newer claim may take
 constexpr uint32_t kWholeEntry = std::numeric_limits<uint32_t>::max();
 
 uint64_t NumberOf(std::string_view text) {
@@ -36,25 +37,24 @@ internal::v1::KeptFilters FiltersOf(const KeptRecord& record) {
   return filters;
 }
 
-// The messages that the client had not acknowledged, and those that wait.
-void RestoreQueue(const KeptRecord& record, uint32_t window, Session& session) {
+// The messages that the client had not acknowledged, and those that wait. Without an orderly end
+// nobody knows what was sent: it may be all of it.
+void RestoreQueue(const KeptRecord& record, Session& session) {
   Kept& kept = *session.cold->kept;
   const uint64_t sent = NumberOf(record.Field("sent"));
-  // Without an orderly end nobody knows what was sent: at most a window of it.
   const bool is_known = !record.Field("off").empty();
   kept.last_number = sent;
-  uint32_t position = 0;
   for (const auto& [number, bytes] : record.queue) {
-    ++position;
     kept.last_number = std::max(kept.last_number, number);
     Outbound::Entry entry;
     entry.kept = {number, static_cast<uint32_t>(bytes.size())};
-    entry.out.again = is_known ? number <= sent : position <= window;
+    entry.out.again = !is_known || number <= sent;
     if (!bytes.empty()) {
       internal::v1::KeptMessage stored;
       if (!stored.ParseFromString(bytes)) continue;
       entry.out.qos = static_cast<mqtt::Qos>(std::clamp(stored.qos(), 1u, 2u));
       entry.out.retain = stored.retain();
+      entry.out.again |= stored.again();
       entry.out.subscription_ids.assign(stored.subscription_ids().begin(),
                                         stored.subscription_ids().end());
       entry.out.message = std::make_shared<BusMessage>(std::move(*stored.mutable_message()));
@@ -123,7 +123,7 @@ bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past*
   if (!is_present) return false;
   c_.probe.resumed_sessions.Increment();
   RestoreIds(past->record.Field("in"), session.cold->from_device_qos2);
-  RestoreQueue(past->record, c_.config.inflight_max, session);
+  RestoreQueue(past->record, session);
   return true;
 }
 
@@ -133,10 +133,14 @@ void SessionKeeper::Resume(Session& session, const Past& past, PubSub::OnRestore
   if (c_.io.sessions().Find(handle) == nullptr) return;
   delivery_.Resume(session);
   if (!session.is_open()) return;
-  // Without an orderly end the former pod may have sent more than it had come to store.
-  const auto missed =
-      past.record.Field("off").empty() ? PubSub::Missed::kMaybeSent : PubSub::Missed::kNotSent;
-  pub_sub_.Restore(session, others, HadOf(past.record, past.places), missed, std::move(on_resumed));
+  pub_sub_.Restore(session, others, HadOf(past.record, past.places), MissedOf(past),
+                   std::move(on_resumed));
+}
+
+// Without an orderly end the former pod may have sent more than it had come to store.
+Missed SessionKeeper::MissedOf(const Past& past) {
+  if (!past.record.Field("off").empty()) return Missed::kNotSent;
+  return past.former_is_told ? Missed::kStillSent : Missed::kMaybeSent;
 }
 
 Session* SessionKeeper::Reserve() {
@@ -162,7 +166,7 @@ void SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint6
   if (expiry_s == 0) return c_.store.Drop(owner);
   Session* heir = Reserve();
   if (heir == nullptr) return c_.store.Drop(owner);
-  c_.store.Leave(owner, heir->handle(), expiry_s);
+  LeaveTo(owner, heir->handle(), expiry_s);
 
   SessionStore::Adopted adopted;
   adopted.epoch = epoch;
@@ -173,11 +177,16 @@ void SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint6
     adopted.queued_bytes += bytes.size();
     adopted.last_number = std::max(adopted.last_number, number);
   }
-  Adopt(identity, adopted, past.places, *heir);
+  Adopt(identity, adopted, past, *heir);
 }
 
 void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted,
                           const std::vector<StreamPos>& places, Session& waiting) {
+  Adopt(std::move(identity), adopted, Past{adopted.record, places, false}, waiting);
+}
+
+void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted,
+                          const Past& past, Session& waiting) {
   waiting.identity = std::make_unique<Identity>(std::move(identity));
   waiting.epoch = adopted.epoch;
   Kept& kept = *(waiting.Cold().kept = std::make_unique<Kept>());
@@ -191,11 +200,24 @@ void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopte
     const int64_t away_s = (c_.reactor.wall().value - static_cast<int64_t>(off)) / 1000;
     left_s -= static_cast<uint32_t>(std::clamp<int64_t>(away_s, 0, left_s));
   }
+  SaveUnknownEnd(waiting, past);
   StartWaiting(waiting, left_s);
   const internal::v1::KeptFilters others =
       subscribe_.RestoreOwn(waiting, FiltersOf(adopted.record));
-  pub_sub_.Restore(waiting, others, HadOf(adopted.record, places), PubSub::Missed::kNotSent,
-                   [](bool) {});
+  pub_sub_.Restore(waiting, others, HadOf(past.record, past.places), MissedOf(past), [](bool) {});
+}
+
+// A claim removes when the connection ended; where it ended with its pod nobody has said so: then
+// all that was there by now may have been sent.
+void SessionKeeper::SaveUnknownEnd(const Session& waiting, const Past& past) {
+  const std::string_view off = past.record.Field("off");
+  const std::string now = std::to_string(c_.reactor.wall().value);
+  std::vector<SessionStore::Change> changes = {
+      SessionStore::Set("off", off.empty() ? now : std::string(off))};
+  if (off.empty()) {
+    changes.push_back(SessionStore::Set("sent", std::to_string(waiting.kept()->last_number)));
+  }
+  c_.store.Write(waiting, std::move(changes), {});
 }
 
 void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will,
@@ -237,7 +259,7 @@ Session* SessionKeeper::MakeHeir(Session& session) {
   Session* heir = Reserve();
   if (heir == nullptr) return nullptr;
   SaveEnd(session);
-  c_.store.Leave(SessionStore::OwnerOf(session), heir->handle(), session.kept()->expiry_s);
+  LeaveTo(SessionStore::OwnerOf(session), heir->handle(), session.kept()->expiry_s);
   heir->identity = std::make_unique<Identity>(*session.identity);
   heir->epoch = session.epoch;
   heir->Cold().kept = std::move(session.cold->kept);
@@ -248,6 +270,23 @@ Session* SessionKeeper::MakeHeir(Session& session) {
   StartWaiting(*heir, heir->kept()->expiry_s);
   pub_sub_.Move(session, *heir);
   return heir;
+}
+
+// Where the session is another's by now, the kick that says so names the slot it had before.
+void SessionKeeper::LeaveTo(const SessionStore::Owner& owner, SessionHandle heir,
+                            uint32_t expiry_s) {
+  const uint64_t former = owner.session.packed();
+  leaving_[former] = heir;
+  c_.store.Leave(owner, heir, expiry_s,
+                 [this, former, epoch = owner.epoch](SessionStore::Written how) {
+                   if (how != SessionStore::Written::kNotOurs) {
+                     leaving_.erase(former);
+                     return;
+                   }
+                   c_.reactor.After(kKickMs, [this, former, epoch] {
+                     GiveUp(SessionHandle::FromPacked(former), epoch, true);
+                   });
+                 });
 }
 
 void SessionKeeper::StartWaiting(Session& waiting, uint32_t expiry_s) {
@@ -289,6 +328,15 @@ void SessionKeeper::PublishWill(Session& session) {
 }
 
 void SessionKeeper::GiveUp(SessionHandle handle, uint64_t epoch, bool resumed) {
+  if (const auto heir = leaving_.find(handle.packed()); heir != leaving_.end()) {
+    handle = heir->second;
+    leaving_.erase(heir);
+  }
+  if (Session* slot = c_.io.sessions().FindReserved(handle)) {
+    slot->epoch = epoch;
+    slot->taken_over = true;
+    return;
+  }
   Session* waiting = c_.io.sessions().FindKept(handle);
   if (waiting == nullptr || !waiting->is_away() || waiting->epoch != epoch) return;
   if (waiting->cold->will) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "services/gateway/flow/delivery.h"
 #include "services/gateway/flow/publish_flow.h"
 #include "services/gateway/flow/subscribe_flow.h"
@@ -37,6 +38,7 @@ class SessionKeeper {
   struct Past {
     KeptRecord record;
     std::vector<StreamPos> places;
+    bool former_is_told = false;  // on another pod, which answers when its connection has ended
   };
 
   // CONNECT has been accepted; before CONNACK. True when the client finds its session.
@@ -52,7 +54,8 @@ class SessionKeeper {
   void End(Session& session, const CloseCause& cause);
   // The client has taken its will back.
   void ForgetWill(Session& session);
-  // A waiting session whose client is back elsewhere: with `resumed` its will is not published.
+  // A waiting session whose client is back elsewhere: with `resumed` its will is not published. Also
+  // before this pod has heard that the session is its own.
   void GiveUp(SessionHandle handle, uint64_t epoch, bool resumed);
   // A session of a dead pod, to wait here.
   void Adopt(Identity identity, const SessionStore::Adopted& adopted,
@@ -63,19 +66,32 @@ class SessionKeeper {
   // A slot for a session that is to wait, which nobody finds until it does; nullptr when there is
   // none left. Slots never move.
   [[nodiscard]] Session* Reserve();
+  // Whether the session for which the slot was reserved is another's already.
+  [[nodiscard]] static bool IsGivenUp(const Session& slot, uint64_t epoch) {
+    return slot.taken_over && slot.epoch == epoch;
+  }
   // Gives a slot back that was not needed.
   void Unreserve(Session& slot);
 
   // After this pod's lease had lapsed: gives a waiting session up that another pod has taken over.
   void Verify(const Session& waiting);
+  // Whether all that the bus has brought to this pod's sessions is in Redis before what is asked for
+  // next.
+  [[nodiscard]] bool is_level() const { return c_.store.is_prompt() && pub_sub_.is_level(); }
   // Once a second: writes up to where this pod has read the bus.
   void Tick();
 
  private:
   enum class Due : uint8_t { kEnd, kWill };
 
+  void Adopt(Identity identity, const SessionStore::Adopted& adopted, const Past& past,
+             Session& waiting);
+  [[nodiscard]] static Missed MissedOf(const Past& past);
+  void SaveUnknownEnd(const Session& waiting, const Past& past);
   void EndWill(Session& session, Session* heir);
   void SaveEnd(const Session& session);
+  // From now on `heir` stands for the session, unless another has claimed it.
+  void LeaveTo(const SessionStore::Owner& owner, SessionHandle heir, uint32_t expiry_s);
   Session* MakeHeir(Session& session);
   void StartWaiting(Session& waiting, uint32_t expiry_s);
   void SetDue(Session& waiting, Due what, uint32_t in_s);
@@ -96,6 +112,8 @@ class SessionKeeper {
   SubscribeFlow& subscribe_;
   // By the reactor's ms, of sessions that wait: as many as Kept says.
   std::set<std::tuple<int64_t, uint64_t, Due>> due_;
+  // Heirs of which Redis has not said yet that they are: by the packed handle that they had before.
+  absl::flat_hash_map<uint64_t, SessionHandle> leaving_;
   int64_t armed_ms_ = 0;  // when the next timer runs; 0: none does
 };
 

@@ -132,21 +132,25 @@ void SessionStore::Write(const Owner& owner, std::vector<Change> changes, OnWrit
   std::vector<std::string> words = {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity),
                                     Name(owner)};
   for (Change& change : changes) AddTriple(words, std::move(change));
-  Do({&WriteScript(), std::move(words),
-      [on_written = std::move(on_written)](const redis::Reply& reply) mutable {
-        if (!on_written) return;
-        on_written(!reply.ok()            ? Written::kFailed
-                   : reply.integer() == 1 ? Written::kDone
-                                          : Written::kNotOurs);
-      }});
+  Do({&WriteScript(), std::move(words), Telling(std::move(on_written))});
 }
 
-void SessionStore::Leave(const Owner& owner, SessionHandle heir, uint32_t expiry_s) {
+redis::Client::OnReply SessionStore::Telling(OnWritten on_written) {
+  return [on_written = std::move(on_written)](const redis::Reply& reply) mutable {
+    if (!on_written) return;
+    on_written(!reply.ok()            ? Written::kFailed
+               : reply.integer() == 1 ? Written::kDone
+                                      : Written::kNotOurs);
+  };
+}
+
+void SessionStore::Leave(const Owner& owner, SessionHandle heir, uint32_t expiry_s,
+                         OnWritten on_written) {
   Do({&LeaveScript(),
       {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity), Name(owner),
        Name({owner.identity, heir, owner.epoch}),
        std::to_string(int64_t{expiry_s} * 1000 + kLeaveGraceMs)},
-      Ignore});
+      Telling(std::move(on_written))});
 }
 
 void SessionStore::Drop(const Owner& owner) {

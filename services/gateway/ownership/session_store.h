@@ -80,7 +80,7 @@ class SessionStore {
   void Write(const Owner& owner, std::vector<Change> changes, OnWritten on_written);
   // The session's life without a connection begins, for `expiry_s`; Redis forgets it by itself some
   // time after that. From now on `heir` stands for it.
-  void Leave(const Owner& owner, SessionHandle heir, uint32_t expiry_s);
+  void Leave(const Owner& owner, SessionHandle heir, uint32_t expiry_s, OnWritten on_written);
   // From now on the session has another epoch.
   void Renew(const Owner& owner, uint64_t epoch);
   // Ends the session.
@@ -122,6 +122,8 @@ class SessionStore {
   void OnConnected();
   // Nothing is unanswered.
   [[nodiscard]] bool idle() const { return unanswered_ == 0 && waiting_.empty(); }
+  // What was asked for is carried out before what other parts ask Redis for from now on.
+  [[nodiscard]] bool is_prompt() const { return waiting_.empty() && trying_ == 0; }
 
  private:
   struct Command {
@@ -130,6 +132,7 @@ class SessionStore {
     redis::Client::OnReply on_reply;
     uint64_t number = 0;  // in the order in which they were asked for
   };
+  [[nodiscard]] static redis::Client::OnReply Telling(OnWritten on_written);
   void Do(Command command);
   void Send(Command command);
   void OnAnswer(Command command, const redis::Reply& reply);

@@ -373,7 +373,9 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
   if (!matches) return;
   out.qos = std::min(out.qos, static_cast<Qos>(message->qos()));
   out.message = message;
-  static_cast<void>(delivery_.Send(session, std::move(out), &from));
+  Delivery::Origin origin = from;
+  origin.again |= subscriber.former_until_ms > c_.reactor.now().value;
+  static_cast<void>(delivery_.Send(session, std::move(out), &origin));
 }
 
 // Every shard with members reads the message; the one that sets the key first delivers it. One

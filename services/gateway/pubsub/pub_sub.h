@@ -53,15 +53,16 @@ class PubSub {
   // are not settled end.
   void Move(Session& session, Session& heir);
   // The subscriptions of a session that comes from elsewhere, as KeptFilters says them, and the
-  // messages behind `had` that they match: `missed` says of these whether its client may have got
-  // them elsewhere, so that they go with DUP. `on_restored`: false when Redis did not answer.
+  // messages behind `had` that they match. With kStillSent they wait for the end of the former
+  // connection, for `former-end-ms-max` at most. `on_restored`: false when Redis did not answer.
   using OnRestored = absl::AnyInvocable<void(bool)>;
-  enum class Missed : uint8_t { kNotSent, kMaybeSent };
   void Restore(Session& session, const internal::v1::KeptFilters& filters,
                std::vector<std::pair<uint32_t, BusPlace>> had, Missed missed,
                OnRestored on_restored);
   // Whether a session of this shard, there or away, has a subscription to the topic.
   [[nodiscard]] bool HasSubscriber(std::string_view topic) const;
+  // The former connection of that session gets nothing any more.
+  void OnFormerEnded(SessionHandle handle);
   // Whether a session of this shard follows lifecycle events.
   [[nodiscard]] bool follows_events() const { return event_filters_ > 0; }
   // No session is behind what the bus has brought.
@@ -86,7 +87,10 @@ class PubSub {
   };
   [[nodiscard]] PartitionRange PartitionsOf(std::string_view filter) const;
   struct Restoring;
-  void StartCatchUp(Session& session, Missed missed, OnRestored on_restored);
+  void StartCatchUp(Session& session, OnRestored on_restored);
+  void AwaitFormer(Session& session, std::shared_ptr<Restoring> restoring);
+  void OnFormerSilent(SessionHandle handle);
+  void FollowAll(std::shared_ptr<Restoring> restoring);
   void CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, StreamPos tail);
   void CatchUpLater(const std::shared_ptr<Restoring>& restoring);
   void EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition, StreamPos tail);
@@ -120,6 +124,8 @@ class PubSub {
       groups_;                         // by "<group>/<filter>"
   std::deque<SharedClaim> unclaimed_;  // Redis did not say whose they are
   bool claims_again_ = false;          // a timer runs for them
+  // Sessions whose former connection has not ended yet, by packed handle.
+  std::map<uint64_t, std::shared_ptr<Restoring>> awaiting_former_;
   uint64_t visit_ = 0;
   int catching_up_ = 0;  // sessions
   int event_filters_ = 0;

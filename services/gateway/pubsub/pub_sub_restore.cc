@@ -13,6 +13,7 @@ namespace homeport::gateway {
 namespace {
 
 constexpr int64_t kCatchUpPauseMs = 1000;
+constexpr int64_t kSilentLeases = 2;
 constexpr uint32_t kWholeEntry = std::numeric_limits<uint32_t>::max();
 
 // The last position before `pos`: Replay begins behind what it is given.
@@ -75,9 +76,7 @@ void PubSub::Move(Session& session, Session& heir) {
   heir.Cold().subscriber = std::move(session.cold->subscriber);
   Subscriber& subscriber = *heir.cold->subscriber;
   subscriber.unsettled = 0;
-  if (std::exchange(subscriber.catching_up, false)) {
-    return StartCatchUp(heir, Missed::kNotSent, [](bool) {});
-  }
+  if (std::exchange(subscriber.catching_up, false)) return StartCatchUp(heir, [](bool) {});
   ReleaseHeld(heir);
 }
 
@@ -87,6 +86,7 @@ void PubSub::Restore(Session& session, const internal::v1::KeptFilters& filters,
   if (!session.Cold().subscriber) session.cold->subscriber = std::make_unique<Subscriber>();
   Subscriber& subscriber = *session.cold->subscriber;
   subscriber.had = std::move(had);
+  subscriber.missed = missed;
   for (const internal::v1::KeptFilter& stored : filters.filters()) {
     const auto shared = mqtt::ParseSharedFilter(stored.filter());
     auto kept = std::make_unique<BusFilter>();
@@ -104,7 +104,7 @@ void PubSub::Restore(Session& session, const internal::v1::KeptFilters& filters,
     subscriber.filters.push_back(std::move(kept));
     Add(session, *subscriber.filters.back(), shared ? shared->group : std::string_view());
   }
-  StartCatchUp(session, missed, std::move(on_restored));
+  StartCatchUp(session, std::move(on_restored));
 }
 
 // A session's way to the present, over the partitions that its filters can match.
@@ -113,24 +113,65 @@ struct PubSub::Restoring {
   std::set<uint32_t> partitions;
   size_t open = 0;
   bool failed = false;
-  Missed missed = Missed::kNotSent;
   OnRestored on_restored;
 };
 
-void PubSub::StartCatchUp(Session& session, Missed missed, OnRestored on_restored) {
+void PubSub::StartCatchUp(Session& session, OnRestored on_restored) {
   Subscriber& subscriber = *session.cold->subscriber;
   if (!std::exchange(subscriber.catching_up, true)) ++subscriber.unsettled;
   auto restoring = std::make_shared<Restoring>();  // shared by the answers of Redis
   restoring->session = session.handle();
-  restoring->missed = missed;
   restoring->on_restored = std::move(on_restored);
   for (const auto& filter : subscriber.filters) {
     for (uint32_t i = 0; i < filter->since.size(); ++i) {
       restoring->partitions.insert(filter->first_partition + i);
     }
   }
-  restoring->open = restoring->partitions.size() + 1;
   ++catching_up_;
+  if (subscriber.missed == Missed::kStillSent) return AwaitFormer(session, std::move(restoring));
+  FollowAll(std::move(restoring));
+}
+
+// What the former connection gets until it ends is behind no end of a partition that is asked for
+// afterwards, so that all of it goes with DUP. A session whose client is away need not wait.
+void PubSub::AwaitFormer(Session& session, std::shared_ptr<Restoring> restoring) {
+  const SessionHandle handle = session.handle();
+  awaiting_former_[handle.packed()] = std::move(restoring);
+  if (session.is_away()) return OnFormerSilent(handle);
+  c_.reactor.After(c_.config.former_end_ms_max, [this, handle] {
+    if (!awaiting_former_.contains(handle.packed())) return;
+    c_.probe.Refuse("former_end_ms_max");
+    log::Refusal("former_connection_silent",
+                 {{"limit", "former_end_ms_max"}, {"next", "what comes for a while goes with DUP"}});
+    OnFormerSilent(handle);
+  });
+}
+
+// Its pod is slow, stands still or is dead: by then it knows that the session is not its own.
+void PubSub::OnFormerSilent(SessionHandle handle) {
+  auto found = awaiting_former_.extract(handle.packed());
+  if (Session* session = c_.io.sessions().FindKept(handle); session != nullptr && session->cold) {
+    if (Subscriber* subscriber = session->cold->subscriber.get()) {
+      subscriber->missed = Missed::kMaybeSent;
+      subscriber->former_until_ms = c_.reactor.now().value + kSilentLeases * c_.config.pod_lease_ms;
+    }
+  }
+  FollowAll(std::move(found.mapped()));
+}
+
+void PubSub::OnFormerEnded(SessionHandle handle) {
+  if (Session* session = c_.io.sessions().FindKept(handle); session != nullptr && session->cold) {
+    if (Subscriber* subscriber = session->cold->subscriber.get()) {
+      subscriber->missed = Missed::kMaybeSent;
+      subscriber->former_until_ms = 0;
+    }
+  }
+  auto found = awaiting_former_.extract(handle.packed());
+  if (!found.empty()) FollowAll(std::move(found.mapped()));
+}
+
+void PubSub::FollowAll(std::shared_ptr<Restoring> restoring) {
+  restoring->open = restoring->partitions.size() + 1;
   for (const uint32_t partition : restoring->partitions) {
     c_.bus.Follow(partition, [this, restoring, partition](absl::StatusOr<StreamPos> tail) {
       restoring->failed |= !tail.ok();
@@ -160,7 +201,7 @@ void PubSub::CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, S
                         const SharedMessage& message) {
         Session* there = c_.io.sessions().FindKept(restoring->session);
         if (there != nullptr && there->cold && there->cold->subscriber) {
-          const bool again = restoring->missed == Missed::kMaybeSent;
+          const bool again = there->cold->subscriber->missed != Missed::kNotSent;
           DeliverNow(*there, {its_partition, place, again}, message);
         }
       },
@@ -196,7 +237,7 @@ void PubSub::CatchUpLater(const std::shared_ptr<Restoring>& restoring) {
   c_.reactor.After(kCatchUpPauseMs, [this, restoring] {
     Session* session = c_.io.sessions().FindKept(restoring->session);
     if (session == nullptr || !session->cold || !session->cold->subscriber) return;
-    StartCatchUp(*session, restoring->missed, std::move(restoring->on_restored));
+    StartCatchUp(*session, std::move(restoring->on_restored));
   });
 }
 

@@ -32,6 +32,13 @@ class SessionTable {
     const bool is_there = session.is_open() || session.is_away();
     return session.generation == handle.generation && is_there ? &session : nullptr;
   }
+  // A slot that is reserved.
+  [[nodiscard]] Session* FindReserved(SessionHandle handle) {
+    if (handle.index >= slots_) return nullptr;
+    Session& slot = At(handle.index);
+    const bool is_there = slot.phase == Phase::kReserved;
+    return slot.generation == handle.generation && is_there ? &slot : nullptr;
+  }
   [[nodiscard]] Session& At(uint32_t index) { return chunks_[index / kChunk][index % kChunk]; }
   // Slots ever used; At(0..slots()-1) may be walked.
   [[nodiscard]] uint32_t slots() const { return slots_; }

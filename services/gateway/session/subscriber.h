@@ -28,6 +28,14 @@ struct BusFilter {
   std::vector<StreamPos> since;
 };
 
+// Whether a session's client may have got messages over an earlier connection that its former pod
+// did not come to store, so that they go with DUP.
+enum class Missed : uint8_t {
+  kNotSent,
+  kMaybeSent,
+  kStillSent,  // the connection is another pod's, which has been told to end it
+};
+
 // A session's part in messages between clients. Lives while it has such a subscription.
 struct Subscriber {
   struct Held {
@@ -41,6 +49,9 @@ struct Subscriber {
   std::vector<Held> held;    // what was read meanwhile
   // Of a session that came from elsewhere: what it has had of each partition.
   std::vector<std::pair<uint32_t, BusPlace>> had;
+  Missed missed = Missed::kNotSent;  // of what is behind `had`
+  // Reactor's ms until which a former connection may get what is published now, too.
+  int64_t former_until_ms = 0;
   uint64_t last_visit = 0;  // of PubSub: one message goes to a session once
 };
 

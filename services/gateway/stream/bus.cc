@@ -158,37 +158,49 @@ void Bus::Read() {
   reading_ = true;
   reader_.Send(arguments, [this](const redis::Reply& reply) {
     if (reply.lost()) return;  // the next connection reads on
-    reading_ = false;
     if (!reply.ok()) {
+      reading_ = false;
       log::Refusal("bus_read_failed", {{"reason", reply.error()}});
       reactor_.After(kErrorPauseMs, [this] { Read(); });
       return;
     }
-    OnEntries(reply);
-    Read();
+    // Behind what has come to the inbox by now: a session that was taken over gets nothing more.
+    reactor_.Defer([this, entries = ParseEntries(reply)] {
+      for (const Arrived& entry : entries) OnEntry(entry);
+      reading_ = false;
+      Read();
+    });
   });
 }
 
 // [[stream, [[id, [field, value]], …]], …], or nil when the wait was in vain.
-void Bus::OnEntries(const redis::Reply& reply) {
+std::vector<Bus::Arrived> Bus::ParseEntries(const redis::Reply& reply) {
+  std::vector<Arrived> arrived;
   for (size_t i = 0; i < reply.size(); ++i) {
     const auto partition = partition_of_key_.find(reply[i][0].text());
     if (partition == partition_of_key_.end()) continue;
     const redis::Reply entries = reply[i][1];
-    for (size_t k = 0; k < entries.size(); ++k) OnEntry(partition->second, entries[k]);
+    for (size_t k = 0; k < entries.size(); ++k) {
+      const redis::Reply entry = entries[k];
+      SharedBatch batch = Parse(partition->second, entry);
+      const size_t wire_bytes = batch ? entry[1][1].text().size() : 0;
+      arrived.push_back({partition->second, ParseStreamPos(entry[0].text()), std::move(batch),
+                         wire_bytes});
+    }
   }
+  return arrived;
 }
 
-void Bus::OnEntry(uint32_t partition, const redis::Reply& entry) {
-  Stream& stream = streams_[partition];
-  stream.last = ParseStreamPos(entry[0].text());
-  const SharedBatch batch = Parse(partition, entry);
-  if (!batch) return;
-  Confirm(partition, batch->pod(), batch->sequence());
+void Bus::OnEntry(const Arrived& entry) {
+  Stream& stream = streams_[entry.partition];
+  stream.last = entry.pos;
+  if (!entry.batch) return;
+  const internal::v1::BusBatch& batch = *entry.batch;
+  Confirm(entry.partition, batch.pod(), batch.sequence());
   // Appended again because an answer was lost.
-  if (!stream.seen.IsNew(batch->pod(), batch->sequence(), stream.last.ms)) return;
-  Remember(stream, {stream.last, batch, BytesOf(*batch, entry[1][1].text().size())});
-  Tell(partition, stream.last, batch, on_message_);
+  if (!stream.seen.IsNew(batch.pod(), batch.sequence(), stream.last.ms)) return;
+  Remember(stream, {stream.last, entry.batch, BytesOf(batch, entry.wire_bytes)});
+  Tell(entry.partition, stream.last, entry.batch, on_message_);
 }
 
 Bus::SharedBatch Bus::Parse(uint32_t partition, const redis::Reply& entry) {

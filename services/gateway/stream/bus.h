@@ -95,8 +95,14 @@ class Bus : public BatchAppender {
   void OnReader(bool connected);
   void Wake();
   void Read();
-  void OnEntries(const redis::Reply& reply);
-  void OnEntry(uint32_t partition, const redis::Reply& entry);
+  struct Arrived {
+    uint32_t partition = 0;
+    StreamPos pos;
+    SharedBatch batch;  // nullptr where it is malformed
+    size_t wire_bytes = 0;
+  };
+  [[nodiscard]] std::vector<Arrived> ParseEntries(const redis::Reply& reply);
+  void OnEntry(const Arrived& entry);
   [[nodiscard]] SharedBatch Parse(uint32_t partition, const redis::Reply& entry);
   static void Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each);
   void Remember(Stream& stream, Remembered entry);

@@ -149,8 +149,9 @@ class Run {
   uint64_t failures = 0;
   uint64_t without_session = 0;
   uint64_t came_again = 0;  // marked by DUP
-  uint64_t crossed = 0;     // not marked: the former server sent it when it had not heard yet
-  uint64_t unmarked = 0;    // not marked: the former gateway had sent it and not yet said so
+  uint64_t crossed = 0;     // not marked, where the former server had sent it during the move
+  uint64_t late = 0;        // not marked, from the former server, which has not heard of the move
+  uint64_t unmarked = 0;    // not marked, where the former server had sent it before
   uint64_t lost = 0;
   Ramp ramp;
   Ramp moves;
@@ -247,6 +248,7 @@ void Run::Finish() {
   result.Count("lost", lost);
   result.Count("came_again_marked", came_again);
   result.Count("came_again_crossed", crossed);
+  result.Count("came_again_late", late);
   result.Count("came_again_unmarked", unmarked);
   result.Number("server_cpu_us_per_move", server_cpu_ * 1e6 / clients);
   result.Print();
@@ -296,7 +298,11 @@ void Mover::OnMessage(const Connection& which, const mqtt::PublishView& message)
   std::memcpy(&stamp, message.payload.data(), sizeof stamp);
   const uint64_t bit = uint64_t{1} << stamp.number;
   if ((received_ & bit) != 0) {
-    ++(message.dup ? run_.came_again : (crossed_ & bit) != 0 ? run_.crossed : run_.unmarked);
+    const bool is_late = &which == first_.get() && second_ != nullptr;
+    ++(message.dup              ? run_.came_again
+       : is_late                ? run_.late
+       : (crossed_ & bit) != 0 ? run_.crossed
+                                : run_.unmarked);
     return;
   }
   received_ |= bit;
