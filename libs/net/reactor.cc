@@ -91,6 +91,7 @@ void Reactor::Run() {
     RunDeferred();
     const int count = ::epoll_wait(epoll_.get(), events, kEventsMax, TimeoutMs());
     HP_CHECK(count >= 0 || errno == EINTR);
+    heartbeat_.Beat();
     const int64_t woke_us = MonotonicMicros();
     now_ = clock_.Now();
     wall_ = clock_.Wall();

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "libs/base/clock.h"
+#include "libs/base/heartbeat.h"
 #include "libs/net/fd.h"
 
 namespace homeport::net {
@@ -64,6 +65,9 @@ class Reactor {
   [[nodiscard]] WallMs wall() const { return wall_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
 
+  // Beats with each iteration, once a second at least. Thread-safe.
+  [[nodiscard]] const Heartbeat& heartbeat() const { return heartbeat_; }
+
   // How long, in microseconds, an iteration of late keeps the loop from its sockets, as a moving
   // average over some eight iterations: the overload signal, blind to a single hiccup. Thread-safe.
   [[nodiscard]] int64_t lag_us() const { return lag_us_.load(std::memory_order_relaxed); }
@@ -85,6 +89,7 @@ class Reactor {
   TimerId last_timer_ = 0;
   std::vector<Task> deferred_;
   std::atomic<int64_t> lag_us_ = 0;
+  Heartbeat heartbeat_;
   bool stop_ = false;
 
   absl::Mutex mutex_;

@@ -201,6 +201,10 @@ void Transport::SendEnd() {
 }
 
 void Transport::Close() {
+  if (const int fd = Detach(); fd >= 0) ::close(fd);
+}
+
+int Transport::Detach() {
   if (kind_ == Kind::kCompact) SendEnd();
   if (kind_ == Kind::kOpenSsl) {
     if (SSL_is_init_finished(ssl())) {
@@ -211,8 +215,7 @@ void Transport::Close() {
     TlsHandshake::Detach(ssl());
   }
   FreeTls();
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
+  return std::exchange(fd_, -1);
 }
 
 void Transport::FreeTls() {

@@ -74,6 +74,8 @@ class Transport {
   [[nodiscard]] IoResult Write(std::string_view bytes);
   // Sends close_notify where possible, closes the socket, frees TLS.
   void Close();
+  // As Close, but leaves the socket open, for the caller to close.
+  [[nodiscard]] int Detach();
 
  private:
   [[nodiscard]] IoResult FromSsl(int result);

@@ -132,6 +132,16 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
              .max = 64 << 20,
              .unit = "bytes",
              .doc = "waiting for one slow client, which is disconnected beyond it"});
+  table.Int("linger-ms-max", &c.linger_ms_max,
+            {.min = 0,
+             .max = 60'000,
+             .unit = "ms",
+             .doc = "how long a client that was told of its mistake may go on sending before its "
+                    "socket is closed"});
+  table.Int("linger-bytes-max", &c.linger_bytes_max,
+            {.min = 0, .max = 64 << 20, .unit = "bytes", .doc = "… and how much"});
+  table.Int("lingering-max", &c.lingering_max,
+            {.min = 0, .max = 100'000, .doc = "… and so many such sockets of one reactor"});
   table.Int("publishes-per-second", &c.publishes_per_second,
             {.min = 0, .max = 60'000, .doc = "of one session, read no faster; 0: no limit"});
   table.Int("bytes-per-second", &c.bytes_per_second,
@@ -309,6 +319,17 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
             {.min = 0, .max = 256, .doc = "event loops; 0: one for each CPU of the cgroup"});
   table.Int("pod-lease-ms", &c.pod_lease_ms,
             {.min = 1000, .max = 60'000, .unit = "ms", .doc = "life of a pod's lease in Redis"});
+  table.Int("loop-stuck-ms-max", &c.loop_stuck_ms_max,
+            {.min = 1000,
+             .max = 600'000,
+             .unit = "ms",
+             .doc = "a reactor that stands still for longer fails /livez"});
+  table.Int("session-pod-ms", &c.session_pod_ms,
+            {.min = 10,
+             .max = 10'000,
+             .unit = "ms",
+             .doc = "how long a list of sessions, and how a former connection ended, waits for "
+                    "one gateway"});
   table.Int("former-end-ms-max", &c.former_end_ms_max,
             {.min = 0,
              .max = 60'000,

@@ -42,6 +42,11 @@ struct GatewayConfig {
   uint32_t reactors = 0;
   int64_t pod_lease_ms = 10'000;
   int64_t former_end_ms_max = 1000;
+  int64_t loop_stuck_ms_max = 30'000;
+  int64_t session_pod_ms = 1000;
+  uint32_t linger_ms_max = 1000;
+  uint32_t linger_bytes_max = 1 << 20;
+  uint32_t lingering_max = 256;
   int64_t uplink_window_ms = 2;
   uint64_t uplink_buffer_bytes = 64 << 20;
   uint32_t sessions_max = 1'000'000;

@@ -11,6 +11,7 @@
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/rpc/channel.h"
+#include "services/gateway/session/memory_watch.h"
 
 namespace homeport::gateway {
 namespace {
@@ -69,6 +70,14 @@ void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
 
 absl::Status Gateway::StartMetrics() {
   metrics::AddProcessMetrics(metrics_);
+  const MemoryWatch memory(config_.memory_bytes_max, config_.memory_percent_max);
+  metrics_.AddGaugeFunction("homeport_gateway_memory_bytes_max",
+                            "Resident memory above which new connections are refused; 0: no limit",
+                            {},
+                            [bytes = memory.bytes_max()] { return static_cast<double>(bytes); });
+  metrics_.AddGaugeFunction("homeport_gateway_stuck_loops",
+                            "Reactors that stand still: /livez names them", {},
+                            [this] { return static_cast<double>(health_.stuck_loops()); });
   HP_ASSIGN_OR_RETURN(exposer_, metrics::Exposer::Start(config_.metrics_listen, metrics_, health_));
   return absl::OkStatus();
 }
@@ -100,7 +109,11 @@ absl::Status Gateway::StartShards() {
                               {{"reactor", std::to_string(i)}},
                               [&shard] { return static_cast<double>(shard.lag_us()) * 1e-6; });
   }
-  for (const auto& shard : shards_) shard->StartThread();
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i]->StartThread();
+    health_.WatchLoop(fmt::format("reactor {}", i), shards_[i]->heartbeat(),
+                      config_.loop_stuck_ms_max, SystemClock());
+  }
   return absl::OkStatus();
 }
 
@@ -182,6 +195,7 @@ void Gateway::DrainShards() {
     shard->Drain(pace, config_.drain_ms_max, [&left] { left.DecrementCount(); });
   }
   left.Wait();
+  health_.ForgetLoops();
   for (const auto& shard : shards_) shard->Stop();
   for (const auto& shard : shards_) shard->Join();
 }

@@ -10,6 +10,23 @@ metrics::Buckets BatchBuckets() { return {{1, 2, 4, 8, 16, 32, 64, 128, 256, 512
 
 }  // namespace
 
+AppendProbe::AppendProbe(metrics::Registry& r, const char* stream)
+    : batches(r.AddCounter("homeport_gateway_stream_batches_total", "Batches appended to Redis",
+                           {{"stream", stream}})),
+      retries(r.AddCounter("homeport_gateway_stream_retries_total",
+                           "Batches whose append failed or was not answered",
+                           {{"stream", stream}})),
+      batch_messages(r.AddHistogram("homeport_gateway_stream_batch_messages", "Messages in a batch",
+                                    BatchBuckets(), {{"stream", stream}})),
+      append_us(r.AddHistogram("homeport_gateway_stream_append_seconds",
+                               "From XADD to Redis's answer", metrics::LatencyBuckets(),
+                               {{"stream", stream}})),
+      ack_us(r.AddHistogram("homeport_gateway_puback_seconds",
+                            "From the arrival of a batch's first message to its PUBACKs",
+                            metrics::LatencyBuckets(), {{"stream", stream}})),
+      buffered_bytes(r.AddGauge("homeport_gateway_stream_buffered_bytes",
+                                "Messages not yet appended to Redis", {{"stream", stream}})) {}
+
 ShardProbe::ShardProbe(metrics::Registry& r)
     : registry(r),
       connections(r.AddCounter("homeport_gateway_connections_total", "Connections accepted")),
@@ -52,19 +69,8 @@ ShardProbe::ShardProbe(metrics::Registry& r)
       backpressure_pauses(
           r.AddCounter("homeport_gateway_backpressure_pauses_total",
                        "Times a session was read no further because the uplink buffer was full")),
-      puback_us(r.AddHistogram("homeport_gateway_puback_seconds",
-                               "From the arrival of a batch's first message to its PUBACKs",
-                               metrics::LatencyBuckets())),
-      uplink_batches(
-          r.AddCounter("homeport_gateway_uplink_batches_total", "Batches appended to Redis")),
-      uplink_retries(r.AddCounter("homeport_gateway_uplink_retries_total",
-                                  "Batches whose append failed or was not answered")),
-      batch_messages(r.AddHistogram("homeport_gateway_uplink_batch_messages", "Messages in a batch",
-                                    BatchBuckets())),
-      append_us(r.AddHistogram("homeport_gateway_uplink_append_seconds",
-                               "From XADD to Redis's answer", metrics::LatencyBuckets())),
-      uplink_buffered_bytes(
-          r.AddGauge("homeport_gateway_uplink_buffered_bytes", "Uplink not yet appended to Redis")),
+      uplink(r, "uplink"),
+      bus(r, "bus"),
       claims_lost(r.AddCounter("homeport_gateway_claims_unanswered_total",
                                "Ownership claims that Redis did not answer")),
       releases_dropped(r.AddCounter("homeport_gateway_releases_dropped_total",

@@ -10,6 +10,18 @@
 
 namespace homeport::gateway {
 
+// What one family of streams that is appended to counts: "uplink" or "bus".
+struct AppendProbe {
+  AppendProbe(metrics::Registry& registry, const char* stream);
+
+  metrics::Counter& batches;
+  metrics::Counter& retries;
+  metrics::Histogram& batch_messages;
+  metrics::Histogram& append_us;
+  metrics::Histogram& ack_us;
+  metrics::Gauge& buffered_bytes;
+};
+
 // Every metric of one shard: this file and its .cc name all of them. Cells of several shards are
 // summed by the registry. Written by the shard's thread only.
 struct ShardProbe {
@@ -43,12 +55,8 @@ struct ShardProbe {
   metrics::Counter& pubacks;
   metrics::Counter& rate_pauses;
   metrics::Counter& backpressure_pauses;
-  metrics::Histogram& puback_us;
-  metrics::Counter& uplink_batches;
-  metrics::Counter& uplink_retries;
-  metrics::Histogram& batch_messages;
-  metrics::Histogram& append_us;
-  metrics::Gauge& uplink_buffered_bytes;
+  AppendProbe uplink;
+  AppendProbe bus;
   metrics::Counter& claims_lost;
   metrics::Counter& releases_dropped;
   metrics::Counter& lease_lapses;

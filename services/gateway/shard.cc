@@ -53,6 +53,7 @@ SessionIo::Options IoOptions(const GatewayConfig& config) {
   options.memory_percent_max = config.memory_percent_max;
   options.tls_lag_us_max = int64_t{config.overload_lag_ms} * 1000 / 2;
   options.server_reference = config.server_reference;
+  options.lingering = {config.lingering_max, config.linger_bytes_max, config.linger_ms_max};
   options.arrivals.handshakes_max = config.tls_handshakes_max;
   options.arrivals.source_connects_per_second = config.source_connects_per_second;
   options.arrivals.head_bytes_max = config.ws_head_bytes_max;
@@ -89,7 +90,7 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
                ownership_, outbox_, store_, directory, traffic_, ends_},
       server_(context_, redis_),
       session_finder_(redis_),
-      session_lists_(server_.session_calls(), session_finder_),
+      session_lists_(server_.session_calls(), session_finder_, config.session_pod_ms),
       watches_(context_),
       adopter_(context_, redis_, server_.keeper(), server_.publish()),
       revocations_(context_),
@@ -198,6 +199,8 @@ void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
       return server_.OnKick(item.kick());
     case InboxItem::kKicked:
       return server_.pub_sub().OnFormerEnded(SessionHandle::FromPacked(item.kicked().session()));
+    case InboxItem::kEnded:
+      return server_.lifecycle().Ended(item.ended());
     case InboxItem::kCommand:
       return server_.commands().OnCommand(item.command());
     case InboxItem::kCommandAnswer:
@@ -220,7 +223,8 @@ void Shard::Tick() {
   server_.lifecycle().Tick();
   traffic_.Tick(reactor_.now());
   if (tls_reload_) tls_reload_->Poll();
-  probe_.uplink_buffered_bytes.Set(static_cast<int64_t>(uplink_.buffered_bytes()));
+  probe_.uplink.buffered_bytes.Set(static_cast<int64_t>(uplink_.buffered_bytes()));
+  probe_.bus.buffered_bytes.Set(static_cast<int64_t>(bus_.buffered_bytes()));
   if (++ticks_ % kWatchTickSeconds == 0) watches_.Tick();
 }
 

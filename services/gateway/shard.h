@@ -50,6 +50,7 @@ class Shard final : private SessionHandler {
   void Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done);
   void Stop();
   [[nodiscard]] int64_t lag_us() const { return reactor_.lag_us(); }
+  [[nodiscard]] const Heartbeat& heartbeat() const { return reactor_.heartbeat(); }
 
   [[nodiscard]] CommandTable& commands() { return server_.commands(); }
   [[nodiscard]] SessionCalls& session_calls() { return server_.session_calls(); }

@@ -199,6 +199,9 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
                                                                   .provisions = &provisions_}));
   }
   metrics::AddProcessMetrics(metrics_);
+  metrics_.AddGaugeFunction("homeport_registry_stuck_loops",
+                            "Workers that stand still: /livez names them", {},
+                            [this] { return static_cast<double>(health_.stuck_loops()); });
   metrics_.AddGaugeFunction("homeport_registry_partitions", "Uplink partitions of the deployment",
                             {}, [count = config.partitions] { return static_cast<double>(count); });
   health_.Expect("start");
@@ -260,6 +263,20 @@ void App::AddBackground() {
   add("janitor", janitor_);
   add("provisioner", provisioner_);
   for (const std::unique_ptr<Worker>& worker : workers_) add("worker", *worker);
+  lifecycle_.Add({.name = "watch",
+                  .start =
+                      [this] {
+                        WatchWorkers();
+                        return absl::OkStatus();
+                      },
+                  .stop = [this] { health_.ForgetLoops(); }});
+}
+
+void App::WatchWorkers() {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    health_.WatchLoop(fmt::format("worker {}", i), workers_[i]->heartbeat(),
+                      config_.loop_stuck_ms_max, clock_);
+  }
 }
 
 void App::AddServers() {

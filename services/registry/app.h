@@ -69,6 +69,7 @@ class App {
 
  private:
   void AddBackground();
+  void WatchWorkers();
   void AddServers();
   [[nodiscard]] WorkerOptions OptionsOf(uint32_t worker);
 

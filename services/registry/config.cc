@@ -95,6 +95,16 @@ void DeclareDatabase(RegistryConfig& c, config::Table& table) {
              .max = 60'000,
              .unit = "ms",
              .doc = "A PostgreSQL that does not answer a worker for so long is taken for lost"});
+  table.Int("loop-stuck-ms-max", &c.loop_stuck_ms_max,
+            {.min = 1000,
+             .max = 600'000,
+             .unit = "ms",
+             .doc = "A worker that stands still for longer fails /livez"});
+  table.Check([&c] {  // what a worker waits for is no reason to start it again
+    if (c.loop_stuck_ms_max >= 2 * c.postgres_answer_ms) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "loop-stuck-ms-max must be at least twice postgres-answer-ms");
+  });
   table.Int("api-answer-ms", &c.api_answer_ms,
             {.min = 500,
              .max = 60'000,

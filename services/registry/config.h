@@ -33,6 +33,7 @@ struct RegistryConfig {
   uint32_t api_read_threads = 2;
   uint32_t api_reads_waiting_max = 1'000;
   int64_t postgres_answer_ms = 10'000;
+  int64_t loop_stuck_ms_max = 30'000;
   int64_t api_answer_ms = 4'000;
   uint32_t history_days_ahead = 3;
   uint32_t history_days_kept = 30;

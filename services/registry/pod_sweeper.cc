@@ -7,6 +7,7 @@
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/routing/keys.h"
+#include "services/registry/ended_sessions.h"
 #include "services/registry/store/session_table.h"
 
 namespace homeport::registry {
@@ -26,15 +27,18 @@ constexpr Statement kDeadMembers{"sweeper_dead_members",
 constexpr Statement kForgetWatches{"sweeper_forget_watches",
                                    "DELETE FROM watch WHERE expires_ms < $1::int8"};
 
-// Removes the session records that name one of the pods ARGV; never the epoch counter `e`.
+// Removes the session records that name one of the pods ARGV; never the epoch counter `e`. Returns
+// those that it has removed: fields and values in turn.
 constexpr std::string_view kDeleteRecords = R"(
-local removed = 0
+local removed = {}
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
   local pod = string.match(fields[i], '^(%S+) ')
   for j = 1, #ARGV do
     if pod == ARGV[j] then
-      removed = removed + redis.call('HDEL', KEYS[1], fields[i])
+      redis.call('HDEL', KEYS[1], fields[i])
+      table.insert(removed, fields[i])
+      table.insert(removed, fields[i + 1])
       break
     end
   end
@@ -181,12 +185,17 @@ absl::Status PodSweeper::DeleteRecords(const Keys& keys, const Pods& dead) {
     words.insert(words.end(), dead.begin(), dead.end());
     HP_RETURN_IF_ERROR(redis_.Send(words));
   }
-  for (size_t i = 0; i < keys.size(); ++i) {
+  std::vector<EndedSession> ended;
+  for (const std::string& key : keys) {
     HP_ASSIGN_OR_RETURN(const redis_blocking::Reply removed, redis_.Receive());
     HP_RETURN_IF_ERROR(redis_blocking::ToStatus(removed));
-    probe_.KeysSwept(static_cast<size_t>(removed.integer()));
+    probe_.KeysSwept(removed.size() / 2);
+    for (size_t i = 0; i + 1 < removed.size(); i += 2) {
+      AppendEnded(routing::DeviceOfSessionKey(key), removed[i].text(), removed[i + 1].text(),
+                  ended);
+    }
   }
-  return absl::OkStatus();
+  return TellOfEnded(redis_, *postgres_, ended);
 }
 
 // Nobody appends to the inbox of a pod without a lease, so what is there has no reader any more.

@@ -20,8 +20,8 @@ namespace homeport::registry {
 
 // Finds pods that died without closing their sessions: those that own sessions but have had no
 // lease in Redis for a lease's time. It publishes them, for the workers to end the sessions; and,
-// on one registry pod at a time, removes their session records and inboxes from Redis. A thread of
-// its own.
+// on one registry pod at a time, removes their session records and inboxes from Redis, and has the
+// sessions whose clients have not come back told of (ended_sessions.h). A thread of its own.
 class PodSweeper {
  public:
   struct Options {

@@ -294,8 +294,7 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   if (claim->former) {
     c_.probe.takeovers.Increment();
     const bool goes_on = claim->kept && !claim->kept->fields.empty();
-    EndFormer(*claim->former, successor,
-              goes_on ? std::optional(claimant.handle) : std::nullopt);
+    EndFormer(*claim->former, successor, goes_on ? std::optional(claimant.handle) : std::nullopt);
   }
   const bool is_away = claim->kept && claim->kept->owner &&
                        !(claim->former && claim->former->epoch == claim->kept->owner->epoch);

@@ -9,6 +9,7 @@
 #include "libs/base/log.h"
 #include "libs/mqtt/encode.h"
 #include "libs/mqtt/topic.h"
+#include "libs/mqtt/wire.h"
 #include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
@@ -52,6 +53,13 @@ bool EraseFilter(std::vector<StoredFilter>& filters, std::string_view filter) {
                        [&](const StoredFilter& stored) { return stored.filter == filter; }) > 0;
 }
 
+// Whether the client takes the smallest SUBACK or UNSUBACK for so many filters.
+bool FitsAnswer(const Session& session, size_t filters) {
+  constexpr size_t kIdAndNoProperties = 3;
+  const size_t rest = kIdAndNoProperties + filters;
+  return session.FitsClient(1 + mqtt::VarintBytes(static_cast<uint32_t>(rest)) + rest);
+}
+
 }  // namespace
 
 // The shadows whose deltas a client listens for from now on.
@@ -92,6 +100,7 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
   mqtt::Packet packet;
   const auto* subscribe = ReadPacket<mqtt::Subscribe>(c_, session, frame, packet);
   if (subscribe == nullptr) return FrameOutcome::kConsumed;
+  if (!FitsAnswer(session, subscribe->subscriptions.size())) return RefuseUnanswerable(session);
   auto answer = std::make_shared<Answer>();  // shared by the subscriptions that wait for Redis
   answer->session = session.handle();
   answer->suback.packet_id = subscribe->packet_id;
@@ -352,6 +361,7 @@ FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& f
   mqtt::Packet packet;
   const auto* unsubscribe = ReadPacket<mqtt::Unsubscribe>(c_, session, frame, packet);
   if (unsubscribe == nullptr) return FrameOutcome::kConsumed;
+  if (!FitsAnswer(session, unsubscribe->filters.size())) return RefuseUnanswerable(session);
   mqtt::Unsuback unsuback;
   unsuback.packet_id = unsubscribe->packet_id;
   std::vector<std::string> ended;
@@ -367,6 +377,18 @@ FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& f
   std::string bytes;
   mqtt::EncodeUnsuback(unsuback, session.version, &bytes);
   c_.io.Send(session, bytes);
+  return FrameOutcome::kConsumed;
+}
+
+// It must be answered, by a packet that must not be sent [MQTT-3.1.2-24]: that ends the connection
+// (section 4.13), and before anything of it is done.
+FrameOutcome SubscribeFlow::RefuseUnanswerable(Session& session) {
+  c_.probe.Refuse("client_packet_bytes_max");
+  log::Refusal("subscribe_refused",
+               {{"device", session.identity->device},
+                {"reason", "its answer is over the client's maximum packet size"}});
+  c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kPacketTooLarge,
+                        "the answer is over the client's maximum packet size"});
   return FrameOutcome::kConsumed;
 }
 

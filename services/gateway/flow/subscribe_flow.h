@@ -49,6 +49,7 @@ class SubscribeFlow {
   void Granted(const std::shared_ptr<Answer>& answer, size_t index, mqtt::ReasonCode reason);
   void Store(const std::shared_ptr<Answer>& answer);
   void TakeBack(Answer& answer);
+  [[nodiscard]] FrameOutcome RefuseUnanswerable(Session& session);
   void Finish(Answer& answer);
   void TellSubscribed(const Session& session, const Answer& answer);
   // Where the session outlives its connection, so do its subscriptions.

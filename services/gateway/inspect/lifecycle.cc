@@ -21,13 +21,17 @@ std::string PrincipalOf(const Identity& identity) {
   return fmt::format("{}/{}", identity.product->product, identity.device);
 }
 
+std::string SessionIdentifier(std::string_view pod, uint64_t session) {
+  return fmt::format("{:016x}{:016x}", Hash64(pod), session);
+}
+
 }  // namespace
 
 EventSubject Lifecycle::SubjectOf(const Session& session) const {
   EventSubject subject;
   subject.client = session.identity->client;
   subject.time_ms = c_.reactor.wall().value;
-  subject.session = fmt::format("{:016x}{:016x}", Hash64(c_.pod.str()), session.handle().packed());
+  subject.session = SessionIdentifier(c_.pod.str(), session.handle().packed());
   subject.principal = PrincipalOf(*session.identity);
   subject.version = session.epoch;
   return subject;
@@ -56,22 +60,39 @@ void Lifecycle::Unsubscribed(const Session& session, const std::vector<std::stri
           SubscriptionEvent(EventType::kUnsubscribed, SubjectOf(session), filters));
 }
 
-// As AWS has it, events are told as well as can be: where the bus is full they are dropped.
+void Lifecycle::Ended(const internal::v1::SessionEnded& ended) {
+  if (!c_.config.lifecycle_events) return;
+  EventSubject subject;
+  subject.client = ended.client();
+  subject.time_ms = c_.reactor.wall().value;
+  subject.session = SessionIdentifier(ended.pod(), ended.session());
+  subject.principal = ended.principal();
+  subject.version = ended.epoch();
+  Publish(EventType::kDisconnected, ended.client(), ended.tenant(),
+          DisconnectedEvent(subject, "SERVER_ERROR"));
+}
+
 void Lifecycle::Publish(EventType type, const Session& session, std::string event) {
+  Publish(type, session.identity->client, TenantOf(*session.identity), std::move(event));
+}
+
+// As AWS has it, events are told as well as can be: where the bus is full they are dropped.
+void Lifecycle::Publish(EventType type, std::string_view client, std::string_view tenant,
+                        std::string event) {
   BusMessage message;
-  message.set_topic(EventTopic(type, session.identity->client));
+  message.set_topic(EventTopic(type, client));
   const bool has_topic = !message.topic().empty();
   if (!has_topic || c_.bus.Full()) {
     c_.probe.Refuse(has_topic ? "lifecycle_bus_full" : "lifecycle_client_id");
     log::Refusal("lifecycle_event_dropped",
-                 {{"client", session.identity->client},
+                 {{"client", client},
                   {"reason", has_topic ? "the bus is full" : "its id cannot stand in a topic"}});
     return;
   }
   message.set_payload(std::move(event));
   message.set_qos(1);
   message.set_received_ms(c_.reactor.wall().value);
-  message.set_tenant(std::string(TenantOf(*session.identity)));
+  message.set_tenant(std::string(tenant));
   c_.bus.Publish(message, {});
   c_.probe.lifecycle_events.Increment();
 }

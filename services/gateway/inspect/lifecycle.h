@@ -26,6 +26,8 @@ class Lifecycle {
   void Connected(const Session& session);
   // `cause`: CloseCause's word.
   void Disconnected(const Session& session, std::string_view cause);
+  // A session that ended with another pod.
+  void Ended(const internal::v1::SessionEnded& ended);
   // Of no filters nothing is told.
   void Subscribed(const Session& session, const std::vector<std::string>& filters);
   void Unsubscribed(const Session& session, const std::vector<std::string>& filters);
@@ -39,6 +41,7 @@ class Lifecycle {
  private:
   [[nodiscard]] EventSubject SubjectOf(const Session& session) const;
   void Publish(EventType type, const Session& session, std::string event);
+  void Publish(EventType type, std::string_view client, std::string_view tenant, std::string event);
   void Announce();
 
   ShardContext& c_;

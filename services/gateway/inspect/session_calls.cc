@@ -1,5 +1,6 @@
 #include "services/gateway/inspect/session_calls.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/log.h"
@@ -13,7 +14,9 @@ using absl::StatusCode;
 using internal::v1::SessionAnswer;
 using internal::v1::SessionCall;
 
-constexpr int64_t kGraceMs = 500;  // for the way there and back
+// Of the time for a call, for the way there and back.
+constexpr int64_t kWayMsMax = 500;
+constexpr int64_t kWayPart = 4;
 
 absl::Status Draining() {
   return ErrorWithReason(StatusCode::kUnavailable, "GATEWAY_DRAINING", "the gateway is stopping");
@@ -33,12 +36,14 @@ void SessionCalls::Call(const std::string& pod, SessionCall call, int64_t timeou
   const uint64_t correlation = ++last_correlation_;
   call.set_reply_pod(c_.pod.str());
   call.set_correlation(correlation);
-  call.set_deadline_ms(c_.reactor.wall().value + timeout_ms);
+  const int64_t way_ms = std::min(timeout_ms / kWayPart, kWayMsMax);
+  call.set_deadline_ms(c_.reactor.wall().value + timeout_ms - way_ms);
   Pending& pending = pending_[correlation];
   pending.on_answer = std::move(on_answer);
-  pending.timer = c_.reactor.After(timeout_ms + kGraceMs, [this, correlation, pod] {
+  pending.timer = c_.reactor.After(timeout_ms, [this, correlation, pod, timeout_ms] {
     End(correlation, ErrorWithReason(StatusCode::kUnavailable, "POD_UNREACHABLE",
-                                     fmt::format("gateway pod {} has not answered", pod)));
+                                     fmt::format("gateway pod {} has not answered within {} ms",
+                                                 pod, timeout_ms)));
   });
   if (pod == c_.pod.str()) return OnCall(call);
   internal::v1::InboxItem item;

@@ -21,8 +21,8 @@ class SessionCalls {
 
   SessionCalls(ShardContext& context, Delivery& delivery) : c_(context), desk_(context, delivery) {}
 
-  // Asks `pod`, which may be this one. `on_answer` is called exactly once. The pod has
-  // `timeout_ms`; its answer is awaited somewhat longer. Errors, with their reasons:
+  // Asks `pod`, which may be this one. `on_answer` is called exactly once, within `timeout_ms`; the
+  // pod itself has somewhat less, so that its answer arrives. Errors, with their reasons:
   // TOO_MANY_CALLS, GATEWAY_DRAINING, POD_UNREACHABLE.
   void Call(const std::string& pod, internal::v1::SessionCall call, int64_t timeout_ms,
             OnAnswer on_answer);

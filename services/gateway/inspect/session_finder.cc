@@ -16,6 +16,10 @@ absl::Status Unavailable() {
 
 }  // namespace
 
+absl::Status SessionFinder::Reachable() const {
+  return redis_.connected() ? absl::OkStatus() : Unavailable();
+}
+
 void SessionFinder::Find(const std::string& device, const std::string& client, OnFound on_found) {
   const std::string key = routing::SessionKey(device);
   redis_.Send({"HGETALL", key}, [this, device, client, on_found = std::move(on_found)](

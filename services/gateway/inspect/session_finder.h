@@ -18,6 +18,9 @@ class SessionFinder {
  public:
   explicit SessionFinder(redis::Client& redis) : redis_(redis) {}
 
+  // OK, or what is answered while Redis is away: what pods say goes through it.
+  [[nodiscard]] absl::Status Reachable() const;
+
   // A client's session, connected or waiting for it; nullopt where there is none, or its pod is
   // dead.
   using OnFound = absl::AnyInvocable<void(absl::StatusOr<std::optional<SessionLocation>>)>;

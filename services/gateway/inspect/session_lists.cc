@@ -19,8 +19,6 @@ using internal::v1::ScanSessions;
 using internal::v1::SessionAnswer;
 using internal::v1::SessionCall;
 
-constexpr int64_t kPodMs = 2000;  // that one pod may take for its part
-
 SessionCall ScanCall(const std::string& tenant, ScanSessions::Kind kind, uint32_t sessions_max) {
   SessionCall call;
   call.set_tenant(tenant);
@@ -111,7 +109,7 @@ void SessionLists::PageNext(std::shared_ptr<Paging> paging) {
   SessionCall call = ScanCall(paging->wish.tenant, ScanSessions::KIND_PAGE, missing);
   call.mutable_scan()->set_from_slot(paging->slot);
   calls_.Call(
-      pod, std::move(call), std::min(kPodMs, paging->wish.timeout_ms),
+      pod, std::move(call), std::min(pod_ms_, paging->wish.timeout_ms),
       [this, paging](absl::StatusOr<SessionAnswer> answer) { OnPage(paging, std::move(answer)); });
 }
 
@@ -119,6 +117,8 @@ void SessionLists::OnPage(std::shared_ptr<Paging> paging, absl::StatusOr<Session
   const bool is_done = answer.ok() && answer->result() == SessionAnswer::RESULT_DONE;
   if (is_done) {
     Append(paging->list, *answer);
+  } else if (absl::Status redis = finder_.Reachable(); !redis.ok()) {
+    return paging->on_list(std::move(redis));
   } else {
     paging->list.unreachable.push_back(paging->pods[paging->pod]);
   }
@@ -127,15 +127,18 @@ void SessionLists::OnPage(std::shared_ptr<Paging> paging, absl::StatusOr<Session
   PageNext(std::move(paging));
 }
 
-// Answers of several pods at once.
+// Answers of several pods at once: all that were given, or why there is no list.
 struct SessionLists::Gathering {
   size_t open = 1;  // the one who asks counts, until it has asked all
   int64_t timeout_ms = 0;
   SessionList list;
-  absl::AnyInvocable<void(SessionList)> on_all;
+  absl::Status status;
+  OnList on_all;
 
   void Close() {
-    if (--open == 0) on_all(std::move(list));
+    if (--open > 0) return;
+    if (!status.ok()) return on_all(status);
+    on_all(std::move(list));
   }
 };
 
@@ -143,7 +146,8 @@ void SessionLists::Ask(const std::string& pod, SessionCall call,
                        const std::shared_ptr<Gathering>& gathering) {
   ++gathering->open;
   calls_.Call(pod, std::move(call), gathering->timeout_ms,
-              [gathering, pod](absl::StatusOr<SessionAnswer> answer) {
+              [this, gathering, pod](absl::StatusOr<SessionAnswer> answer) {
+                if (!answer.ok()) gathering->status.Update(finder_.Reachable());
                 if (!answer.ok() || answer->result() == SessionAnswer::RESULT_TOO_MANY) {
                   gathering->list.unreachable.push_back(pod);
                 } else {
@@ -159,12 +163,13 @@ void SessionLists::Most(Wish wish, ScanSessions::Kind kind, OnList on_list) {
                        absl::StatusOr<std::vector<std::string>> pods) mutable {
     if (!pods.ok()) return on_list(pods.status());
     auto gathering = std::make_shared<Gathering>();
-    gathering->timeout_ms = std::min(kPodMs, wish.timeout_ms);
+    gathering->timeout_ms = std::min(pod_ms_, wish.timeout_ms);
     gathering->on_all = [size = wish.size, kind,
-                         on_list = std::move(on_list)](SessionList list) mutable {
-      std::sort(list.sessions.begin(), list.sessions.end(),
+                         on_list = std::move(on_list)](absl::StatusOr<SessionList> list) mutable {
+      if (!list.ok()) return on_list(list.status());
+      std::sort(list->sessions.begin(), list->sessions.end(),
                 [kind](const auto& a, const auto& b) { return IsBefore(kind, a, b); });
-      if (list.sessions.size() > size) list.sessions.resize(size);
+      if (list->sessions.size() > size) list->sessions.resize(size);
       on_list(std::move(list));
     };
     for (const std::string& pod : *pods) {
@@ -179,10 +184,8 @@ void SessionLists::LastEnd(uint64_t client, int64_t timeout_ms, OnList on_list) 
                        absl::StatusOr<std::vector<std::string>> pods) mutable {
     if (!pods.ok()) return on_list(pods.status());
     auto gathering = std::make_shared<Gathering>();
-    gathering->timeout_ms = std::min(kPodMs, timeout_ms);
-    gathering->on_all = [on_list = std::move(on_list)](SessionList list) mutable {
-      on_list(std::move(list));
-    };
+    gathering->timeout_ms = std::min(pod_ms_, timeout_ms);
+    gathering->on_all = std::move(on_list);
     for (const std::string& pod : *pods) {
       SessionCall call;
       call.mutable_find_end()->set_client(client);
@@ -201,14 +204,13 @@ void SessionLists::OfDevice(Wish wish, std::string device, OnList on_list) {
     }
     auto gathering = std::make_shared<Gathering>();
     gathering->timeout_ms = wish.timeout_ms;
-    gathering->on_all = [on_list = std::move(on_list)](SessionList list) mutable {
-      on_list(std::move(list));
-    };
+    gathering->on_all = std::move(on_list);
     for (const std::string& client : *clients) {
       ++gathering->open;
       finder_.Find(device, client,
                    [this, tenant = wish.tenant,
                     gathering](absl::StatusOr<std::optional<SessionLocation>> location) {
+                     gathering->status.Update(location.status());
                      if (location.ok() && location->has_value()) {
                        SessionCall call;
                        call.set_tenant(tenant);

@@ -32,13 +32,15 @@ struct SessionList {
   std::optional<session::v1::End> end;   // of LastEnd
 };
 
-// Lists sessions of all pods, for the callers of SessionService. Shard's thread only; `calls` and
-// `finder` are of the same shard and must outlive it.
+// Lists sessions of all pods, for the callers of SessionService. A pod that does not answer within
+// `pod_ms` is named in the list; without Redis there is no list: Unavailable. Shard's thread only;
+// `calls` and `finder` are of the same shard and must outlive it.
 class SessionLists {
  public:
   using OnList = absl::AnyInvocable<void(absl::StatusOr<SessionList>)>;
 
-  SessionLists(SessionCalls& calls, SessionFinder& finder) : calls_(calls), finder_(finder) {}
+  SessionLists(SessionCalls& calls, SessionFinder& finder, int64_t pod_ms)
+      : calls_(calls), finder_(finder), pod_ms_(pod_ms) {}
 
   struct Wish {
     std::string tenant;
@@ -64,6 +66,7 @@ class SessionLists {
 
   SessionCalls& calls_;
   SessionFinder& finder_;
+  const int64_t pod_ms_;
 };
 
 }  // namespace homeport::gateway

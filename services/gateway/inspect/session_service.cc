@@ -101,7 +101,7 @@ void SessionService::Ask(const Call& call, absl::StatusOr<Subject> subject, Sess
   question.set_tenant(subject->tenant);
   Shard& shard = ShardOf(subject->device);
   shard.Post([&shard, subject = *std::move(subject), question = std::move(question),
-              timeout_ms = call.timeout_ms, on_answer = std::move(on_answer)]() mutable {
+              timeout_ms = call.MsLeft(), on_answer = std::move(on_answer)]() mutable {
     const std::string device = subject.device;
     const std::string client = subject.client;
     shard.session_finder().Find(
@@ -145,7 +145,7 @@ void SessionService::AddFormerEnd(const Call& call, session::v1::Session* respon
   Shard& shard = ShardOf(response->device());
   shard.Post([=, &shard] {
     const uint64_t client = ClientKey(response->device(), response->client_id());
-    shard.session_lists().LastEnd(client, call.timeout_ms, [=](absl::StatusOr<SessionList> list) {
+    shard.session_lists().LastEnd(client, call.MsLeft(), [=](absl::StatusOr<SessionList> list) {
       if (list.ok() && list->end) *response->mutable_former_end() = *std::move(list->end);
       call.reactor->Finish(grpc::Status::OK);
     });

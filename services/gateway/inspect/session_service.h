@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "homeport/session/v1/session.grpc.pb.h"
+#include "libs/base/clock.h"
 #include "libs/rpc/call_auth.h"
 #include "services/gateway/control/control_probe.h"
 #include "services/gateway/identity/directory.h"
@@ -66,6 +68,10 @@ class SessionService final : public session::v1::SessionService::CallbackService
     grpc::ServerUnaryReactor* reactor;
     std::string_view method;
     int64_t timeout_ms;
+    int64_t begun_us = MonotonicMicros();
+    [[nodiscard]] int64_t MsLeft() const {
+      return std::max<int64_t>(timeout_ms - (MonotonicMicros() - begun_us) / 1000, 1);
+    }
   };
   void Refuse(const Call& call, const absl::Status& status);
   // The session that a name means, if the caller may have it.

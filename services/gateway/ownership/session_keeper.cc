@@ -185,8 +185,8 @@ void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopte
   Adopt(std::move(identity), adopted, Past{adopted.record, places, false}, waiting);
 }
 
-void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted,
-                          const Past& past, Session& waiting) {
+void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted, const Past& past,
+                          Session& waiting) {
   waiting.identity = std::make_unique<Identity>(std::move(identity));
   waiting.epoch = adopted.epoch;
   Kept& kept = *(waiting.Cold().kept = std::make_unique<Kept>());

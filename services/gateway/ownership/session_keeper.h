@@ -54,8 +54,8 @@ class SessionKeeper {
   void End(Session& session, const CloseCause& cause);
   // The client has taken its will back.
   void ForgetWill(Session& session);
-  // A waiting session whose client is back elsewhere: with `resumed` its will is not published. Also
-  // before this pod has heard that the session is its own.
+  // A waiting session whose client is back elsewhere: with `resumed` its will is not published.
+  // Also before this pod has heard that the session is its own.
   void GiveUp(SessionHandle handle, uint64_t epoch, bool resumed);
   // A session of a dead pod, to wait here.
   void Adopt(Identity identity, const SessionStore::Adopted& adopted,
@@ -75,8 +75,8 @@ class SessionKeeper {
 
   // After this pod's lease had lapsed: gives a waiting session up that another pod has taken over.
   void Verify(const Session& waiting);
-  // Whether all that the bus has brought to this pod's sessions is in Redis before what is asked for
-  // next.
+  // Whether all that the bus has brought to this pod's sessions is in Redis before what is asked
+  // for next.
   [[nodiscard]] bool is_level() const { return c_.store.is_prompt() && pub_sub_.is_level(); }
   // Once a second: writes up to where this pod has read the bus.
   void Tick();

@@ -128,7 +128,8 @@ void PubSub::StartCatchUp(Session& session, OnRestored on_restored) {
     }
   }
   ++catching_up_;
-  if (subscriber.missed == Missed::kStillSent) return AwaitFormer(session, std::move(restoring));
+  const bool waits = subscriber.missed == Missed::kStillSent && !restoring->partitions.empty();
+  if (waits) return AwaitFormer(session, std::move(restoring));
   FollowAll(std::move(restoring));
 }
 
@@ -141,8 +142,8 @@ void PubSub::AwaitFormer(Session& session, std::shared_ptr<Restoring> restoring)
   c_.reactor.After(c_.config.former_end_ms_max, [this, handle] {
     if (!awaiting_former_.contains(handle.packed())) return;
     c_.probe.Refuse("former_end_ms_max");
-    log::Refusal("former_connection_silent",
-                 {{"limit", "former_end_ms_max"}, {"next", "what comes for a while goes with DUP"}});
+    log::Refusal("former_connection_silent", {{"limit", "former_end_ms_max"},
+                                              {"next", "what comes for a while goes with DUP"}});
     OnFormerSilent(handle);
   });
 }

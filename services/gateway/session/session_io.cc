@@ -51,6 +51,7 @@ SessionIo::SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options,
       wheel_(reactor.now().value / 1000),
       arrivals_(probe, options_.arrivals),
       memory_(options_.memory_bytes_max, options_.memory_percent_max),
+      lingering_(reactor, probe, options_.lingering),
       web_sockets_(options_.ws_frame_bytes_max),
       buffer_(options_.packet_bytes_max + kReadBytes) {}
 
@@ -352,12 +353,18 @@ void SessionIo::Arm(Session& session, bool reading, bool writing) {
 
 void SessionIo::Close(Session& session, const CloseCause& cause) {
   if (!session.is_open()) return;
-  SayGoodbye(session, cause);
+  // Who is told of a mistake is likely to be sending still.
+  const bool lingers = SayGoodbye(session, cause) && cause.word == "CLIENT_ERROR";
   handler_.OnClosed(session, cause);
   arrivals_.Forget(session);
   if (session.websocket) web_sockets_.Forget(session);
   session.phase = Phase::kClosed;
-  session.transport.Close();  // which ends the reactor's watch too
+  if (lingers) {
+    reactor_.Remove(session.transport.fd());
+    lingering_.Take(net::Fd(session.transport.Detach()));
+  } else {
+    session.transport.Close();  // which ends the reactor's watch too
+  }
   session.cold.reset();
   probe_.disconnections.Increment();
   reactor_.Defer([this, &session] { sessions_.Free(session); });
@@ -393,8 +400,8 @@ bool SessionIo::SendGathered(Session& session) {
 }
 
 // Best effort: the socket closes anyway.
-void SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
-  if (session.phase < Phase::kAwaitConnect || !SendGathered(session)) return;
+bool SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
+  if (session.phase < Phase::kAwaitConnect || !SendGathered(session)) return false;
   std::string bytes = Goodbye(session, cause);
   std::string_view why;
   if (session.websocket && !web_sockets_.Ended(session, &why)) {
@@ -405,6 +412,7 @@ void SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
         web_sockets_.CloseFrame(goes_away ? websocket::kCloseGoingAway : websocket::kCloseNormal);
   }
   if (!bytes.empty()) static_cast<void>(session.transport.Write(bytes));
+  return !bytes.empty();
 }
 
 void SessionIo::Tick() {

@@ -13,6 +13,7 @@
 #include "libs/net/timer_wheel.h"
 #include "services/gateway/probe.h"
 #include "services/gateway/session/arrivals.h"
+#include "services/gateway/session/lingering.h"
 #include "services/gateway/session/memory_watch.h"
 #include "services/gateway/session/session.h"
 #include "services/gateway/session/session_table.h"
@@ -64,6 +65,7 @@ class SessionIo {
     int64_t tls_lag_us_max = 50'000;  // of the reactor: beyond it no TLS handshake begins
     std::string server_reference;     // for clients that are to use another server
     Arrivals::Options arrivals;
+    Lingering::Options lingering;
   };
 
   SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options, SessionHandler& handler);
@@ -121,7 +123,8 @@ class SessionIo {
   void EndWebSocket(Session& session);
   void Take(Session& session, size_t bytes);
   void SendWhole(Session& session, std::string_view bytes);
-  void SayGoodbye(Session& session, const CloseCause& cause);
+  // Whether there was something to say.
+  bool SayGoodbye(Session& session, const CloseCause& cause);
   [[nodiscard]] std::string Goodbye(const Session& session, const CloseCause& cause) const;
   // Decodes frames at the front of `bytes`; returns how many bytes were taken.
   size_t Consume(Session& session, std::string_view bytes);
@@ -150,6 +153,7 @@ class SessionIo {
   net::TimerWheel wheel_;
   Arrivals arrivals_;
   MemoryWatch memory_;
+  Lingering lingering_;
   WebSockets web_sockets_;
   std::vector<char> buffer_;  // shared by all reads: nothing in it outlives one
   std::vector<SessionHandle> rate_paused_;

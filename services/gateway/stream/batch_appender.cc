@@ -57,10 +57,11 @@ const redis::Script& AppendScript() {
 }  // namespace
 
 BatchAppender::BatchAppender(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe,
-                             Options options, OnAppended on_appended)
+                             AppendProbe& counts, Options options, OnAppended on_appended)
     : reactor_(reactor),
       redis_(redis),
       probe_(probe),
+      counts_(counts),
       options_(std::move(options)),
       on_appended_(std::move(on_appended)),
       partitions_(options_.streams.size()) {
@@ -199,7 +200,7 @@ void BatchAppender::Close(Partition& partition) {
   open.sequence = ++partition.sequence;
   routing::AppendBatchTail(open.bytes, options_.pod.str(), open.sequence);
   buffered_bytes_ += open.bytes.size() - before;
-  probe_.batch_messages.Observe(static_cast<int64_t>(open.messages));
+  counts_.batch_messages.Observe(static_cast<int64_t>(open.messages));
   if (partition.on_its_way) {
     partition.full.push_back(std::exchange(open, {}));
     return;
@@ -248,7 +249,7 @@ void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply 
 
 void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
   if (!reply.ok()) {
-    probe_.uplink_retries.Increment();
+    counts_.retries.Increment();
     if (!reply.lost()) {
       log::Refusal("uplink_append_refused", {{"stream", partition.key},
                                              {"reason", reply.error()},
@@ -324,9 +325,9 @@ void BatchAppender::Confirm(uint32_t index, std::string_view pod, uint64_t seque
 void BatchAppender::Settle(Partition& partition) {
   Batch& sent = partition.sent;
   const int64_t now_us = MonotonicMicros();
-  probe_.append_us.Observe(now_us - partition.sent_us);
-  probe_.puback_us.Observe(now_us - sent.opened_us);
-  probe_.uplink_batches.Increment();
+  counts_.append_us.Observe(now_us - partition.sent_us);
+  counts_.ack_us.Observe(now_us - sent.opened_us);
+  counts_.batches.Increment();
   buffered_bytes_ -= sent.size();
   partition.on_its_way = false;
   std::vector<OwedAck> acks = std::exchange(sent.acks, {});

@@ -49,8 +49,8 @@ class BatchAppender {
   using OnAppended = absl::AnyInvocable<void(std::span<const OwedAck>)>;
 
   // `on_appended` is told of the acknowledgements of each appended batch.
-  BatchAppender(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, Options options,
-                OnAppended on_appended);
+  BatchAppender(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, AppendProbe& counts,
+                Options options, OnAppended on_appended);
 
   [[nodiscard]] bool Full() const { return buffered_bytes_ >= options_.bytes_max; }
 
@@ -141,6 +141,7 @@ class BatchAppender {
   net::Reactor& reactor_;
   redis::Client& redis_;
   ShardProbe& probe_;
+  AppendProbe& counts_;
   Options options_;
   OnAppended on_appended_;
   std::vector<Partition> partitions_;

@@ -39,7 +39,7 @@ std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.s
 Bus::Bus(net::Reactor& reactor, redis::Client& redis, redis::Client::Options reader,
          ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
          OnAppended on_appended, OnMessage on_message)
-    : BatchAppender(reactor, redis, probe, WithStreams(options, partitions),
+    : BatchAppender(reactor, redis, probe, probe.bus, WithStreams(options, partitions),
                     std::move(on_appended)),
       reactor_(reactor),
       redis_(redis),
@@ -184,8 +184,8 @@ std::vector<Bus::Arrived> Bus::ParseEntries(const redis::Reply& reply) {
       const redis::Reply entry = entries[k];
       SharedBatch batch = Parse(partition->second, entry);
       const size_t wire_bytes = batch ? entry[1][1].text().size() : 0;
-      arrived.push_back({partition->second, ParseStreamPos(entry[0].text()), std::move(batch),
-                         wire_bytes});
+      arrived.push_back(
+          {partition->second, ParseStreamPos(entry[0].text()), std::move(batch), wire_bytes});
     }
   }
   return arrived;

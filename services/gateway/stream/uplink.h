@@ -14,8 +14,8 @@ class Uplink : public BatchAppender {
  public:
   Uplink(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, uint32_t partitions,
          Options options, OnAppended on_appended)
-      : BatchAppender(reactor, redis, probe, WithStreams(std::move(options), partitions),
-                      std::move(on_appended)),
+      : BatchAppender(reactor, redis, probe, probe.uplink,
+                      WithStreams(std::move(options), partitions), std::move(on_appended)),
         partitions_(partitions) {}
 
   // The message, and the acknowledgement owed for it (packet_id 0: none).

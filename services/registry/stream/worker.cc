@@ -68,6 +68,7 @@ void Worker::Stop() {
 
 void Worker::Run() {
   while (!stop_.stopped()) {
+    heartbeat_.Beat();
     const absl::Status status = Step();
     if (status.ok()) {
       backoff_.Reset();
@@ -313,6 +314,7 @@ absl::Status Worker::CommitBatch(Batch& batch) {
   size_t applied = 0;
   Downlinks downlinks;
   in_doubt_ = true;
+  heartbeat_.Beat();
   const absl::Status status = committer_.Commit(*postgres_, batch, owned_, &applied, &downlinks);
   if (IsStorageError(status)) {
     log::Error(
@@ -354,6 +356,7 @@ absl::Status Worker::Rehearse(Batch& batch, Isolation& isolation) {
   in_doubt_ = true;
   careful_ = kCarefulTransactions;
   probe_.Rehearsed();
+  heartbeat_.Beat();
   const absl::Status status = committer_.Rehearse(*postgres_, batch, owned_);
   if (IsStorageError(status)) {
     isolation.Failed();

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "libs/base/clock.h"
+#include "libs/base/heartbeat.h"
 #include "libs/postgres/connection.h"
 #include "libs/redis_blocking/client.h"
 #include "services/registry/backoff.h"
@@ -61,6 +62,8 @@ class Worker {
   void Start();
   // Ends after the transaction under way and gives the partitions back. Any thread.
   void Stop();
+  // Beats with each step and each transaction.
+  [[nodiscard]] const Heartbeat& heartbeat() const { return heartbeat_; }
 
  private:
   void Run();
@@ -103,6 +106,7 @@ class Worker {
   const WorkerOptions options_;
   const Parts parts_;
   WorkerProbe probe_;
+  Heartbeat heartbeat_;
   PartitionTable table_;
   Committer committer_;
   Outbox outbox_;

@@ -299,10 +299,10 @@ void Mover::OnMessage(const Connection& which, const mqtt::PublishView& message)
   const uint64_t bit = uint64_t{1} << stamp.number;
   if ((received_ & bit) != 0) {
     const bool is_late = &which == first_.get() && second_ != nullptr;
-    ++(message.dup              ? run_.came_again
-       : is_late                ? run_.late
+    ++(message.dup             ? run_.came_again
+       : is_late               ? run_.late
        : (crossed_ & bit) != 0 ? run_.crossed
-                                : run_.unmarked);
+                               : run_.unmarked);
     return;
   }
   received_ |= bit;

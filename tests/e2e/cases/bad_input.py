@@ -29,6 +29,7 @@ def run(arguments):
             topics(stack, version)
         refused_twice(stack)
         refused_briefly(stack)
+        too_large(stack)
         reports(stack)
         shadow_requests(stack)
         replies(stack)
@@ -265,3 +266,20 @@ def refused(what, stub, call, code, reasons):
         check(error_reason(error) in reasons, f"{what}: reason {error_reason(error)!r}")
         return
     raise harness.Failed(f"{what} was answered: {answer}")
+
+
+def too_large(stack):
+    """A packet over the limit is refused at its head; who goes on sending it can read why, and then the
+    end of the connection rather than a reset."""
+    device = Device(stack, "too-large", version=5)
+    connection = device.client._socket
+    said = b""
+    try:
+        connection.sendall(bytes([0x30]) + mqtt._length(1 << 20) + bytes(200 << 10))
+        connection.sendall(bytes(100 << 10))
+        while piece := connection.recv(4096):
+            said += piece
+    except (ConnectionResetError, BrokenPipeError) as error:
+        raise harness.Failed(f"a packet over the limit: {error!r} after {said!r}") from None
+    check(said[:1] == b"\xe0" and said[2:3] == b"\x95", f"why it is refused: {said!r}")
+    device.client.close()

@@ -2,6 +2,9 @@
 whoever of their tenant may follow them hears of it, on either gateway."""
 
 import json
+import os
+import signal
+import time
 
 import harness
 import mqtt
@@ -12,6 +15,7 @@ PRODUCT = "test.watcher.one"
 OTHER_PRODUCT = "test.stranger.one"
 NOT_AUTHORIZED = 0x87
 PRESENCE = "$aws/events/presence"
+DEAD_SECONDS = 45  # two leases, and the sweeper's rounds
 SUBSCRIPTIONS = "$aws/events/subscriptions"
 
 
@@ -25,7 +29,8 @@ def run(arguments):
         subscriptions(stack, watchers)
         check_equal(stranger.events(), [], "what another tenant's client hears")
         refusals(stack)
-        for watcher in watchers:
+        gateway_dies(stack, watchers)
+        for watcher in watchers[:1]:
             watcher.client.disconnect()
 
 
@@ -180,6 +185,40 @@ def subscriptions(stack, watchers):
         check_equal((topic, event["topics"]), (f"{SUBSCRIPTIONS}/unsubscribed/listens", ["room/1"]),
                     "what was given up")
     client.disconnect()
+
+
+def gateway_dies(stack, watchers):
+    """Its sessions have ended, which is told of each once; but of a client that is back elsewhere its
+    newer connection tells."""
+    watcher = watchers[0]
+    left = harness.Device(stack, "left", gateway=1, subscribe=False)
+    app = harness.Device(stack, "left", gateway=1, client_id="left/app", subscribe=False)
+    back = harness.Device(stack, "back", gateway=1, subscribe=False)
+    connected = {name: watcher.event("connected", name)[1] for name in ("left", "left/app", "back")}
+    os.kill(stack.pid("gateway-1"), signal.SIGKILL)
+    back = harness.Device(stack, "back", gateway=0, subscribe=False)
+    newer = watcher.event("connected", "back")[1]
+    gone = {}
+    deadline = time.monotonic() + DEAD_SECONDS
+    while len(gone) < 3 and time.monotonic() < deadline:
+        topic, payload = watcher.client.message(DEAD_SECONDS)
+        if topic.startswith(f"{PRESENCE}/disconnected/"):
+            event = json.loads(payload)
+            check(event["clientId"] not in gone, f"told twice: {event}")
+            gone[event["clientId"]] = event
+    check_equal(set(gone), {"left", "left/app", "watcher-1"}, "whose ends are told")
+    for name in ("left", "left/app"):
+        for field in ("sessionIdentifier", "principalIdentifier", "versionNumber"):
+            check_equal(gone[name][field], connected[name][field], f"{field} of {name}")
+        check_equal((gone[name]["disconnectReason"], gone[name]["clientInitiatedDisconnect"]),
+                    ("SERVER_ERROR", False), f"{gone[name]}")
+    check(newer["versionNumber"] > connected["back"]["versionNumber"], "the newer one's version")
+    # Behind all that is told of the dead one.
+    back.client.disconnect()
+    check_equal(watcher.event("disconnected", "back")[1]["versionNumber"], newer["versionNumber"],
+                "the only end of a client that came back")
+    for device in (left, app):
+        device.client.close()
 
 
 def refusals(stack):

@@ -1,13 +1,18 @@
 """What operators do with live sessions, each through the gateway that does not have them: look,
 list, disconnect, publish with a wait for PUBACK, and find who is busy and who is slow."""
 
+import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import threading
+import time
 
 import grpc
+
+from homestack.redis import RedisClient
 
 import harness
 import mqtt
@@ -26,6 +31,8 @@ def run(arguments):
         away(stack)
         busy_and_slow(stack)
         refusals(stack)
+        no_part_of_a_list(stack)
+        hung(stack)
 
 
 def service(stack, gateway=1):
@@ -290,3 +297,41 @@ def refusals(stack):
         name="tenants/-/devices/private"), timeout=10)), ("INVALID_ARGUMENT", "NAME_INVALID"),
         "a name of another form")
     device.client.disconnect()
+
+
+def no_part_of_a_list(stack):
+    """Where Redis does not say where one of the sessions is, there is no list."""
+    app = harness.Device(stack, "partly", gateway=0, client_id="partly/app")
+    with RedisClient(stack.redis.socket) as redis:
+        redis.call("SET", "hp:{d:partly}:kept:partly", "not a hash")
+        check_equal(reason_of(lambda: service(stack).ListSessions(messages().ListSessionsRequest(
+            parent="tenants/-/devices/partly"), timeout=10)), ("UNAVAILABLE", "REDIS_UNAVAILABLE"),
+            "a list of which a part is missing")
+        redis.call("DEL", "hp:{d:partly}:kept:partly")
+    app.client.disconnect()
+
+
+def hung(stack):
+    """A gateway that stands still: what asks for its sessions is told so within the caller's time, and
+    what asks for others waits a second for it."""
+    there = harness.Device(stack, "there", gateway=0)
+    here = harness.Device(stack, "here", gateway=1)
+    get(stack, "there"), get(stack, "here")  # by now the registry is not asked any more
+    os.kill(stack.pid("gateway-0"), signal.SIGSTOP)
+    try:
+        found = None
+        try:
+            service(stack).GetSession(messages().GetSessionRequest(name=name_of("there")), timeout=2)
+        except grpc.RpcError as error:
+            found = error
+        check(found is not None and found.code() == grpc.StatusCode.UNAVAILABLE,
+              f"the session of a gateway that stands still: {found}")
+        check("gateway pod gateway-0" in found.details(), f"which one: {found.details()}")
+        begun = time.monotonic()
+        get(stack, "here")
+        took = time.monotonic() - begun
+        check(0.5 < took < 2, f"the session of another, after {took:.2f} s")
+    finally:
+        os.kill(stack.pid("gateway-0"), signal.SIGCONT)
+    there.client.close()
+    here.client.disconnect()

@@ -50,7 +50,7 @@ struct World {
                [this](bool connected) {
                  if (connected) appender.OnConnected();
                }),
-        appender(loop.reactor(), client, probe, std::move(options),
+        appender(loop.reactor(), client, probe, probe.uplink, std::move(options),
                  [this](std::span<const OwedAck> all) {
                    for (const OwedAck& ack : all) {
                      acks.push_back(ack.packet_id);

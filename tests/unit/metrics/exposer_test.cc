@@ -69,8 +69,11 @@ TEST_CASE("the exposer serves metrics and health") {
   CHECK(Contains(Get(port, "/readyz"), "HTTP/1.1 200 OK\r\n"));
   health.Unmet("postgres", "connection refused");
   CHECK(Contains(Get(port, "/readyz"), "postgres: connection refused\n"));
-  health.Dead("reactor 1 hangs");
-  CHECK(Contains(Get(port, "/livez"), "HTTP/1.1 503 "));
+  Heartbeat heartbeat;
+  health.WatchLoop("reactor 1", heartbeat, -1, SystemClock());
+  const std::string dead = Get(port, "/livez");
+  CHECK(Contains(dead, "HTTP/1.1 503 "));
+  CHECK(Contains(dead, "reactor 1: has not turned for 0 ms\n"));
 
   CHECK(Contains(Get(port, "/other"), "HTTP/1.1 404 "));
   CHECK(Contains(Exchange(port, "POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), " 405 "));
