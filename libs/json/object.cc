@@ -48,12 +48,6 @@ std::optional<int64_t> Object::FindInt64(std::string_view key) const {
   return value != nullptr ? value->ToInt64() : std::nullopt;
 }
 
-std::optional<bool> Object::FindBool(std::string_view key) const {
-  const Value* value = Find(key);
-  if (value == nullptr || !value->is_bool()) return std::nullopt;
-  return *value->IfBool();
-}
-
 Value& Object::Set(std::string_view key, Value value) {
   if (Value* present = Find(key)) {
     *present = std::move(value);

@@ -44,7 +44,6 @@ class Object {
   [[nodiscard]] const Object* FindObject(std::string_view key) const;
   [[nodiscard]] const Array* FindArray(std::string_view key) const;
   [[nodiscard]] std::optional<int64_t> FindInt64(std::string_view key) const;
-  [[nodiscard]] std::optional<bool> FindBool(std::string_view key) const;
 
   // Replaces the value in its place, or appends the pair.
   Value& Set(std::string_view key, Value value);

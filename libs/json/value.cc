@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "libs/base/check.h"
 #include "libs/json/object_index.h"
 
 namespace homeport::json {
@@ -30,12 +29,6 @@ bool EqualMixed(const Value& a, const Value& b) {
 }
 
 }  // namespace
-
-std::string Value::TakeString() {
-  std::string* text = std::get_if<std::string>(&data_);
-  HP_CHECK(text != nullptr);
-  return std::move(*text);
-}
 
 std::optional<int64_t> Value::ToInt64() const {
   if (const int64_t* i = IfInt64()) return *i;

@@ -67,8 +67,6 @@ class Value {
   [[nodiscard]] const Object* IfObject() const { return std::get_if<Object>(&data_); }
   [[nodiscard]] Object* IfObject() { return std::get_if<Object>(&data_); }
 
-  // Moves the string out, leaving an empty one. REQUIRES: is_string().
-  [[nodiscard]] std::string TakeString();
   // The number as an int64: integers that fit, and doubles that hold a whole number that fits.
   [[nodiscard]] std::optional<int64_t> ToInt64() const;
   // Any number, rounded to the nearest double.

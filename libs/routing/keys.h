@@ -24,8 +24,9 @@ namespace homeport::routing {
                                        std::string_view suffix);
 // " <client>", empty where the client id is the device id.
 [[nodiscard]] std::string ClientSuffix(std::string_view device, std::string_view client);
-// hp:{d:<device>}:kept:<client> — a hash: a session that outlives its connection (services/gateway/
-// session_store.h); hp:{d:<device>}:queue:<client> — its messages, by number.
+// hp:{d:<device>}:kept:<client> — a hash: a session that outlives its connection
+// (services/gateway/ownership/session_store.h); hp:{d:<device>}:queue:<client> — its messages, by
+// number.
 [[nodiscard]] std::string KeptKey(std::string_view device, std::string_view client);
 [[nodiscard]] std::string QueueKey(std::string_view device, std::string_view client);
 // What another pod takes over when this one has died: hp:{g:<pod>}:kept — a set of its
@@ -60,8 +61,6 @@ inline constexpr uint32_t kBusPartitionsMax = 1024;
 // hp:{t:NN}:readers — the pods that read the partition, by when they said so last (Unix ms).
 [[nodiscard]] std::string ReadersKey(uint32_t partition);
 
-inline constexpr std::string_view kSessionKeyPattern = "hp:{d:*}:sess";
-inline constexpr std::string_view kInboxKeyPattern = "hp:{g:*}:inbox";
 inline constexpr std::string_view kBlockedField = "x";
 inline constexpr std::string_view kBatchField = "b";
 

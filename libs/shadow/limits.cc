@@ -22,11 +22,7 @@ Rejected InvalidShadowName() { return {400, "Invalid shadow name"}; }
 
 Rejected VersionConflict() { return {409, "Version conflict"}; }
 
-Rejected ThingNotFound() { return {404, "Thing not found"}; }
-
 Rejected TooManyRequests() { return {429, "Too Many Requests"}; }
-
-Rejected InternalFailure() { return {500, "Internal service failure"}; }
 
 Rejected NoShadow(std::string_view name) {
   return {404, fmt::format("No shadow exists with name: '{}'", name)};

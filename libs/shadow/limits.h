@@ -32,9 +32,7 @@ struct Rejected {
 [[nodiscard]] Rejected InvalidClientToken();    // 400
 [[nodiscard]] Rejected InvalidShadowName();     // 400
 [[nodiscard]] Rejected VersionConflict();       // 409
-[[nodiscard]] Rejected ThingNotFound();         // 404
 [[nodiscard]] Rejected TooManyRequests();       // 429
-[[nodiscard]] Rejected InternalFailure();       // 500
 // `name` is the shadow's name, or the thing's name for the classic shadow.
 [[nodiscard]] Rejected NoShadow(std::string_view name);  // 404
 

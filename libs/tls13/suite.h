@@ -33,7 +33,6 @@ inline constexpr size_t kSuites = 3;
 }
 
 inline constexpr size_t kSecretBytesMax = 48;
-inline constexpr size_t kKeyBytesMax = 32;
 inline constexpr size_t kIvBytes = 12;
 inline constexpr size_t kTagBytes = 16;
 inline constexpr size_t kHeaderBytes = 5;

@@ -40,7 +40,6 @@ class Departures {
   void Age();
   void ShedLater();
   void Shed();
-  void DrainLater();
   void DrainStep();
   // `reason` is what the client is told where no other server is known.
   void End(Session& session, metrics::Counter& counter, mqtt::ReasonCode reason,

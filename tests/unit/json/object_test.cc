@@ -31,8 +31,6 @@ TEST_CASE("typed lookups give nothing for another type") {
   CHECK(object.FindString("yes") == nullptr);
   CHECK(object.FindInt64("whole") == 5);
   CHECK_FALSE(object.FindInt64("text"));
-  CHECK(object.FindBool("yes") == true);
-  CHECK_FALSE(object.FindBool("none"));
   CHECK(object.FindArray("list") != nullptr);
   CHECK(object.FindArray("object") == nullptr);
   CHECK(object.FindObject("object") != nullptr);

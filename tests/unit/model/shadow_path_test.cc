@@ -1,10 +1,7 @@
 #include "libs/model/shadow_path.h"
 
 #include <catch2/catch.hpp>
-#include <string>
-#include <vector>
 
-#include "libs/json/print.h"
 #include "tests/unit/model/lamp.h"
 
 namespace homeport::model {
@@ -20,30 +17,6 @@ TEST_CASE("every property has its place in the shadow and back") {
   CHECK(ToShadowPath(*lamp.FindProperty(7, 2)).property == "on-2");
   CHECK(FromShadowPath(lamp, "light", "none") == nullptr);
   CHECK(FromShadowPath(lamp, "none", "on") == nullptr);
-}
-
-TEST_CASE("a patch from typed values") {
-  const std::vector<PropertyValue> values = {
-      {2, 1, true}, {3, 1, false}, {2, 3, 5.0},
-      {2, 4, 20},   {2, 1, false}, {2, 3, 500},  // out of range
-      {9, 9, 1},                                 // unknown
-  };
-  const Patch patch = BuildPatch(Lamp(), values);
-  CHECK(json::Print(patch.state) ==
-        R"({"light":{"on":false,"brightness":5,"temperature":20.0},"switch-3":{"on":false}})");
-  CHECK(patch.refused == 2);
-  CHECK(patch.first_code == Code::kWrongValue);
-}
-
-TEST_CASE("typed values out of a state") {
-  const Model lamp = Lamp();
-  const json::Value state = J(R"({"switch-3":{"on":true},"other":1,
-      "light":{"brightness":7,"on":null,"unknown":5},"device-information":3})");
-  const std::vector<FoundProperty> found = FindProperties(lamp, *state.IfObject());
-  REQUIRE(found.size() == 2);
-  CHECK(found[0].property->path == "light.brightness");
-  CHECK(*found[0].value == json::Value(7));
-  CHECK(found[1].property->path == "switch-3.on");
 }
 
 }  // namespace
