@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/auth/levels.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 
@@ -12,24 +13,6 @@ namespace {
 absl::Status Invalid(std::string_view place, std::string_view what) {
   return absl::InvalidArgumentError(fmt::format("{}: {}", place, what));
 }
-
-// Goes through the levels of a topic or filter. An empty one has one level, which is empty.
-class LevelReader {
- public:
-  explicit LevelReader(std::string_view text) : rest_(text) {}
-  [[nodiscard]] bool done() const { return done_; }
-  std::string_view Next() {
-    const size_t slash = rest_.find('/');
-    const std::string_view level = rest_.substr(0, slash);
-    done_ = slash == std::string_view::npos;
-    if (!done_) rest_.remove_prefix(slash + 1);
-    return level;
-  }
-
- private:
-  std::string_view rest_;
-  bool done_ = false;
-};
 
 // Text that stands for one whole level, and for no wildcard.
 bool IsLevelText(std::string_view value) {
@@ -101,7 +84,7 @@ absl::StatusOr<AccessPolicy::Pattern> AccessPolicy::CompileFilter(std::string_vi
   if (filter.empty()) return absl::InvalidArgumentError("is empty");
   if (!IsPlain(filter)) return absl::InvalidArgumentError("holds control characters");
   Pattern pattern;
-  LevelReader levels(filter);
+  Levels levels(filter);
   do {
     HP_ASSIGN_OR_RETURN(Level level, CompileLevel(levels.Next()));
     if (level.kind == LevelKind::kHash && !levels.done()) {
@@ -177,7 +160,7 @@ AccessPolicy::Relation AccessPolicy::Relate(const Pattern& pattern, std::string_
       pattern[1].kind == LevelKind::kHash) {
     return Relation::kContains;
   }
-  LevelReader levels(topic);
+  Levels levels(topic);
   Relation relation = Relation::kContains;
   for (const Level& level : pattern) {
     if (level.kind == LevelKind::kHash) return relation;

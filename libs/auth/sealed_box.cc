@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include "libs/auth/openssl_types.h"
+#include "libs/base/ascii.h"
 #include "libs/base/check.h"
 
 namespace homeport::auth {
@@ -11,12 +12,6 @@ namespace {
 constexpr size_t kKeyBytes = 32;
 constexpr size_t kNonceBytes = 12;
 constexpr size_t kTagBytes = 16;
-
-int DigitOf(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 unsigned char* WritableBytes(std::string& text, size_t offset) {
   return reinterpret_cast<unsigned char*>(text.data()) + offset;
@@ -30,14 +25,8 @@ absl::StatusOr<SealedBox> SealedBox::FromHex(std::string_view hex) {
   const size_t begin = hex.find_first_not_of(" \t\r\n");
   const size_t end = hex.find_last_not_of(" \t\r\n");
   if (begin != std::string_view::npos) hex = hex.substr(begin, end + 1 - begin);
-  std::string key;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    const int high = DigitOf(hex[i]);
-    const int low = DigitOf(hex[i + 1]);
-    if (high < 0 || low < 0) break;
-    key.push_back(static_cast<char>(high << 4 | low));
-  }
-  if (key.size() != kKeyBytes || hex.size() != 2 * kKeyBytes) {
+  std::string key(kKeyBytes, '\0');
+  if (!DecodeHex(hex, {reinterpret_cast<uint8_t*>(key.data()), key.size()})) {
     return absl::InvalidArgumentError("the key must be 64 hex digits");
   }
   return SealedBox(std::move(key));

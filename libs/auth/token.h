@@ -18,7 +18,7 @@ namespace homeport::auth {
 struct Claims {
   std::string subject;
   std::string tenant;
-  std::vector<std::string> scopes;  // "user", "operator", "service"
+  std::vector<std::string> scopes;  // "user", "operator", "platform", "service"
   int64_t expires_s = 0;            // Unix seconds
 
   [[nodiscard]] bool HasScope(std::string_view scope) const;

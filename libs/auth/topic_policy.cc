@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <iterator>
 
+#include "libs/auth/levels.h"
+#include "libs/base/ascii.h"
+
 namespace homeport::auth {
 namespace {
 
@@ -122,16 +125,14 @@ Topic ClassifyReserved(std::string_view topic) {
 
 bool IsNumber(std::string_view text) {
   return !text.empty() && text.size() <= kNumberDigitsMax &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+         std::all_of(text.begin(), text.end(), IsDigit);
 }
 
 // As models name their parts: "overheated", "pm2.5-density".
 bool IsName(std::string_view text) {
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  return !text.empty() && text.size() <= kNameBytesMax && is_letter(text.front()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) {
-           return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-         });
+  return !text.empty() && text.size() <= kNameBytesMax && IsLetter(text.front()) &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return IsAlphanumeric(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 // {siid}/{eiid} or {service}/{event}.
@@ -183,25 +184,6 @@ constexpr DownTopic kDownTopics[] = {
     {"down/action/+/cbor", OwnTopicBit::kDownActionCbor},
     {"down/refused/cbor", OwnTopicBit::kDownRefusedCbor},
     {"down/topology", OwnTopicBit::kDownTopology},
-};
-
-// Walks over the levels of a topic, filter or pattern.
-class Levels {
- public:
-  explicit Levels(std::string_view text) : rest_(text) {}
-
-  [[nodiscard]] bool done() const { return done_; }
-  std::string_view Next() {
-    const size_t slash = rest_.find('/');
-    const std::string_view level = rest_.substr(0, slash);
-    done_ = slash == std::string_view::npos;
-    if (!done_) rest_.remove_prefix(slash + 1);
-    return level;
-  }
-
- private:
-  std::string_view rest_;
-  bool done_ = false;
 };
 
 // How a filter relates to the set of topics that a pattern stands for.

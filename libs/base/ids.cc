@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "libs/base/ascii.h"
+
 namespace homeport {
 namespace {
-
-bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 
 template <typename Allowed>
 bool IsWord(std::string_view value, size_t bytes_max, Allowed allowed) {
@@ -19,7 +17,7 @@ bool IsWord(std::string_view value, size_t bytes_max, Allowed allowed) {
 
 bool IsValidDeviceId(std::string_view value) {
   return IsWord(value, kDeviceIdBytesMax, [](char c) {
-    return IsLower(c) || IsUpper(c) || IsDigit(c) || c == ':' || c == '.' || c == '_' || c == '-';
+    return IsAlphanumeric(c) || c == ':' || c == '.' || c == '_' || c == '-';
   });
 }
 
@@ -31,6 +29,12 @@ bool IsValidProductId(std::string_view value) {
 
 bool IsValidTenantId(std::string_view value) {
   return IsWord(value, 63, [](char c) { return IsLower(c) || IsDigit(c) || c == '-'; });
+}
+
+bool IsValidShadowName(std::string_view value) {
+  return IsWord(value, kShadowNameBytesMax, [](char c) {
+    return IsAlphanumeric(c) || c == '$' || c == ':' || c == '_' || c == '-';
+  });
 }
 
 }  // namespace homeport

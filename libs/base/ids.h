@@ -36,10 +36,13 @@ using PodId = StringId<struct PodIdTag>;          // one process run: <name>-<8 
 
 inline constexpr size_t kDeviceIdBytesMax = 128;
 inline constexpr size_t kProductIdBytesMax = 64;
+inline constexpr size_t kShadowNameBytesMax = 64;
 
-// Whether `value` may name a device, a product, a tenant: length and alphabet as above.
+// Whether `value` may name a device, a product, a tenant: length and alphabet as above. A shadow's
+// name has 1-64 of [$A-Za-z0-9:_-].
 [[nodiscard]] bool IsValidDeviceId(std::string_view value);
 [[nodiscard]] bool IsValidProductId(std::string_view value);
 [[nodiscard]] bool IsValidTenantId(std::string_view value);
+[[nodiscard]] bool IsValidShadowName(std::string_view value);
 
 }  // namespace homeport

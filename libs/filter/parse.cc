@@ -1,6 +1,7 @@
 #include <string>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
@@ -11,9 +12,6 @@ namespace homeport::filter {
 namespace {
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool IsAlphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 bool IsNameChar(char c) { return IsAlphanumeric(c) || c == '_' || c == '-'; }
 bool IsWordChar(char c) {
   return IsNameChar(c) || c == '.' || c == '+' || c == '/' || c == '@' ||

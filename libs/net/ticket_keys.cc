@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
-#include "libs/net/hex.h"
 
 namespace homeport::net {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <span>
 
-#include "libs/net/hex.h"
+#include "libs/base/ascii.h"
 
 namespace homeport::net {
 namespace {

@@ -2,19 +2,11 @@
 
 #include <charconv>
 
+#include "libs/base/ascii.h"
 #include "libs/base/check.h"
 #include "libs/postgres/result_rows.h"
 
 namespace homeport::postgres {
-namespace {
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  HP_CHECK(c >= 'a' && c <= 'f');
-  return c - 'a' + 10;
-}
-
-}  // namespace
 
 Result::Result(std::unique_ptr<Rows> rows) : rows_(std::move(rows)) {}
 Result::Result(Result&&) noexcept = default;
@@ -55,9 +47,7 @@ std::string Result::Bytes(size_t row, int column) const {
   HP_CHECK(text.size() % 2 == 0 && text.substr(0, 2) == "\\x");
   text.remove_prefix(2);
   std::string bytes(text.size() / 2, '\0');
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = static_cast<char>(HexDigit(text[2 * i]) << 4 | HexDigit(text[2 * i + 1]));
-  }
+  HP_CHECK(DecodeHex(text, {reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()}));
   return bytes;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "libs/base/ascii.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
@@ -56,8 +57,7 @@ constexpr size_t kChildIdBytesMax = 64;
 
 bool IsChildId(std::string_view id) {
   return id.size() <= kChildIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '_' || c == '-';
+           return IsAlphanumeric(c) || c == '_' || c == '-';
          });
 }
 
@@ -66,15 +66,7 @@ constexpr size_t kClientBytesMax = 128;
 
 bool IsUnescaped(char c) {
   constexpr std::string_view kMarks = ":._~-";
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         kMarks.find(c) != std::string_view::npos;
-}
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
+  return IsAlphanumeric(c) || kMarks.find(c) != std::string_view::npos;
 }
 
 // Nothing where it is empty, too long or not of the form.
@@ -108,17 +100,7 @@ std::string Escape(std::string_view bytes) {
   return text;
 }
 
-bool IsShadowNameChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ':' ||
-         c == '_' || c == '-' || c == '$';
-}
-
 }  // namespace
-
-bool IsValidShadowName(std::string_view name) {
-  return !name.empty() && name.size() <= kShadowNameBytesMax &&
-         std::all_of(name.begin(), name.end(), IsShadowNameChar);
-}
 
 absl::StatusOr<TenantId> ParseTenantName(std::string_view name, std::string_view own_tenant) {
   std::string_view rest = name;

@@ -44,11 +44,6 @@ struct SessionName {
   std::string client;
 };
 
-inline constexpr size_t kShadowNameBytesMax = 64;
-
-// 1-64 of [$A-Za-z0-9:_-]
-[[nodiscard]] bool IsValidShadowName(std::string_view name);
-
 // "tenants/{tenant}"
 [[nodiscard]] absl::StatusOr<TenantId> ParseTenantName(std::string_view name,
                                                        std::string_view own_tenant);

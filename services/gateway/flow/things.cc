@@ -4,6 +4,7 @@
 
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/auth/topic_policy.h"
+#include "libs/base/ascii.h"
 #include "libs/base/log.h"
 
 namespace homeport::gateway {
@@ -13,8 +14,7 @@ constexpr std::string_view kPrefix = "$aws/things/";
 constexpr size_t kNameBytesMax = 128;
 
 bool IsNameByte(char byte) {
-  return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
-         (byte >= 'A' && byte <= 'Z') || byte == ':' || byte == '_' || byte == '-';
+  return IsAlphanumeric(byte) || byte == ':' || byte == '_' || byte == '-';
 }
 
 // What stands behind "$aws/things/" where that is a thing's name.

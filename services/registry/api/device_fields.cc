@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "libs/base/ascii.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
@@ -23,10 +24,6 @@ constexpr size_t kFirmwareBytesMax = 64;
 constexpr size_t kGroupsMax = 32;
 constexpr size_t kGroupBytesMax = 128;
 constexpr size_t kMapsBytesMax = 16 * 1024;
-
-bool IsAlphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 // 1 to `bytes_max` of letters, digits and `others`.
 bool IsWord(std::string_view text, size_t bytes_max, std::string_view others) {

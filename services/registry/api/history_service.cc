@@ -12,7 +12,7 @@
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
 #include "services/registry/api/typed_convert.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 #include "services/registry/store/device_table.h"
 #include "services/registry/store/history_reader.h"
 

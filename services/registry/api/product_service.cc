@@ -12,7 +12,7 @@
 #include "services/registry/api/field_mask.h"
 #include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 #include "services/registry/core/property_filter.h"
 #include "services/registry/store/secrets.h"
 

@@ -9,7 +9,7 @@
 #include "services/registry/api/model_service.h"
 #include "services/registry/api/mutation.h"
 #include "services/registry/api/page.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 #include "services/registry/store/translation_table.h"
 
 // Translations of the ModelService.

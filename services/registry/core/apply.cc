@@ -1,7 +1,8 @@
 #include "services/registry/core/apply.h"
 
+#include "libs/base/ids.h"
 #include "libs/base/log.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 
 namespace homeport::registry {
 
@@ -19,13 +20,13 @@ bool IsOvertaken(const ApplyContext& context) {
 // A request about a shadow that cannot be, which deserves an answer all the same.
 bool IsMisnamedRequest(const UplinkMessage& message) {
   const std::string_view shadow = ShadowNameOf(message);
-  return !shadow.empty() && !IsShadowName(shadow) && IsPlainText(shadow) &&
+  return !shadow.empty() && !IsValidShadowName(shadow) && IsPlainText(shadow) &&
          message.kind() != UplinkMessage::KIND_SHADOW_LISTEN;
 }
 
 bool HasUsableDetail(const UplinkMessage& message) {
   const std::string_view shadow = ShadowNameOf(message);
-  return (shadow.empty() || IsShadowName(shadow) ||
+  return (shadow.empty() || IsValidShadowName(shadow) ||
           (message.kind() == UplinkMessage::KIND_SHADOW_LISTEN && shadow == kEveryNamedShadow)) &&
          IsPlainText(message.detail());
 }

@@ -6,7 +6,7 @@
 #include "libs/routing/keys.h"
 #include "services/registry/core/apply.h"
 #include "services/registry/core/links.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 #include "services/registry/core/presence.h"
 #include "services/registry/core/publish.h"
 #include "services/registry/core/report.h"

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "services/registry/core/apply.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 #include "services/registry/core/presence.h"
 #include "services/registry/core/publish.h"
 

@@ -2,7 +2,7 @@
 
 #include "libs/base/hash.h"
 #include "libs/base/strings.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 
 namespace homeport::registry {
 

@@ -1,6 +1,6 @@
 #include "services/registry/core/property_filter.h"
 
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 
 namespace homeport::registry {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "libs/base/strings.h"
 #include "libs/json/print.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 
 namespace homeport::registry {
 namespace {

@@ -12,7 +12,7 @@
 #include "libs/base/strings.h"
 #include "libs/json/cbor.h"
 #include "libs/json/parse.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 #include "services/registry/core/provisioning_template.h"
 #include "services/registry/store/certificate_table.h"
 #include "services/registry/store/change_table.h"

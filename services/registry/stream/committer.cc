@@ -7,7 +7,7 @@
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/routing/keys.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 #include "services/registry/provisioning/answer.h"
 #include "services/registry/store/effect_writer.h"
 #include "services/registry/store/state_store.h"
@@ -133,7 +133,8 @@ DeviceState* Committer::StateOf(const UplinkMessage& message, uint32_t partition
   if (message.kind() == UplinkMessage::KIND_EVENT && message.dup()) run.repeating.insert(state->id);
   const std::string_view shadow = ShadowNameOf(message);
   if (shadow == kEveryNamedShadow) run.every_shadow.push_back(state);
-  if (!shadow.empty() && IsShadowName(shadow) && state->named.find(shadow) == state->named.end()) {
+  if (!shadow.empty() && IsValidShadowName(shadow) &&
+      state->named.find(shadow) == state->named.end()) {
     run.missing_shadows.emplace_back(state, shadow);
   }
   return state;

@@ -22,6 +22,16 @@ TEST_CASE("product ids are lower case") {
   CHECK_FALSE(IsValidProductId("a/b"));
 }
 
+TEST_CASE("names of shadows") {
+  CHECK(IsValidShadowName("$a:B_-9"));
+  CHECK(IsValidShadowName(std::string(kShadowNameBytesMax, 'a')));
+  CHECK_FALSE(IsValidShadowName(std::string(kShadowNameBytesMax + 1, 'a')));
+  for (const char* bad : {"", "a.b", "a/b", "+"}) {
+    INFO(bad);
+    CHECK_FALSE(IsValidShadowName(bad));
+  }
+}
+
 TEST_CASE("tenant ids") {
   CHECK(IsValidTenantId("default"));
   CHECK_FALSE(IsValidTenantId("a.b"));

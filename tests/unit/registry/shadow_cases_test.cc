@@ -7,10 +7,11 @@
 #include <set>
 
 #include "libs/auth/topic_policy.h"
+#include "libs/base/ids.h"
 #include "libs/base/strings.h"
 #include "libs/json/parse.h"
 #include "services/registry/core/apply.h"
-#include "services/registry/core/names.h"
+#include "services/registry/core/plain_text.h"
 
 namespace homeport::registry {
 namespace {
@@ -136,7 +137,7 @@ class Core {
 
   void Apply(const UplinkMessage& message, std::string_view pod) {
     const std::string_view shadow = ShadowNameOf(message);
-    if (IsShadowName(shadow)) state_.named.try_emplace(std::string(shadow));
+    if (IsValidShadowName(shadow)) state_.named.try_emplace(std::string(shadow));
     Downlinks downlinks;
     ApplyMessage({message, pod, state_, products_, limits_, now_ms_, effects_, downlinks});
     for (InboxItem& item : ItemsOf(downlinks)) {

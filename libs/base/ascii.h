@@ -5,11 +5,17 @@
 #include <span>
 #include <string_view>
 
-namespace homeport::net {
+// What bytes of ASCII are, whatever the locale, and the bytes that hexadecimal text stands for.
+namespace homeport {
+
+[[nodiscard]] constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+[[nodiscard]] constexpr bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
+[[nodiscard]] constexpr bool IsLetter(char c) { return IsLower(c) || (c >= 'A' && c <= 'Z'); }
+[[nodiscard]] constexpr bool IsAlphanumeric(char c) { return IsLetter(c) || IsDigit(c); }
 
 // -1: no hexadecimal digit.
 [[nodiscard]] constexpr int HexDigit(char digit) {
-  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (IsDigit(digit)) return digit - '0';
   if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
   if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
   return -1;
@@ -27,4 +33,4 @@ namespace homeport::net {
   return true;
 }
 
-}  // namespace homeport::net
+}  // namespace homeport
