@@ -202,8 +202,7 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
   metrics_.AddGaugeFunction("homeport_registry_stuck_loops",
                             "Workers that stand still: /livez names them", {},
                             [this] { return static_cast<double>(health_.stuck_loops()); });
-  metrics_.AddGaugeFunction("homeport_registry_partitions", "Uplink partitions of the deployment",
-                            {}, [count = config.partitions] { return static_cast<double>(count); });
+  probe_.Partitions(config.partitions);
   health_.Expect("start");
   AddBackground();
   AddServers();

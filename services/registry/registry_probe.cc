@@ -174,6 +174,7 @@ void WorkerProbe::StatesCached(size_t devices) {
 
 ServiceProbe::ServiceProbe(metrics::Registry& r)
     : registry_(r),
+      partitions_(r.AddSharedGauge(Name("partitions"), "Uplink partitions of the deployment")),
       members_(r.AddSharedGauge(Name("members"), "Registry pods alive")),
       dead_pods_(r.AddSharedGauge(Name("dead_pods"), "Dead pods whose sessions are being removed")),
       fields_swept_(r.AddSharedCounter(Name("session_records_swept_total"),
@@ -218,6 +219,9 @@ void ServiceProbe::Call(std::string_view method, int grpc_code) {
   counter->Increment();
 }
 
+void ServiceProbe::Partitions(size_t partitions) {
+  partitions_.Set(static_cast<int64_t>(partitions));
+}
 void ServiceProbe::Members(size_t members) { members_.Set(static_cast<int64_t>(members)); }
 void ServiceProbe::DeadPods(size_t pods) { dead_pods_.Set(static_cast<int64_t>(pods)); }
 void ServiceProbe::KeysSwept(size_t fields) { fields_swept_.Add(fields); }

@@ -90,6 +90,7 @@ class ServiceProbe {
   explicit ServiceProbe(metrics::Registry& registry);
 
   void Call(std::string_view method, int grpc_code);
+  void Partitions(size_t partitions);  // of the deployment
   void Members(size_t members);
   void DeadPods(size_t pods);
   void KeysSwept(size_t fields);
@@ -106,6 +107,7 @@ class ServiceProbe {
 
  private:
   metrics::Registry& registry_;
+  metrics::SharedGauge& partitions_;
   metrics::SharedGauge& members_;
   metrics::SharedGauge& dead_pods_;
   metrics::SharedCounter& fields_swept_;
