@@ -18,4 +18,17 @@ const Property* FromShadowPath(const Model& model, std::string_view service,
   return nullptr;
 }
 
+std::vector<FoundProperty> FindProperties(const Model& model, const json::Object& state) {
+  std::vector<FoundProperty> found;
+  for (const Service& service : model.services()) {
+    const json::Object* section = state.FindObject(service.key);
+    if (section == nullptr) continue;
+    for (const Property& property : service.properties) {
+      const json::Value* value = section->Find(property.key);
+      if (value != nullptr && !value->is_null()) found.push_back({&property, value});
+    }
+  }
+  return found;
+}
+
 }  // namespace homeport::model

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
+#include "libs/json/value.h"
 #include "libs/model/model.h"
 
 namespace homeport::model {
@@ -17,5 +19,14 @@ struct ShadowPath {
 // Null when the model has no such property.
 [[nodiscard]] const Property* FromShadowPath(const Model& model, std::string_view service,
                                              std::string_view property);
+
+// The typed values inside a section's state or merge patch, in the model's order; what belongs to
+// no property is skipped, null (removed) too. Values are not checked.
+struct FoundProperty {
+  const Property* property;
+  const json::Value* value;  // into `state`
+};
+[[nodiscard]] std::vector<FoundProperty> FindProperties(const Model& model,
+                                                        const json::Object& state);
 
 }  // namespace homeport::model

@@ -1,6 +1,7 @@
 #include "libs/model/shadow_path.h"
 
 #include <catch2/catch.hpp>
+#include <vector>
 
 #include "tests/unit/model/lamp.h"
 
@@ -17,6 +18,17 @@ TEST_CASE("every property has its place in the shadow and back") {
   CHECK(ToShadowPath(*lamp.FindProperty(7, 2)).property == "on-2");
   CHECK(FromShadowPath(lamp, "light", "none") == nullptr);
   CHECK(FromShadowPath(lamp, "none", "on") == nullptr);
+}
+
+TEST_CASE("typed values out of a state") {
+  const Model lamp = Lamp();
+  const json::Value state = J(R"({"switch-3":{"on":true},"other":1,
+      "light":{"brightness":7,"on":null,"unknown":5},"device-information":3})");
+  const std::vector<FoundProperty> found = FindProperties(lamp, *state.IfObject());
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].property->path == "light.brightness");
+  CHECK(*found[0].value == json::Value(7));
+  CHECK(found[1].property->path == "switch-3.on");
 }
 
 }  // namespace
