@@ -29,6 +29,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(homeport_flags INTERFACE -Wno-maybe-uninitialized -Wno-restrict
     -Wno-stringop-overflow -Wno-array-bounds)
 endif()
+if(HOMEPORT_FUZZ)
+  # Everywhere: a fuzzer sees only the branches of what is compiled so.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(HOMEPORT_SANITIZE)
   add_compile_options(-fsanitize=${HOMEPORT_SANITIZE} -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${HOMEPORT_SANITIZE})

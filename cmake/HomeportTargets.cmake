@@ -4,7 +4,8 @@
 #   homeport_check_layers() fails the configuration otherwise.
 # homeport_binary(NAME homeport-gateway LAYER 60 SOURCES ... DEPENDS ...)
 # homeport_test(NAME mqtt_test LABEL unit SOURCES ... DEPENDS ...)
-# homeport_fuzzer(NAME frame_decoder SOURCES ... DEPENDS ... [CORPUS dir])
+# homeport_fuzzer(NAME frame_decoder SOURCES ... DEPENDS ... [SEEDS dir])
+#   SEEDS is a folder of inputs to begin with, which libFuzzer only reads.
 
 function(homeport_library)
   cmake_parse_arguments(ARG "" "NAME;LAYER" "SOURCES;DEPENDS;LINKS" ${ARGN})
@@ -34,13 +35,22 @@ function(homeport_test)
 endfunction()
 
 function(homeport_fuzzer)
-  cmake_parse_arguments(ARG "" "NAME;CORPUS" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "NAME;SEEDS" "SOURCES;DEPENDS" ${ARGN})
   set(target fuzz_${ARG_NAME})
+  set(found "${CMAKE_BINARY_DIR}/found/${target}")
+  set(seeds "${CMAKE_BINARY_DIR}/seeds/${target}")  # where ./dev fuzz finds them
+  file(MAKE_DIRECTORY "${found}" "${CMAKE_BINARY_DIR}/seeds")
+  if(ARG_SEEDS)
+    file(CREATE_LINK "${ARG_SEEDS}" "${seeds}" SYMBOLIC)
+  else()
+    file(MAKE_DIRECTORY "${seeds}")
+  endif()
   add_executable(${target} ${ARG_SOURCES})
   _homeport_link(${target} 90 "${ARG_DEPENDS}" "")
   target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
   target_link_options(${target} PRIVATE -fsanitize=fuzzer)
-  add_test(NAME fuzz/${ARG_NAME} COMMAND ${target} -max_total_time=1 -timeout=10 ${ARG_CORPUS})
+  add_test(NAME fuzz/${ARG_NAME}
+    COMMAND ${target} -max_total_time=1 -timeout=50 "${found}" "${seeds}")
   set_tests_properties(fuzz/${ARG_NAME} PROPERTIES LABELS fuzz TIMEOUT 60)
 endfunction()
 

@@ -44,13 +44,13 @@ bool Eventually(const std::function<bool()>& condition, int64_t within_ms) {
   return true;
 }
 
-PrivateRedis::PrivateRedis() { Start(); }
+PrivateRedis::PrivateRedis(Keeping keeping) : keeping_(keeping) { Start(); }
 
 void PrivateRedis::Start() {
   process_ = std::make_unique<ChildProcess>(ChildProcess::Options{
       .command = {"redis-server", "--port", "0", "--unixsocket", address(), "--dir", folder_.path(),
-                  "--appendonly", "yes", "--appendfsync", "always", "--save", "",
-                  "--maxmemory-policy", "noeviction"},
+                  "--appendonly", keeping_ == Keeping::kEverything ? "yes" : "no", "--appendfsync",
+                  "always", "--save", "", "--maxmemory-policy", "noeviction"},
       .output = folder_.path() + "/log",
       .user = ""});
   redis_blocking::Client client({.address = address()});

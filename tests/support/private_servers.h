@@ -27,19 +27,24 @@ class TempFolder {
 // Polls `condition` every few milliseconds until it holds; false when it did not within the time.
 [[nodiscard]] bool Eventually(const std::function<bool()>& condition, int64_t within_ms = 15'000);
 
-// A Redis of the test's own, as durable as Homeport asks for, on a unix socket.
+// A Redis of the test's own on a unix socket.
 class PrivateRedis {
  public:
-  PrivateRedis();  // started
+  enum class Keeping : uint8_t {
+    kEverything,  // on disk before it answers: as durable as Homeport asks for
+    kNothing,
+  };
+  explicit PrivateRedis(Keeping keeping = Keeping::kEverything);  // started
 
   [[nodiscard]] std::string address() const { return folder_.path() + "/redis.sock"; }
-  void Kill();   // as a crash; what was answered is on disk
+  void Kill();   // as a crash; what was answered is on disk, where it keeps anything
   void Start();  // on the same data and address; waits until it answers
   // It stands still: its sockets are open, nothing answers. Until Thaw.
   void Freeze();
   void Thaw();
 
  private:
+  const Keeping keeping_;
   TempFolder folder_;
   std::unique_ptr<ChildProcess> process_;
 };
