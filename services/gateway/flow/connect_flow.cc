@@ -446,7 +446,7 @@ void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view w
     bytes.clear();
     mqtt::EncodeConnack(connack, session.version, &bytes);
   }
-  c_.io.Send(session, bytes);
+  if (session.FitsClient(bytes.size())) c_.io.Send(session, bytes);  // [MQTT-3.1.2-24]
   c_.io.Close(session, {"AUTH_ERROR", {}, why});
 }
 
