@@ -360,19 +360,24 @@ void PublishFlow::OnAppended(std::span<const OwedAck> acks) {
   if (!blocked_.empty() && !Full()) ResumeBlocked();
 }
 
-// Those that are due and have only due ones before them.
+// Those that are due and have only due ones before them. What is not listed is older than all that
+// is: it was appended while nothing was.
 void PublishFlow::SendOrdered(Session& session, std::span<const OwedAck> acks) {
   std::deque<OrderedAck>& order = session.cold->acks;
+  std::vector<OwedAck> due;
   for (const OwedAck& ack : acks) {
     const auto at = std::find_if(order.begin(), order.end(), [&](const OrderedAck& kept) {
       return !kept.due && kept.ack.packet_id == ack.packet_id && kept.ack.type == ack.type;
     });
-    if (at == order.end()) continue;
+    if (at == order.end()) {
+      due.push_back(ack);
+      continue;
+    }
     at->ack.reason = ack.reason;
     at->due = true;
   }
-  std::vector<OwedAck> due;
-  while (!order.empty() && order.front().due) {
+  const bool all_listed = session.unacked_up == order.size() + due.size();
+  while (all_listed && !order.empty() && order.front().due) {
     due.push_back(order.front().ack);
     order.pop_front();
   }
