@@ -284,8 +284,9 @@ void BatchAppender::AskForReaders(Partition& partition) {
 }
 
 void BatchAppender::OnReaders(Partition& partition, const redis::Reply& reply) {
-  if (!partition.appended || reply.lost()) return;  // the batch is sent again
-  bool others = !reply.ok();
+  if (reply.lost()) return;  // the batch is sent again
+  // Where Redis had to be told the script of the append first, this answer is older.
+  bool others = !reply.ok() || !partition.appended;
   for (size_t i = 0; reply.ok() && i < reply.size(); ++i) {
     others |= reply[i].text() != options_.pod.str();
   }
@@ -294,7 +295,8 @@ void BatchAppender::OnReaders(Partition& partition, const redis::Reply& reply) {
       ack.reason = mqtt::ReasonCode::kSuccess;
     }
   }
-  Settle(partition);
+  partition.asked = false;
+  if (partition.appended) Settle(partition);  // else OnAnswer does
 }
 
 void BatchAppender::RefuseField(Batch& batch, size_t index) {
