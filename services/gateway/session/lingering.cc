@@ -27,10 +27,8 @@ void Lingering::Take(net::Fd fd) {
   auto socket = std::make_unique<Socket>(*this, std::move(fd));
   socket->number = number;
   if (!reactor_.Add(socket->fd.get(), EPOLLIN, socket.get()).ok()) return;
+  socket->timer = reactor_.After(options_.ms_max, [this, number] { Cut(number, "linger_ms_max"); });
   sockets_.emplace(number, std::move(socket));
-  reactor_.After(options_.ms_max, [this, number] {
-    if (sockets_.contains(number)) Cut(number, "linger_ms_max");
-  });
 }
 
 void Lingering::Socket::OnReady(uint32_t /*events*/) {
@@ -53,6 +51,7 @@ void Lingering::Cut(uint64_t number, std::string_view limit) {
 void Lingering::End(uint64_t number) {
   auto found = sockets_.extract(number);
   if (found.empty()) return;
+  reactor_.Cancel(found.mapped()->timer);
   found.mapped()->fd = net::Fd();
   reactor_.Defer([socket = std::move(found.mapped())] {});
 }

@@ -35,6 +35,7 @@ class Lingering {
     Lingering& owner;
     net::Fd fd;
     uint64_t number = 0;
+    net::TimerId timer = 0;
     uint32_t bytes = 0;
   };
   void End(uint64_t number);

@@ -49,6 +49,17 @@ class Watcher:
             if (event["eventType"], event["clientId"]) == (kind, client):
                 return topic, event
 
+    def events_of(self, kind, clients):
+        """The next event of that kind about each of those clients, who may live on different reactors
+        and so be told of in any order; others are dropped."""
+        found = {}
+        while set(found) < set(clients):
+            _, payload = self.client.message(15)
+            event = json.loads(payload)
+            if event["eventType"] == kind and event["clientId"] in clients:
+                found[event["clientId"]] = event
+        return found
+
     def events(self):
         """Those that are there by the time a round trip is done."""
         self.client.ping()
@@ -194,7 +205,7 @@ def gateway_dies(stack, watchers):
     left = harness.Device(stack, "left", gateway=1, subscribe=False)
     app = harness.Device(stack, "left", gateway=1, client_id="left/app", subscribe=False)
     back = harness.Device(stack, "back", gateway=1, subscribe=False)
-    connected = {name: watcher.event("connected", name)[1] for name in ("left", "left/app", "back")}
+    connected = watcher.events_of("connected", ("left", "left/app", "back"))
     os.kill(stack.pid("gateway-1"), signal.SIGKILL)
     back = harness.Device(stack, "back", gateway=0, subscribe=False)
     newer = watcher.event("connected", "back")[1]

@@ -168,6 +168,22 @@ TEST_CASE("that nobody follows is told only where no other pod reads the partiti
   CHECK_FALSE(publish(4));
 }
 
+TEST_CASE("a batch that brings Redis its script is acknowledged, and says nothing of who follows") {
+  BatchAppender::Options options = OptionsOf();
+  options.readers = {kReaders};
+  options.readers_ms = 60'000;
+  World world(std::move(options));  // its Redis knows no script yet
+  world.loop.Do([&] {
+    OwedAck ack{SessionHandle{}, 1};
+    ack.reason = mqtt::ReasonCode::kNoMatchingSubscribers;
+    world.appender.SetWithBatch(0, "topic", "value", {});
+    world.appender.Append(0, ack, BatchAppender::Haste::kNow,
+                          [](std::string& batch) { batch += "x"; });
+  });
+  REQUIRE(world.HasAcks(1));
+  CHECK(world.loop.Do([&] { return world.refused.empty() && world.appender.idle(); }));
+}
+
 TEST_CASE("hundreds of fields go with one batch") {
   BatchAppender::Options options = OptionsOf();
   options.batch_bytes_max = 1 << 20;
