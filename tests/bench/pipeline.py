@@ -1,6 +1,7 @@
 """The registry at 100,000 and at 1,000,000 devices' rows, with reports as workload-profile.json has
 devices: committed per second beside pgbench doing the same batched upsert on the same table, lag and
-shadow requests at half of that load, and what it takes of PostgreSQL. The registry may keep the states
+shadow requests at half of that load, and what it takes of PostgreSQL. A turn has each device report
+once at most, so that no two reports share a row's write at either size. The registry may keep the states
 of all its devices (cached-devices), and PostgreSQL their rows (shared_buffers, 2 GB for every size);
 cold is the rate at which each is read for the first time.
 HOMEPORT_BENCH_DEVICES names other sizes ("100000" for a short run)."""
@@ -22,10 +23,10 @@ from homestack.postgres import BIN
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import mqtt  # noqa: E402
 
-TURNS = 3
+TURNS = 7
 SHARED_BUFFERS_MB = 2048
 REPORTS = 100_000  # of a turn
-PGBENCH_SECONDS = 8
+PGBENCH_SECONDS = 5
 PGBENCH_CLIENTS = 2  # as many as the registry has workers
 HALF_SECONDS = 20
 SAMPLE_SECONDS = 0.1

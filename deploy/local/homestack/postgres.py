@@ -40,7 +40,8 @@ class PostgresServer(Part):
         return self._as_user(str(BIN / "postgres"), "-D", str(self._data), "-k", str(self._folder),
                              "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
                              "-c", "max_connections=100", "-c", f"shared_buffers={self._shared_buffers_mb}MB",
-                             "-c", "max_wal_size=2GB", "-c", "log_min_messages=warning")
+                             "-c", "max_wal_size=8GB", "-c", "wal_compression=lz4",
+                             "-c", "log_min_messages=warning")
 
     def prepare(self):
         if not (self._data / "PG_VERSION").exists():
