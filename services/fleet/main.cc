@@ -50,7 +50,8 @@ absl::Status Run(const FleetConfig& config, runtime::StopSignal& stop) {
     HP_ASSIGN_OR_RETURN(exposer, metrics::Exposer::Start(config.metrics_listen, registry, health));
   }
   HP_ASSIGN_OR_RETURN(const auto gateways, fleet::ResolveEndpoints(config.mqtts));
-  HP_ASSIGN_OR_RETURN(const auto tls, fleet::TlsClient::Create(config.ca));
+  HP_ASSIGN_OR_RETURN(const auto tls,
+                      fleet::TlsClient::Create(config.ca, fleet::TlsClient::Resumes::kNever));
   HP_ASSIGN_OR_RETURN(const auto kinds, fleet::MakeCatalog());
   HP_ASSIGN_OR_RETURN(const auto keys, FleetKeys(config, kinds, stop));
   health.Met("products");

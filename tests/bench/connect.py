@@ -1,19 +1,21 @@
 """CONNECTs per second, accepted and ended again: Homeport with fleet-key authentication and a claim in
-Redis for each, beside mosquitto without authentication. Plain and TLS 1.3 (full handshakes)."""
+Redis for each, beside mosquitto without authentication. Plain, by full handshakes of TLS 1.3, and
+resumed by a ticket where the server takes it (resumed is the share in which it did)."""
 
 import support
 
 SECONDS = 6
 TURNS = 3
 CONCURRENCY = 512
+KINDS = {"plain": {}, "tls": {"tls": "true"}, "tls resumed": {"tls": "true", "resume": "true"}}
 
 
 def run(bench):
     with support.stack(bench.bin, settings={"source-connects-per-second": 0}) as stack:
-        for kind in ("plain", "tls"):
-            with support.Mosquitto(stack.state.address(f"mosquitto-{kind}"),
-                                   stack.pki if kind == "tls" else None) as peer:
-                gateway = stack.gateways[0].listen["mqtts" if kind == "tls" else "mqtt"]
+        for kind, settings in KINDS.items():
+            with support.Mosquitto(stack.state.address(f"mosquitto-{kind.replace(' ', '-')}"),
+                                   stack.pki if settings else None) as peer:
+                gateway = stack.gateways[0].listen["mqtts" if settings else "mqtt"]
                 subjects = {
                     "homeport": (gateway, [stack.pid("gateway-0"), stack.pid("redis")], stack),
                     "mosquitto": (peer.address, [peer.pid], None)}
@@ -28,11 +30,12 @@ def run(bench):
                     bench.row(subject=name, kind=kind, turns=TURNS, **{
                         field: support.median(rows, field) for field in (
                             "accepted_per_s", "server_cpu_us_per_connect", "connack_p50_us",
-                            "connack_p99_us", "failures")})
+                            "connack_p99_us", "failures", "resumed_share")})
     bench.table({"server": ("subject", "{}"), "transport": ("kind", "{}"),
                  "CONNECTs/s": ("accepted_per_s", "{:.0f}"),
                  "server CPU us each": ("server_cpu_us_per_connect", "{:.1f}"),
-                 "p50 us": ("connack_p50_us", "{:.0f}"), "p99 us": ("connack_p99_us", "{:.0f}")})
+                 "p50 us": ("connack_p50_us", "{:.0f}"), "p99 us": ("connack_p99_us", "{:.0f}"),
+                 "resumed": ("resumed_share", "{:.2f}")})
     for homeport, mosquitto in zip(bench.rows[::2], bench.rows[1::2]):
         print(f"  {homeport['kind']}: "
               f"{homeport['accepted_per_s'] / mosquitto['accepted_per_s']:.2f} x mosquitto's rate "
@@ -41,7 +44,8 @@ def run(bench):
 
 def visit(bench, kind, stack, target, pids, credentials):
     settings = {"connections": 19000, "connect_window": CONCURRENCY, "seconds": SECONDS}
-    if kind == "tls":
-        settings |= {"tls": "true", "ca": stack.pki.ca_cert}
+    if KINDS[kind]:
+        settings |= KINDS[kind] | {"ca": stack.pki.ca_cert}
         target = target.replace("127.0.0.1", "localhost")
-    return support.generate(bench.bin, "connect", target, pids, credentials, **settings)
+    result = support.generate(bench.bin, "connect", target, pids, credentials, **settings)
+    return result | {"resumed_share": result["resumed"] / max(1, result["accepted"])}

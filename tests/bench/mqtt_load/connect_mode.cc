@@ -82,6 +82,7 @@ class Run {
     result.Number("accepted_per_s", static_cast<double>(accepted) / seconds);
     result.Latency("connack", latency);
     result.Count("failures", failures);
+    result.Count("resumed", load.tls ? load.tls->resumptions() : 0);
     result.Number("server_cpu_s", server_cpu);
     result.Number("server_cpu_us_per_connect", server_cpu * 1e6 / count);
     result.Number("own_cpu_us_per_connect", (OwnCpuSeconds() - own_cpu_) * 1e6 / count);

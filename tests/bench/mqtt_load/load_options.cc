@@ -17,6 +17,8 @@ void DeclareCommon(LoadOptions* o, config::Table* t) {
            .doc = "Servers; sessions are spread over them",
            .required = true});
   t->Flag("tls", &o->tls, {.doc = "Connect over TLS 1.3"});
+  t->Flag("resume", &o->resume,
+          {.doc = "With --tls: connect by the last ticket that a server gave"});
   t->Text("ca", &o->ca, {.unit = "PEM file", .doc = "CA of the servers' certificates, for --tls"});
   t->Text(
       "source", &o->source,
@@ -192,7 +194,10 @@ absl::StatusOr<Load> Prepare(const LoadOptions& options) {
   }
   HP_ASSIGN_OR_RETURN(load.server_pids, ParsePids(options.server_pids));
   if (options.tls) {
-    HP_ASSIGN_OR_RETURN(load.tls, fleet::TlsClient::Create(options.ca));
+    HP_ASSIGN_OR_RETURN(
+        load.tls,
+        fleet::TlsClient::Create(options.ca, options.resume ? fleet::TlsClient::Resumes::kLast
+                                                            : fleet::TlsClient::Resumes::kNever));
   }
   if (!options.fleet_key.empty() && options.product.empty()) {
     return absl::InvalidArgumentError("--fleet-key needs --product");

@@ -18,6 +18,7 @@ namespace homeport::bench {
 struct LoadOptions {
   std::string target = "127.0.0.1:1883";
   bool tls = false;
+  bool resume = false;
   std::string ca;
   std::string source;
   std::string fleet_key;
