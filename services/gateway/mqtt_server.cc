@@ -39,7 +39,7 @@ FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
     case PacketType::kPubcomp:
       return delivery_.OnPubcomp(session, frame);
     case PacketType::kPubrel:
-      return publish_.OnPubrel(session, frame);
+      return publish_.acks().OnPubrel(session, frame);
     case PacketType::kPingreq:
       if (!frame.body.empty())
         return Refuse(session, ReasonCode::kMalformedPacket, "PINGREQ with a body");

@@ -6,7 +6,6 @@
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/base/log.h"
 #include "libs/mqtt/decode.h"
-#include "libs/mqtt/encode.h"
 #include "services/gateway/control/command_table.h"
 #include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/hub_rights.h"
@@ -16,7 +15,6 @@
 namespace homeport::gateway {
 namespace {
 
-using mqtt::PacketType;
 using mqtt::Qos;
 using mqtt::ReasonCode;
 
@@ -73,7 +71,8 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   }
   if (!ResolveAlias(session, publish)) return FrameOutcome::kConsumed;
   if (publish.qos != Qos::kAtMostOnce) {
-    if (const FrameOutcome outcome = CheckWindow(session); outcome != FrameOutcome::kConsumed) {
+    if (const FrameOutcome outcome = acks_.CheckWindow(session);
+        outcome != FrameOutcome::kConsumed) {
       return outcome;
     }
     if (!session.is_open()) return FrameOutcome::kConsumed;
@@ -97,7 +96,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     commands_.OnReply({session.identity->device, child},
                       {topic.detail, publish.payload, topic.cbor});
     NoteChild(session, child);
-    Acknowledge(session, publish, ReasonCode::kSuccess);
+    acks_.Answer(session, publish, ReasonCode::kSuccess);
   } else if (Full() && publish.qos == Qos::kAtMostOnce) {
     RefuseQos0(session, publish, "uplink_full_qos0");
   } else if (Full()) {
@@ -112,18 +111,6 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
     Append(session, publish, topic, {device, child});
   }
   return Paced(session, frame);
-}
-
-// Receive maximum [MQTT-3.3.4-9]; 3.1.1 has no such word, so there the client waits.
-FrameOutcome PublishFlow::CheckWindow(Session& session) {
-  if (session.unacked_up < c_.config.inflight_max) return FrameOutcome::kConsumed;
-  if (session.version == mqtt::Version::k5) {
-    c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
-    c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
-    return FrameOutcome::kConsumed;
-  }
-  session.waits_for_acks = true;
-  return FrameOutcome::kRetry;
 }
 
 // QoS 0 is shed while the reactor can hardly keep up.
@@ -155,7 +142,7 @@ bool PublishFlow::RefuseRate(Session& session, const mqtt::PublishView& publish)
                                    {"limit", "tenant_messages_per_second"}});
   if (publish.qos == Qos::kAtMostOnce) return true;
   if (session.version == mqtt::Version::k5) {
-    Acknowledge(session, publish, ReasonCode::kQuotaExceeded);
+    acks_.Answer(session, publish, ReasonCode::kQuotaExceeded);
     return true;
   }
   c_.io.RetryNextSecond(session);
@@ -166,9 +153,9 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
                          const auth::Topic& topic, const Subject& subject) {
   const bool is_own = subject.device == session.identity->device;
   if (!is_own && !things_.Join(session, subject.device)) return RefuseTopic(session, publish);
-  const std::optional<OwedAck> ack = Owe(session, publish);
+  const auto ack =
+      acks_.Owe(session, publish, is_own ? PublishAcks::Stream::kOwn : PublishAcks::Stream::kOther);
   if (!ack) return;
-  if (!is_own || (session.cold && !session.cold->acks.empty())) KeepOrder(session, *ack, false);
   routing::Uplink message;
   message.kind = KindOf(topic.topic_class);
   message.device = subject.device;
@@ -196,36 +183,6 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
     echo.set_retain(false);
     c_.bus.Publish(echo, {});
   }
-}
-
-std::optional<OwedAck> PublishFlow::Owe(Session& session, const mqtt::PublishView& publish) {
-  OwedAck ack;
-  ack.session = session.handle();
-  ack.packet_id = publish.packet_id;
-  if (publish.qos == Qos::kExactlyOnce) {
-    ack.type = PacketType::kPubrec;
-    const auto insertion =
-        session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session));
-    if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
-      Acknowledge(session, publish, ReasonCode::kSuccess);
-      return std::nullopt;
-    }
-    if (insertion == mqtt::InboundQos2Ids::Insertion::kFull) {
-      const bool is_told = session.version == mqtt::Version::k5;
-      c_.probe.Refuse(is_told ? mqtt::Name(ReasonCode::kReceiveMaximumExceeded)
-                              : std::string_view("qos2_untold_max"));
-      c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded,
-                            is_told ? "inflight_max" : "qos2_untold_max"});
-      return std::nullopt;
-    }
-  }
-  if (publish.qos != Qos::kAtMostOnce) ++session.unacked_up;
-  return ack;
-}
-
-// A client that knows no receive maximum may send all it has before it releases the first.
-size_t PublishFlow::Qos2Max(const Session& session) const {
-  return session.version == mqtt::Version::k5 ? c_.config.inflight_max : c_.config.qos2_untold_max;
 }
 
 bool PublishFlow::Full() const { return c_.uplink.Full() || c_.bus.Full(); }
@@ -266,10 +223,9 @@ BusMessage PublishFlow::MessageOf(const Session& session, const mqtt::PublishVie
 }
 
 void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) {
-  std::optional<OwedAck> ack = Owe(session, publish);
+  std::optional<OwedAck> ack = acks_.Owe(session, publish, PublishAcks::Stream::kOther);
   if (!ack) return;
   if (GoesUnheard(session, publish)) ack->reason = ReasonCode::kNoMatchingSubscribers;
-  if (ack->packet_id != 0) KeepOrder(session, *ack, false);
   c_.bus.Publish(MessageOf(session, publish), *ack);
   c_.probe.publishes.Increment();
 }
@@ -277,10 +233,6 @@ void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) 
 bool PublishFlow::GoesUnheard(const Session& session, const mqtt::PublishView& publish) const {
   return c_.config.tell_no_subscribers && publish.qos == Qos::kAtLeastOnce &&
          session.version == mqtt::Version::k5 && !pub_sub_.HasSubscriber(publish.topic);
-}
-
-void PublishFlow::KeepOrder(Session& session, const OwedAck& ack, bool due) {
-  if (ack.packet_id != 0) session.Cold().acks.push_back({ack, due});
 }
 
 void PublishFlow::NoteChild(const Session& session, std::string_view child) {
@@ -303,146 +255,12 @@ void PublishFlow::RefuseTopic(Session& session, const mqtt::PublishView& publish
   log::Refusal("publish_refused", {{"device", session.identity->device},
                                    {"topic", publish.topic},
                                    {"reason", "topic_not_authorized"}});
-  Acknowledge(session, publish, ReasonCode::kNotAuthorized);
-}
-
-// In the order in which the publishes came [MQTT-4.6.0-2], so after those still on their way.
-void PublishFlow::Acknowledge(Session& session, const mqtt::PublishView& publish,
-                              ReasonCode reason) {
-  if (publish.qos == Qos::kAtMostOnce) return;
-  OwedAck ack;
-  ack.session = session.handle();
-  ack.packet_id = publish.packet_id;
-  ack.reason = reason;
-  if (publish.qos == Qos::kExactlyOnce) {
-    ack.type = PacketType::kPubrec;
-    if (!mqtt::IsFailure(reason) || session.version == mqtt::Version::k311) {
-      static_cast<void>(
-          session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session)));
-    }
-  }
-  ++session.unacked_up;
-  if (session.cold && !session.cold->acks.empty()) return KeepOrder(session, ack, true);
-  c_.uplink.AppendAck(session.identity->device, ack);
-}
-
-FrameOutcome PublishFlow::OnPubrel(Session& session, const mqtt::Frame& frame) {
-  mqtt::Packet packet;
-  const auto* pubrel = ReadPacket<mqtt::Pubrel>(c_, session, frame, packet);
-  if (pubrel == nullptr) return FrameOutcome::kConsumed;
-  mqtt::Pubcomp answer;
-  answer.packet_id = pubrel->packet_id;
-  const bool known = session.cold && session.cold->from_device_qos2.Remove(answer.packet_id);
-  // Where the session is kept, a PUBREL may come again because the answer was lost.
-  if (!known && session.kept() == nullptr) answer.reason = ReasonCode::kPacketIdentifierNotFound;
-  if (known) SaveQos2Ids(session);
-  session.TrimCold();
-  std::string bytes;
-  mqtt::EncodePubcomp(answer, session.version, &bytes);
-  c_.io.Send(session, bytes);
-  return FrameOutcome::kConsumed;
+  acks_.Answer(session, publish, ReasonCode::kNotAuthorized);
 }
 
 void PublishFlow::OnAppended(std::span<const OwedAck> acks) {
-  size_t i = 0;
-  while (i < acks.size()) {
-    size_t end = i + 1;
-    while (end < acks.size() && acks[end].session.packed() == acks[i].session.packed()) ++end;
-    if (Session* session = c_.io.sessions().Find(acks[i].session)) {
-      if (session->cold && !session->cold->acks.empty()) {
-        SendOrdered(*session, acks.subspan(i, end - i));
-      } else {
-        SendAcks(*session, acks.subspan(i, end - i));
-      }
-    }
-    i = end;
-  }
+  acks_.Send(acks);
   if (!blocked_.empty() && !Full()) ResumeBlocked();
-}
-
-// Those that are due and have only due ones before them. What is not listed is older than all that
-// is: it was appended while nothing was.
-void PublishFlow::SendOrdered(Session& session, std::span<const OwedAck> acks) {
-  std::deque<OrderedAck>& order = session.cold->acks;
-  std::vector<OwedAck> due;
-  for (const OwedAck& ack : acks) {
-    const auto at = std::find_if(order.begin(), order.end(), [&](const OrderedAck& kept) {
-      return !kept.due && kept.ack.packet_id == ack.packet_id && kept.ack.type == ack.type;
-    });
-    if (at == order.end()) {
-      due.push_back(ack);
-      continue;
-    }
-    at->ack.reason = ack.reason;
-    at->due = true;
-  }
-  const bool all_listed = session.unacked_up == order.size() + due.size();
-  while (all_listed && !order.empty() && order.front().due) {
-    due.push_back(order.front().ack);
-    order.pop_front();
-  }
-  if (!due.empty()) SendAcks(session, due);
-  if (session.is_open()) session.TrimCold();
-}
-
-// A session that outlives its connection knows on the next one what it has received.
-void PublishFlow::SaveQos2Ids(const Session& session) {
-  if (session.kept() == nullptr) return;
-  c_.store.Write(session, {SessionStore::Set("in", JoinIds(session.cold->from_device_qos2))}, {});
-}
-
-// A PUBACK or PUBREC that says no, and why where the client wants that and it fits
-// [MQTT-3.4.2-2, 3.5.2-2].
-std::string PublishFlow::Refusal(const Session& session, const OwedAck& ack) {
-  mqtt::Puback refusal;
-  refusal.packet_id = ack.packet_id;
-  refusal.reason = ack.reason;
-  if (session.WantsReasons() && mqtt::IsFailure(ack.reason)) {
-    refusal.properties.reason_string = ack.reason == ReasonCode::kNotAuthorized
-                                           ? "the topic is not this client's to publish to"
-                                           : mqtt::Name(ack.reason);
-  }
-  std::string bytes;
-  mqtt::EncodePuback(refusal, session.version, &bytes);
-  if (!session.FitsClient(bytes.size())) {
-    refusal.properties.reason_string.reset();
-    bytes.clear();
-    mqtt::EncodePuback(refusal, session.version, &bytes);
-  }
-  if (ack.type == PacketType::kPubrec) bytes[0] = static_cast<char>(0x50);
-  return bytes;
-}
-
-// All acknowledgements of one session in one write, but for those that say no.
-void PublishFlow::SendAcks(Session& session, std::span<const OwedAck> acks) {
-  const bool has_pubrec = std::any_of(
-      acks.begin(), acks.end(), [](const OwedAck& ack) { return ack.type == PacketType::kPubrec; });
-  if (has_pubrec) SaveQos2Ids(session);
-  constexpr size_t kBytesMax = 1024;
-  char bytes[kBytesMax];
-  size_t size = 0;
-  for (const OwedAck& ack : acks) {
-    --session.unacked_up;
-    c_.probe.pubacks.Increment();
-    const bool plain = ack.reason == ReasonCode::kSuccess || session.version == mqtt::Version::k311;
-    if (size + 8 > kBytesMax) {
-      c_.io.Send(session, {bytes, size});
-      size = 0;
-      if (!session.is_open()) return;
-    }
-    if (plain) {
-      mqtt::EncodeAck(ack.type, ack.packet_id, bytes + size);
-      size += 4;
-    } else {
-      const std::string refusal = Refusal(session, ack);
-      c_.io.Send(session, {bytes, size});
-      size = 0;
-      if (session.is_open()) c_.io.Send(session, refusal);
-      if (!session.is_open()) return;
-    }
-  }
-  c_.io.Send(session, {bytes, size});
-  if (session.is_open() && std::exchange(session.waits_for_acks, false)) c_.io.Resume(session);
 }
 
 void PublishFlow::ResumeBlocked() {

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <deque>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "libs/auth/topic_policy.h"
 #include "libs/mqtt/publish_view.h"
+#include "services/gateway/flow/publish_acks.h"
 #include "services/gateway/flow/things.h"
 #include "services/gateway/shard_context.h"
 
@@ -24,21 +24,20 @@ inline constexpr uint16_t kTopicAliasMax = 10;  // as CONNACK says
 class PublishFlow {
  public:
   PublishFlow(ShardContext& context, CommandTable& commands, Things& things, const PubSub& pub_sub)
-      : c_(context), commands_(commands), things_(things), pub_sub_(pub_sub) {}
+      : c_(context), commands_(commands), things_(things), pub_sub_(pub_sub), acks_(context) {}
 
   FrameOutcome OnPublish(Session& session, const mqtt::Frame& frame);
-  FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
   // A batch is in Redis: sends its acknowledgements, and reads on where that was waited for.
   void OnAppended(std::span<const OwedAck> acks);
   // The client left without DISCONNECT: its will goes up like a publish of its own, but of no
   // session: it is no sign of life.
   void PublishWill(const Identity& identity, const StoredWill& will);
+  [[nodiscard]] PublishAcks& acks() { return acks_; }
 
  private:
   // What becomes of a publish whose topic is not its own: counted, logged, acknowledged with a
   // reason in version 5 and plainly in 3.1.1 [MQTT-3.3.5-2]; the session lives.
   void RefuseTopic(Session& session, const mqtt::PublishView& publish);
-  void Acknowledge(Session& session, const mqtt::PublishView& publish, mqtt::ReasonCode reason);
   // A child that answers a command lives.
   void NoteChild(const Session& session, std::string_view child);
   // Whom a publish concerns.
@@ -54,19 +53,8 @@ class PublishFlow {
   void Broadcast(Session& session, const mqtt::PublishView& publish);
   // Fills in or learns the topic of an alias; false when the session was closed for it.
   [[nodiscard]] bool ResolveAlias(Session& session, mqtt::PublishView& publish);
-  // The acknowledgement of a publish that was taken; nothing where it repeats a QoS 2 packet that
-  // was: that is acknowledged and done with.
-  [[nodiscard]] std::optional<OwedAck> Owe(Session& session, const mqtt::PublishView& publish);
-  // Remembers the order of acknowledgements once a session publishes to more than one stream.
-  void KeepOrder(Session& session, const OwedAck& ack, bool due);
-  void SendOrdered(Session& session, std::span<const OwedAck> acks);
-  void SaveQos2Ids(const Session& session);
-  [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);
-  void SendAcks(Session& session, std::span<const OwedAck> acks);
   void ResumeBlocked();
-  [[nodiscard]] size_t Qos2Max(const Session& session) const;
   [[nodiscard]] bool Full() const;
-  [[nodiscard]] FrameOutcome CheckWindow(Session& session);
   [[nodiscard]] bool IsOverloaded() const;
   [[nodiscard]] BusMessage MessageOf(const Session& session,
                                      const mqtt::PublishView& publish) const;
@@ -85,6 +73,7 @@ class PublishFlow {
   CommandTable& commands_;
   Things& things_;
   const PubSub& pub_sub_;
+  PublishAcks acks_;
   std::deque<SessionHandle> blocked_;  // paused because the uplink or the bus was full
 };
 

@@ -1,0 +1,201 @@
+#include "services/gateway/flow/publish_acks.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "libs/mqtt/encode.h"
+#include "services/gateway/flow/client_packet.h"
+
+namespace homeport::gateway {
+
+using mqtt::PacketType;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+
+FrameOutcome PublishAcks::CheckWindow(Session& session) const {
+  if (session.unacked_up < c_.config.inflight_max) return FrameOutcome::kConsumed;
+  if (session.version == mqtt::Version::k5) {
+    c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
+    c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
+    return FrameOutcome::kConsumed;
+  }
+  session.waits_for_acks = true;
+  return FrameOutcome::kRetry;
+}
+
+std::optional<OwedAck> PublishAcks::Owe(Session& session, const mqtt::PublishView& publish,
+                                        Stream stream) {
+  OwedAck ack;
+  ack.session = session.handle();
+  ack.packet_id = publish.packet_id;
+  if (publish.qos == Qos::kExactlyOnce) {
+    ack.type = PacketType::kPubrec;
+    const auto insertion =
+        session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session));
+    if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
+      Answer(session, publish, ReasonCode::kSuccess);
+      return std::nullopt;
+    }
+    if (insertion == mqtt::InboundQos2Ids::Insertion::kFull) {
+      const bool is_told = session.version == mqtt::Version::k5;
+      c_.probe.Refuse(is_told ? mqtt::Name(ReasonCode::kReceiveMaximumExceeded)
+                              : std::string_view("qos2_untold_max"));
+      c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded,
+                            is_told ? "inflight_max" : "qos2_untold_max"});
+      return std::nullopt;
+    }
+  }
+  if (publish.qos == Qos::kAtMostOnce) return ack;
+  ++session.unacked_up;
+  const bool is_ordered = session.cold && !session.cold->acks.empty();
+  if (stream == Stream::kOther || is_ordered) session.Cold().acks.push_back({ack, false});
+  return ack;
+}
+
+// A client that knows no receive maximum may send all it has before it releases the first.
+size_t PublishAcks::Qos2Max(const Session& session) const {
+  return session.version == mqtt::Version::k5 ? c_.config.inflight_max : c_.config.qos2_untold_max;
+}
+
+void PublishAcks::Answer(Session& session, const mqtt::PublishView& publish, ReasonCode reason) {
+  if (publish.qos == Qos::kAtMostOnce) return;
+  OwedAck ack;
+  ack.session = session.handle();
+  ack.packet_id = publish.packet_id;
+  ack.reason = reason;
+  if (publish.qos == Qos::kExactlyOnce) {
+    ack.type = PacketType::kPubrec;
+    if (!mqtt::IsFailure(reason) || session.version == mqtt::Version::k311) {
+      static_cast<void>(
+          session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session)));
+    }
+  }
+  ++session.unacked_up;
+  if (session.cold && !session.cold->acks.empty()) {
+    session.cold->acks.push_back({ack, true});
+    return;
+  }
+  c_.uplink.AppendAck(session.identity->device, ack);
+}
+
+FrameOutcome PublishAcks::OnPubrel(Session& session, const mqtt::Frame& frame) {
+  mqtt::Packet packet;
+  const auto* pubrel = ReadPacket<mqtt::Pubrel>(c_, session, frame, packet);
+  if (pubrel == nullptr) return FrameOutcome::kConsumed;
+  mqtt::Pubcomp answer;
+  answer.packet_id = pubrel->packet_id;
+  const bool known = session.cold && session.cold->from_device_qos2.Remove(answer.packet_id);
+  // Where the session is kept, a PUBREL may come again because the answer was lost.
+  if (!known && session.kept() == nullptr) answer.reason = ReasonCode::kPacketIdentifierNotFound;
+  if (known) SaveQos2Ids(session);
+  session.TrimCold();
+  std::string bytes;
+  mqtt::EncodePubcomp(answer, session.version, &bytes);
+  c_.io.Send(session, bytes);
+  return FrameOutcome::kConsumed;
+}
+
+void PublishAcks::Send(std::span<const OwedAck> acks) {
+  size_t i = 0;
+  while (i < acks.size()) {
+    size_t end = i + 1;
+    while (end < acks.size() && acks[end].session.packed() == acks[i].session.packed()) ++end;
+    if (Session* session = c_.io.sessions().Find(acks[i].session)) {
+      if (session->cold && !session->cold->acks.empty()) {
+        SendOrdered(*session, acks.subspan(i, end - i));
+      } else {
+        SendNow(*session, acks.subspan(i, end - i));
+      }
+    }
+    i = end;
+  }
+}
+
+// Those that are due and have only due ones before them. What is not listed is older than all that
+// is: it was appended while nothing was.
+void PublishAcks::SendOrdered(Session& session, std::span<const OwedAck> acks) {
+  std::deque<OrderedAck>& order = session.cold->acks;
+  std::vector<OwedAck> due;
+  for (const OwedAck& ack : acks) {
+    const auto at = std::find_if(order.begin(), order.end(), [&](const OrderedAck& kept) {
+      return !kept.due && kept.ack.packet_id == ack.packet_id && kept.ack.type == ack.type;
+    });
+    if (at == order.end()) {
+      due.push_back(ack);
+      continue;
+    }
+    at->ack.reason = ack.reason;
+    at->due = true;
+  }
+  const bool all_listed = session.unacked_up == order.size() + due.size();
+  while (all_listed && !order.empty() && order.front().due) {
+    due.push_back(order.front().ack);
+    order.pop_front();
+  }
+  if (!due.empty()) SendNow(session, due);
+  if (session.is_open()) session.TrimCold();
+}
+
+// All acknowledgements of one session in one write, but for those that say no.
+void PublishAcks::SendNow(Session& session, std::span<const OwedAck> acks) {
+  const bool has_pubrec = std::any_of(
+      acks.begin(), acks.end(), [](const OwedAck& ack) { return ack.type == PacketType::kPubrec; });
+  if (has_pubrec) SaveQos2Ids(session);
+  constexpr size_t kBytesMax = 1024;
+  char bytes[kBytesMax];
+  size_t size = 0;
+  for (const OwedAck& ack : acks) {
+    --session.unacked_up;
+    c_.probe.pubacks.Increment();
+    const bool plain = ack.reason == ReasonCode::kSuccess || session.version == mqtt::Version::k311;
+    if (size + 8 > kBytesMax) {
+      c_.io.Send(session, {bytes, size});
+      size = 0;
+      if (!session.is_open()) return;
+    }
+    if (plain) {
+      mqtt::EncodeAck(ack.type, ack.packet_id, bytes + size);
+      size += 4;
+    } else {
+      const std::string refusal = Refusal(session, ack);
+      c_.io.Send(session, {bytes, size});
+      size = 0;
+      if (session.is_open()) c_.io.Send(session, refusal);
+      if (!session.is_open()) return;
+    }
+  }
+  c_.io.Send(session, {bytes, size});
+  if (session.is_open() && std::exchange(session.waits_for_acks, false)) c_.io.Resume(session);
+}
+
+// A PUBACK or PUBREC that says no, and why where the client wants that and it fits
+// [MQTT-3.4.2-2, 3.5.2-2].
+std::string PublishAcks::Refusal(const Session& session, const OwedAck& ack) {
+  mqtt::Puback refusal;
+  refusal.packet_id = ack.packet_id;
+  refusal.reason = ack.reason;
+  if (session.WantsReasons() && mqtt::IsFailure(ack.reason)) {
+    refusal.properties.reason_string = ack.reason == ReasonCode::kNotAuthorized
+                                           ? "the topic is not this client's to publish to"
+                                           : mqtt::Name(ack.reason);
+  }
+  std::string bytes;
+  mqtt::EncodePuback(refusal, session.version, &bytes);
+  if (!session.FitsClient(bytes.size())) {
+    refusal.properties.reason_string.reset();
+    bytes.clear();
+    mqtt::EncodePuback(refusal, session.version, &bytes);
+  }
+  if (ack.type == PacketType::kPubrec) bytes[0] = static_cast<char>(0x50);
+  return bytes;
+}
+
+// A session that outlives its connection knows on the next one what it has received.
+void PublishAcks::SaveQos2Ids(const Session& session) {
+  if (session.kept() == nullptr) return;
+  c_.store.Write(session, {SessionStore::Set("in", JoinIds(session.cold->from_device_qos2))}, {});
+}
+
+}  // namespace homeport::gateway

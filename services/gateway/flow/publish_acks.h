@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "libs/mqtt/publish_view.h"
+#include "services/gateway/shard_context.h"
+
+namespace homeport::gateway {
+
+// What clients are owed for what they publish: PUBACK and PUBREC once Redis has the message, in the
+// order of their publishes [MQTT-4.6.0-2], and PUBCOMP. Shard's thread only.
+class PublishAcks {
+ public:
+  // Where a publish goes: the uplink partition of the session's own device, whose appends end in
+  // their order, or another stream.
+  enum class Stream : uint8_t { kOwn, kOther };
+
+  explicit PublishAcks(ShardContext& context) : c_(context) {}
+
+  // Whether the session may have one more outstanding. In version 5 one more ends it: receive
+  // maximum [MQTT-3.3.4-9]. 3.1.1 has no such word, so there the frame is to be offered again.
+  [[nodiscard]] FrameOutcome CheckWindow(Session& session) const;
+  // The acknowledgement of a publish that is taken; nothing where it repeats a QoS 2 packet that
+  // was, or is one too many: that is acknowledged or refused, and done with.
+  [[nodiscard]] std::optional<OwedAck> Owe(Session& session, const mqtt::PublishView& publish,
+                                           Stream stream);
+  // Acknowledges a publish of which nothing is appended, after those still on their way.
+  void Answer(Session& session, const mqtt::PublishView& publish, mqtt::ReasonCode reason);
+  // A batch is in Redis: sends what was owed for its messages.
+  void Send(std::span<const OwedAck> acks);
+  FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
+
+ private:
+  void SendOrdered(Session& session, std::span<const OwedAck> acks);
+  void SendNow(Session& session, std::span<const OwedAck> acks);
+  [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);
+  void SaveQos2Ids(const Session& session);
+  [[nodiscard]] size_t Qos2Max(const Session& session) const;
+
+  ShardContext& c_;
+};
+
+}  // namespace homeport::gateway
