@@ -32,7 +32,7 @@ class TextPool {
     block_ = std::make_unique<char[]>(bytes_);
     char* at = block_.get();
     for (auto& entry : places_) {
-      std::memcpy(at, entry.first.data(), entry.first.size());
+      std::copy(entry.first.begin(), entry.first.end(), at);
       entry.second = {at, entry.first.size()};
       at += entry.first.size();
     }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <pqxx/pqxx>
-#include <utility>
 
 #include "libs/base/check.h"
 #include "libs/postgres/result.h"
@@ -11,7 +10,7 @@ namespace homeport::postgres {
 // Keeps pqxx out of result.h.
 class Result::Rows {
  public:
-  explicit Rows(pqxx::result r) : result(std::move(r)) {}
+  explicit Rows(const pqxx::result& r) : result(r) {}
 
   [[nodiscard]] pqxx::field Field(size_t row, int column) const {
     HP_CHECK(row < result.size());

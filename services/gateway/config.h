@@ -20,7 +20,7 @@ struct GatewayConfig {
   std::string redis = "127.0.0.1:6379";
   std::string redis_user;
   std::string redis_password;
-  std::string registry_grpc = "127.0.0.1:7444";
+  std::string registry_grpc = "127.0.0.1:7600";
   std::string registry_ca;
   std::string service_token_file;
   std::string tls_cert;

@@ -51,10 +51,13 @@ void Gateway::AddTo(runtime::Lifecycle& lifecycle) {
   lifecycle.Add({"metrics", [this] { return StartMetrics(); }, [this] { exposer_.reset(); }});
   lifecycle.Add({"directory", [this] { return StartDirectory(); }, [this] { directory_->Finish(); },
                  kDirectoryStopMs});
-  lifecycle.Add({"shards", [this] { return StartShards(); }, [this] { DrainShards(); },
-                 config_.drain_ms_max + 5000});
+  lifecycle.Add({"shards", [this] { return StartShards(); }, [this] { EndShards(); }});
+  // Stops before the shards, whose sessions it ends, and behind their drain: who is revoked while a
+  // pod drains goes at once.
   lifecycle.Add({"directory feed", [this] { return StartFeed(); }, [this] { feed_->Stop(); },
                  2 * kFeedTimeoutMs});
+  lifecycle.Add({"sessions", [] { return absl::OkStatus(); }, [this] { DrainShards(); },
+                 config_.drain_ms_max + 5000});
   lifecycle.Add({"control", [this] { return StartControl(); }, [this] { StopControl(); },
                  kControlStopMs + 3000});
   lifecycle.Add({"readiness",
@@ -117,7 +120,6 @@ absl::Status Gateway::StartShards() {
   return absl::OkStatus();
 }
 
-// Behind the shards, which outlive it: changes go to their sessions.
 absl::Status Gateway::StartFeed() {
   HP_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
                       rpc::MakeChannel({config_.registry_grpc, config_.registry_ca, ""}));
@@ -195,6 +197,9 @@ void Gateway::DrainShards() {
     shard->Drain(pace, config_.drain_ms_max, [&left] { left.DecrementCount(); });
   }
   left.Wait();
+}
+
+void Gateway::EndShards() {
   health_.ForgetLoops();
   for (const auto& shard : shards_) shard->Stop();
   for (const auto& shard : shards_) shard->Join();

@@ -39,6 +39,7 @@ class Gateway {
   [[nodiscard]] absl::Status StartMetrics();
   void StopControl();
   void DrainShards();
+  void EndShards();
 
   const GatewayConfig& config_;
   const PodId pod_;

@@ -70,6 +70,12 @@ void PodSweeper::Run() {
       backoff_.Reset();
       wait_ms = interval_ms;
     } else {
+      const bool has_postgres = postgres_ != nullptr && !postgres_->broken();
+      if (has_postgres) {
+        probe_.RedisFailed();
+      } else {
+        probe_.PostgresFailed();
+      }
       log::Warn("sweeper_retries", {{"error", status}});
       wait_ms = backoff_.NextMs();
     }

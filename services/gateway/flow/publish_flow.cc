@@ -152,7 +152,9 @@ bool PublishFlow::RefuseRate(Session& session, const mqtt::PublishView& publish)
 void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
                          const auth::Topic& topic, const Subject& subject) {
   const bool is_own = subject.device == session.identity->device;
-  if (!is_own && !things_.Join(session, subject.device)) return RefuseTopic(session, publish);
+  if (!is_own && !things_.Join(session, subject.device)) {
+    return acks_.Answer(session, publish, ReasonCode::kQuotaExceeded);
+  }
   const auto ack =
       acks_.Owe(session, publish, is_own ? PublishAcks::Stream::kOwn : PublishAcks::Stream::kOther);
   if (!ack) return;

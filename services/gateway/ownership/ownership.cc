@@ -17,10 +17,18 @@ constexpr size_t kPendingReleasesMax = 100'000;
 // A device has at most 8 clients at once. KEYS: record, kept session, its queue. ARGV:
 // "<pod> <session>", the client's suffix, '1' for a clean start, seconds that the session is to
 // outlive the connection. The first lines are all that most claims need: nothing is in the record
-// but its epoch counter. One write, so that Redis logs one command and no transaction.
+// but its epoch counter. One write, so that Redis logs one command and no transaction. The counter
+// begins at the Unix ms of the first claim: where Redis has lost its keys, epochs go on above all
+// that PostgreSQL knows.
 constexpr std::string_view kClaimSource = R"lua(
 local last = redis.call('HGET', KEYS[1], 'e')
-local epoch = (last or 0) + 1
+local epoch
+if last then
+  epoch = last + 1
+else
+  local now = redis.call('TIME')
+  epoch = now[1] * 1000 + math.floor(now[2] / 1000)
+end
 local text = string.format('%d', epoch)
 local place = ARGV[1] .. ARGV[2]
 if ARGV[4] == '0' and redis.call('HLEN', KEYS[1]) == (last and 1 or 0) then

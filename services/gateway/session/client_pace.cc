@@ -7,6 +7,8 @@ namespace homeport::gateway {
 namespace {
 
 constexpr size_t kWays = 4;
+// Epochs further apart are of two counters: the first was lost with Redis's keys.
+constexpr uint32_t kClaimsMax = 1024;
 
 }  // namespace
 
@@ -67,7 +69,7 @@ void ClientPace::OnClaim(uint64_t client, uint64_t epoch) {
   Entry* entry = Find(client == 0 ? 1 : client);
   if (entry == nullptr) return;
   const auto low = static_cast<uint32_t>(epoch);
-  if (entry->first_epoch == 0) {
+  if (entry->first_epoch == 0 || low - entry->first_epoch > kClaimsMax) {
     entry->first_epoch = low - (entry->connects - 1);
     return;
   }

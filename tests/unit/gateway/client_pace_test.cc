@@ -68,6 +68,18 @@ TEST_CASE("the epoch tells of connects on other pods") {
   pace.OnClaim(kClient + 1, 5);  // nobody it knows
 }
 
+TEST_CASE("a new epoch counter tells of no connects") {
+  constexpr uint64_t kUnixMs = 1'800'000'000'000;
+  ClientPace pace(Small());
+  int64_t now_ms = 1'000'000;
+  for (const uint64_t epoch : {uint64_t{700}, uint64_t{701}, kUnixMs, kUnixMs + 1}) {
+    CHECK(pace.OnConnect(kClient, now_ms += 1000) == Answer::kGo);
+    pace.OnClaim(kClient, epoch);
+  }
+  pace.OnClaim(kClient, kUnixMs + 20);
+  CHECK(pace.OnConnect(kClient, now_ms + 1000) == Answer::kBanBegins);
+}
+
 TEST_CASE("where there is no room the calmest is forgotten") {
   ClientPace pace(Small());
   const int64_t now_ms = 1'000'000;
