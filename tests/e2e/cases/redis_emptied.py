@@ -3,6 +3,7 @@ heard as before when they are back, though their epoch counters are gone."""
 
 import harness
 from harness import Device, check_equal, eventually
+from cases.take_over import owner
 from homestack.redis import RedisClient
 
 AWAY_CONNECTS = 5
@@ -25,6 +26,7 @@ def run(arguments):
         report(stack, back, "away", 100)
         eventually(lambda: online(stack, "away") == [["t"]], "the device that is back is online")
         stays.client.ping()
+        eventually(lambda: owner(stack, "stays") == "gateway-0", "the session is entered again", 30)
         report(stack, stays, "stays", 2)
         eventually(lambda: online(stack, "stays") == [["t"]], "the device that stayed is online")
         back.client.disconnect()
