@@ -2,6 +2,7 @@
 
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -191,7 +192,9 @@ absl::StatusOr<std::vector<std::string>> ReadCrl(std::string_view text,
   }
   std::vector<std::string> serials;
   STACK_OF(X509_REVOKED)* revoked = X509_CRL_get_REVOKED(crl.get());
-  for (int i = 0; i < sk_X509_REVOKED_num(revoked); ++i) {
+  const int count = std::max(sk_X509_REVOKED_num(revoked), 0);  // -1: there is no list
+  serials.reserve(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
     serials.push_back(
         HexOfNumber(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i))));
   }

@@ -27,11 +27,13 @@ Function Library(const char* name) {
 
 #define HP_LIBRARY(Type, name) static const auto real = Library<Type>(name)
 
+// NOLINTBEGIN(misc-unused-using-decls): used below, where this file is compiled for ThreadSanitizer.
 using absl::Condition;
 using absl::CondVar;
 using absl::Duration;
 using absl::Mutex;
 using absl::Time;
+// NOLINTEND(misc-unused-using-decls)
 
 // A call on a mutex, which may be the library's own from within another: that one tells nothing.
 class Call {

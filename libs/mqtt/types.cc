@@ -1,5 +1,6 @@
 #include "libs/mqtt/types.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
 #include <iterator>
@@ -131,8 +132,9 @@ bool IsAllowed(ReasonCode code, PacketType type) {
 }
 
 uint8_t ToConnackReturnCode(ReasonCode code) {
-  for (uint8_t i = 0; i < std::size(kReturnCodes); ++i) {
-    if (kReturnCodes[i] == code) return i;
+  const auto* const found = std::find(std::begin(kReturnCodes), std::end(kReturnCodes), code);
+  if (found != std::end(kReturnCodes)) {
+    return static_cast<uint8_t>(found - std::begin(kReturnCodes));
   }
   switch (code) {
     case ReasonCode::kMalformedPacket:

@@ -43,7 +43,7 @@ bool Transport::HasPending() const {
   return layer().state() != State::kOpen;
 }
 
-IoResult Transport::FromSsl(int result) {
+IoResult Transport::FromSsl(int result) const {
   if (result > 0) return {IoStatus::kOk, static_cast<size_t>(result), false};
   switch (SSL_get_error(ssl(), result)) {
     case SSL_ERROR_WANT_READ:

@@ -78,7 +78,7 @@ class Transport {
   [[nodiscard]] int Detach();
 
  private:
-  [[nodiscard]] IoResult FromSsl(int result);
+  [[nodiscard]] IoResult FromSsl(int result) const;
   [[nodiscard]] tls13::RecordLayer& layer() const {
     return *static_cast<tls13::RecordLayer*>(tls_);
   }

@@ -255,7 +255,7 @@ void Client::Put(std::span<const std::string_view> arguments, OnReply on_reply) 
                             static_cast<int>(arguments.size()), values.data(), sizes.data());
   if (result == REDIS_OK) {
     ++sent_;
-    pending.release();  // owned by hiredis until ReplyCallback
+    static_cast<void>(pending.release());  // owned by hiredis until ReplyCallback
     return;
   }
   reactor_.Defer([pending = std::move(pending)]() mutable { pending->on_reply(Reply()); });

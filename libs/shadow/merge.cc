@@ -79,7 +79,7 @@ class ObjectMerger {
     return true;
   }
 
-  bool Recurse(const Member& patch, Value& state, Value& times, Object* changes) {
+  bool Recurse(const Member& patch, Value& state, Value& times, Object* changes) const {
     Object inner;
     ObjectMerger merger(*state.IfObject(), *times.IfObject(), now_seconds_);
     const bool changed =
@@ -88,7 +88,7 @@ class ObjectMerger {
     return changed;
   }
 
-  bool Replace(const Member& patch, Value& state, Value& times, Object* changes) {
+  bool Replace(const Member& patch, Value& state, Value& times, Object* changes) const {
     const bool changed = !(state == patch.value);
     if (!changed && state.type() == patch.value.type()) {
       times = now_seconds_;
