@@ -134,7 +134,7 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
     session.Cold().aliases_out.max = std::min(aliases, kTopicAliasMax);
   }
   session.phase = Phase::kAuthenticating;
-  attempts_[session.handle().packed()] = std::move(attempt);
+  attempts_[session.handle().packed()] = attempt;
   authenticator_.Authenticate(session, [this, handle = session.handle()](const Verdict& verdict) {
     OnVerdict(handle, verdict);
   });
@@ -306,7 +306,7 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
                           past ? *past : SessionKeeper::Past());
   }
   if (!session->identity->claim) pace_.OnClaim(PaceKey(*session->identity), claim->epoch);
-  const Attempt attempt = std::move(attempts_[claimant.handle.packed()]);
+  const Attempt attempt = attempts_[claimant.handle.packed()];
   attempts_.erase(claimant.handle.packed());
   Accept(*session, claimant, *claim, attempt);
 }

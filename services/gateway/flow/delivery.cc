@@ -13,7 +13,6 @@ namespace homeport::gateway {
 namespace {
 
 using mqtt::Awaiting;
-using mqtt::PropertyPlace;
 using mqtt::Qos;
 using mqtt::ReasonCode;
 using mqtt::Version;

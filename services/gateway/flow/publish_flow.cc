@@ -127,7 +127,7 @@ void PublishFlow::RefuseQos0(const Session& session, const mqtt::PublishView& pu
                                    {"next", "QoS 0 is not kept"}});
 }
 
-bool PublishFlow::WithinTenantRate(const Session& session) {
+bool PublishFlow::WithinTenantRate(const Session& session) const {
   const auto& product = session.identity->product;
   return !product ||
          product->usage->TakeMessage(c_.io.now_s(), c_.config.tenant_messages_per_second);

@@ -58,7 +58,7 @@ class PublishFlow {
   [[nodiscard]] bool IsOverloaded() const;
   [[nodiscard]] BusMessage MessageOf(const Session& session,
                                      const mqtt::PublishView& publish) const;
-  [[nodiscard]] bool WithinTenantRate(const Session& session);
+  [[nodiscard]] bool WithinTenantRate(const Session& session) const;
   [[nodiscard]] bool RefuseRate(Session& session, const mqtt::PublishView& publish);
   void RefuseQos0(const Session& session, const mqtt::PublishView& publish,
                   std::string_view reason);

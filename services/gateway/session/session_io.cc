@@ -241,7 +241,7 @@ void SessionIo::Resume(Session& session) {
   if (session.transport.HasPending()) Read(session);
 }
 
-void SessionIo::Touch(Session& session) {
+void SessionIo::Touch(Session& session) const {
   if (session.last_active_s == now_s()) return;
   session.last_active_s = now_s();
   session.second_publishes = 0;

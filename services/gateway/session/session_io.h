@@ -138,7 +138,7 @@ class SessionIo {
   void Uncork();
   [[nodiscard]] bool SendGathered(Session& session);
   void Arm(Session& session, bool reading, bool writing);
-  void Touch(Session& session);
+  void Touch(Session& session) const;
   void OnDeadline(net::TimerWheel::Entry entry);
   // When nothing will have come for one and a half keep-alives [MQTT-3.1.2-22].
   [[nodiscard]] static int64_t KeepAliveDue(const Session& session) {
