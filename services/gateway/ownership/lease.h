@@ -25,7 +25,6 @@ class Lease {
   // Gives the lease up: what is left under this pod id may be swept.
   void Stop();
   void OnConnected();
-  [[nodiscard]] bool held() const { return held_; }
 
  private:
   void Renew();
