@@ -64,7 +64,7 @@ void SessionDesk::Take(const SessionCall& call, Reply reply) {
   }
 }
 
-void SessionDesk::FindEnd(uint64_t client, Reply reply) {
+void SessionDesk::FindEnd(uint64_t client, Reply reply) const {
   SessionAnswer answer = AnswerOf(SessionAnswer::RESULT_DONE);
   if (const RecentEnds::End* end = c_.ends.Find(client)) {
     session::v1::End& out = *answer.mutable_end();

@@ -25,7 +25,7 @@ class SessionDesk {
  private:
   // The session that the call is about, online or away; nullptr where it is gone or another's.
   [[nodiscard]] Session* Find(const internal::v1::SessionCall& call);
-  void FindEnd(uint64_t client, Reply reply);
+  void FindEnd(uint64_t client, Reply reply) const;
   void Describe(const internal::v1::SessionCall& call, Reply reply);
   void Disconnect(const internal::v1::SessionCall& call, Reply reply);
   void Publish(const internal::v1::SessionCall& call, Reply reply);

@@ -223,7 +223,7 @@ void Bus::Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMe
   }
 }
 
-void Bus::Remember(Stream& stream, Remembered entry) {
+void Bus::Remember(Stream& stream, Remembered entry) const {
   stream.recent_bytes += entry.bytes;
   stream.recent.push_back(std::move(entry));
   while (stream.recent_bytes > cache_bytes_ && !stream.recent.empty()) {

@@ -105,7 +105,7 @@ class Bus : public BatchAppender {
   void OnEntry(const Arrived& entry);
   [[nodiscard]] SharedBatch Parse(uint32_t partition, const redis::Reply& entry);
   static void Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each);
-  void Remember(Stream& stream, Remembered entry);
+  void Remember(Stream& stream, Remembered entry) const;
   struct Replaying;
   void ReplayPage(std::shared_ptr<Replaying> replaying);
 
