@@ -83,6 +83,7 @@ struct DeviceSearch {
   std::vector<std::string> behind = {};  // keys of the row to begin behind; empty: the start
   bool deleted_too = false;
   int64_t limit = 0;
+  std::string last_id = {};  // none behind this one; "": all
 };
 // Whether a search asks for nothing special: an index has its rows in order.
 [[nodiscard]] bool IsPlain(const DeviceSearch& search);
