@@ -15,7 +15,7 @@
 namespace homeport::registry {
 
 // The table device, for the gRPC services. Errors carry the reasons
-// DEVICE_NOT_FOUND, DEVICE_EXISTS, ETAG_MISMATCH, QUOTA_EXCEEDED.
+// DEVICE_NOT_FOUND, DEVICE_EXISTS, PRODUCT_NOT_FOUND, ETAG_MISMATCH, QUOTA_EXCEEDED.
 struct DeviceRow {
   std::string id;
   std::string tenant;
