@@ -157,8 +157,10 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
                 .days_kept = config.history_days_kept,
                 .postgres = BoundedOptionsOf(config, watchdog_)},
                clock_, probe_),
-      imports_({.pod = pod.str(), .postgres = BoundedOptionsOf(config, watchdog_)}, probe_,
-               catalog_probe_),
+      operation_runner_({.pod = pod.str(),
+                         .limits = {.export_devices_max = config.export_devices_max},
+                         .postgres = BoundedOptionsOf(config, watchdog_)},
+                        probe_, catalog_probe_),
       janitor_({.partitions = config.partitions,
                 .request_answer_hours = config.request_answer_hours,
                 .audit_days = config.audit_days_kept,
@@ -175,7 +177,10 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
                                                 .history_days_max = config.history_days_kept}),
       models_(PartsOf(auth_, pool_, probe_), config.model_versions_max, FreshnessOf(config)),
       devices_(PartsOf(auth_, pool_, probe_), {page_reads_, search_reads_}, appender_,
-               {.partitions = config.partitions, .purge_days = config.device_purge_days},
+               {.partitions = config.partitions,
+                .purge_days = config.device_purge_days,
+                .exports_unfinished_max = config.exports_unfinished_max,
+                .export_devices_max = config.export_devices_max},
                FreshnessOf(config)),
       shadows_(PartsOf(auth_, pool_, probe_), shadow_reads_, appender_, answers_,
                FreshnessOf(config), config.anonymous_tenant),
@@ -258,7 +263,7 @@ void App::AddBackground() {
   add("membership", membership_);
   add("sweeper", sweeper_);
   add("history", history_);
-  add("imports", imports_);
+  add("operations", operation_runner_);
   add("janitor", janitor_);
   add("provisioner", provisioner_);
   for (const std::unique_ptr<Worker>& worker : workers_) add("worker", *worker);

@@ -33,9 +33,9 @@
 #include "services/registry/catalog_probe.h"
 #include "services/registry/config.h"
 #include "services/registry/history_keeper.h"
-#include "services/registry/import_runner.h"
 #include "services/registry/janitor.h"
 #include "services/registry/membership.h"
+#include "services/registry/operations/runner.h"
 #include "services/registry/pod_inbox.h"
 #include "services/registry/pod_sweeper.h"
 #include "services/registry/provisioning/provisioner.h"
@@ -95,7 +95,7 @@ class App {
   Membership membership_;
   PodSweeper sweeper_;
   HistoryKeeper history_;
-  ImportRunner imports_;
+  OperationRunner operation_runner_;
   Janitor janitor_;
   ProvisionQueue provisions_;
   const CertificateSigner signer_;

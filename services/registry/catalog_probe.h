@@ -6,12 +6,13 @@
 
 namespace homeport::registry {
 
-// What imports and the janitor tell; the names are in registry_probe.cc. Thread-safe.
+// What imports, exports and the janitor tell; the names are in registry_probe.cc. Thread-safe.
 class CatalogProbe {
  public:
   explicit CatalogProbe(metrics::Registry& registry);
 
   void Imported(size_t rows, size_t failed);
+  void Exported(size_t devices);
   void DevicesPurged(size_t rows);
   void AnswersPurged(size_t rows);
   void AuditPurged(size_t rows);
@@ -20,6 +21,7 @@ class CatalogProbe {
  private:
   metrics::SharedCounter& rows_imported_;
   metrics::SharedCounter& rows_failed_;
+  metrics::SharedCounter& devices_exported_;
   metrics::SharedCounter& devices_purged_;
   metrics::SharedCounter& answers_purged_;
   metrics::SharedCounter& audit_purged_;

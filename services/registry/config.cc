@@ -189,9 +189,22 @@ void DeclareRetention(RegistryConfig& c, config::Table& table) {
              .doc = "A request sent again with its request_id gets its first answer for so long"});
   table.Int("audit-days-kept", &c.audit_days_kept,
             {.min = 1, .max = 36'500, .unit = "days", .doc = "Older entries of the audit log go"});
-  table.Int(
-      "operation-days-kept", &c.operation_days_kept,
-      {.min = 1, .max = 3650, .unit = "days", .doc = "Finished operations go, with their reports"});
+  table.Int("operation-days-kept", &c.operation_days_kept,
+            {.min = 1,
+             .max = 3650,
+             .unit = "days",
+             .doc = "Finished operations go, with their reports and what exports hold"});
+  table.Int("exports-unfinished-max", &c.exports_unfinished_max,
+            {.min = 1,
+             .max = 1000,
+             .unit = "exports",
+             .doc = "Exports of one tenant that are not finished; more are refused"});
+  table.Int("export-devices-max", &c.export_devices_max,
+            {.min = 1,
+             .max = 1'000'000'000,
+             .unit = "devices",
+             .doc = "Devices held by all exports of one tenant; an export that would hold more "
+                    "fails"});
 }
 
 void DeclareProvisioning(RegistryConfig& c, config::Table& table) {

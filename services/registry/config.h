@@ -53,6 +53,8 @@ struct RegistryConfig {
   uint32_t request_answer_hours = 24;
   uint32_t audit_days_kept = 365;
   uint32_t operation_days_kept = 30;
+  uint32_t exports_unfinished_max = 4;
+  uint32_t export_devices_max = 10'000'000;
   std::string ca_key_file;
   std::string ca_sign_command;
   int64_t certificate_days = 365;

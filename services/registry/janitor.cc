@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kDevicesMax = 100;
 constexpr int64_t kRowsMax = 5'000;
+constexpr int64_t kExportsMax = 1;  // one may hold millions of devices
 constexpr char kActor[] = "system:janitor";
 
 }  // namespace
@@ -61,9 +62,11 @@ absl::StatusOr<bool> Janitor::Step() {
   catalog_.AuditPurged(audit);
   HP_ASSIGN_OR_RETURN(const size_t operations,
                       PurgeOperations(*postgres_, options_.operation_days, kDevicesMax));
-  catalog_.OperationsPurged(operations);
+  HP_ASSIGN_OR_RETURN(const size_t exports,
+                      PurgeExports(*postgres_, options_.operation_days, kExportsMax));
+  catalog_.OperationsPurged(operations + exports);
   return devices == kDevicesMax || answers == kRowsMax || audit == kRowsMax ||
-         operations == kDevicesMax;
+         operations == kDevicesMax || exports == kExportsMax;
 }
 
 // A transaction each: one that fails does not keep the others.

@@ -16,6 +16,9 @@ constexpr std::array<std::string_view, kMessageKinds> kKindNames = {
     "shadow_listen", "provision",     "topology",       "attach",     "detach",  "hub_session",
     "child_joined",  "child_left",    "presence_check", "replied"};
 
+constexpr std::string_view kRefusalsHelp =
+    "Messages, parts of messages and calls refused, by reason";
+
 std::string Name(std::string_view rest) { return fmt::format("homeport_registry_{}", rest); }
 
 metrics::Buckets CountBuckets() { return {.bounds = {1, 4, 16, 64, 256, 512, 1024, 2048, 4096}}; }
@@ -33,9 +36,9 @@ std::array<metrics::Counter*, kMessageKinds> MessageCounters(metrics::Registry& 
 std::array<metrics::Counter*, kRefusals> RefusalCounters(metrics::Registry& registry) {
   std::array<metrics::Counter*, kRefusals> counters;
   for (size_t reason = 0; reason < kRefusals; ++reason) {
-    counters[reason] = &registry.AddCounter(
-        Name("refusals_total"), "Messages, or parts of messages, refused, by reason",
-        {{"reason", std::string(ToText(static_cast<Refusal>(reason)))}});
+    counters[reason] =
+        &registry.AddCounter(Name("refusals_total"), kRefusalsHelp,
+                             {{"reason", std::string(ToText(static_cast<Refusal>(reason)))}});
   }
   return counters;
 }
@@ -185,6 +188,10 @@ ServiceProbe::ServiceProbe(metrics::Registry& r)
                                             {{"dependency", "postgres"}})),
       reads_refused_(r.AddSharedCounter(Name("reads_refused_total"),
                                         "gRPC reads refused because api-reads-waiting-max waited")),
+      exports_refused_(r.AddSharedCounter(Name("refusals_total"), kRefusalsHelp,
+                                          {{"reason", "exports_unfinished_max"}})),
+      exports_too_large_(r.AddSharedCounter(Name("refusals_total"), kRefusalsHelp,
+                                            {{"reason", "export_devices_max"}})),
       late_answers_(r.AddSharedCounter(
           Name("late_answers_total"), "Answers to gRPC requests that nobody waited for any more")) {
   for (const char* table : {"telemetry", "event", "property_sample"}) {
@@ -253,6 +260,8 @@ void ServiceProbe::Provisioned(std::string_view outcome) {
   counter->Increment();
 }
 void ServiceProbe::ReadRefused() { reads_refused_.Increment(); }
+void ServiceProbe::ExportRefused() { exports_refused_.Increment(); }
+void ServiceProbe::ExportTooLarge() { exports_too_large_.Increment(); }
 void ServiceProbe::LateAnswer() { late_answers_.Increment(); }
 
 constexpr std::string_view kImportHelp = "Rows of imports worked off, by what became of them";
@@ -263,6 +272,8 @@ CatalogProbe::CatalogProbe(metrics::Registry& r)
           r.AddSharedCounter(Name("import_rows_total"), kImportHelp, {{"outcome", "taken"}})),
       rows_failed_(
           r.AddSharedCounter(Name("import_rows_total"), kImportHelp, {{"outcome", "failed"}})),
+      devices_exported_(
+          r.AddSharedCounter(Name("export_devices_total"), "Devices that exports have stored")),
       devices_purged_(r.AddSharedCounter(Name("purged_total"), kPurgedHelp, {{"kind", "device"}})),
       answers_purged_(r.AddSharedCounter(Name("purged_total"), kPurgedHelp, {{"kind", "answer"}})),
       audit_purged_(r.AddSharedCounter(Name("purged_total"), kPurgedHelp, {{"kind", "audit"}})),
@@ -273,6 +284,7 @@ void CatalogProbe::Imported(size_t rows, size_t failed) {
   rows_imported_.Add(rows);
   rows_failed_.Add(failed);
 }
+void CatalogProbe::Exported(size_t devices) { devices_exported_.Add(devices); }
 void CatalogProbe::DevicesPurged(size_t rows) { devices_purged_.Add(rows); }
 void CatalogProbe::AnswersPurged(size_t rows) { answers_purged_.Add(rows); }
 void CatalogProbe::AuditPurged(size_t rows) { audit_purged_.Add(rows); }

@@ -103,6 +103,8 @@ class ServiceProbe {
   void HistoryStands(std::string_view table, int64_t made_until_s, int64_t default_rows);
   void Provisioned(std::string_view outcome);  // "accepted" or an error code of a fixed set
   void ReadRefused();                          // too many wait for PostgreSQL
+  void ExportRefused();                        // too many of the tenant are unfinished
+  void ExportTooLarge();                       // the tenant's exports hold too many devices
   void LateAnswer();                           // an ApiAnswer nobody waits for any more
 
  private:
@@ -114,6 +116,8 @@ class ServiceProbe {
   metrics::SharedCounter& redis_failures_;
   metrics::SharedCounter& postgres_failures_;
   metrics::SharedCounter& reads_refused_;
+  metrics::SharedCounter& exports_refused_;
+  metrics::SharedCounter& exports_too_large_;
   metrics::SharedCounter& late_answers_;
   struct History {
     metrics::SharedCounter& made;

@@ -30,6 +30,9 @@ void Revoked::Add(const DirectoryChange& change) {
     case DirectoryChange::KIND_AUTHORITY:
       authorities.insert(change.name());
       return;
+    case DirectoryChange::KIND_PRODUCT:
+      products.insert(change.name());
+      return;
     default:
       return;
   }
@@ -37,6 +40,10 @@ void Revoked::Add(const DirectoryChange& change) {
 
 bool Revoked::Covers(const Identity& identity) const {
   if (devices.contains(identity.device)) return true;
+  if (!products.empty() && identity.product != nullptr &&
+      products.contains(identity.product->product)) {
+    return true;
+  }
   if (identity.credential != 0 && !credentials.empty() &&
       credentials.contains(std::pair(identity.device, identity.credential))) {
     return true;

@@ -18,11 +18,13 @@ struct Revoked {
       credentials;  // device, Identity::credential
   absl::flat_hash_set<std::string> certificates;
   absl::flat_hash_set<std::string> authorities;
+  absl::flat_hash_set<std::string> products;
 
   // Adds what a change takes away; nothing where it takes nothing.
   void Add(const DirectoryChange& change);
   [[nodiscard]] bool empty() const {
-    return devices.empty() && credentials.empty() && certificates.empty() && authorities.empty();
+    return devices.empty() && credentials.empty() && certificates.empty() && authorities.empty() &&
+           products.empty();
   }
   [[nodiscard]] bool Covers(const Identity& identity) const;
 };

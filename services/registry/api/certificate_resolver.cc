@@ -72,6 +72,7 @@ absl::StatusOr<std::string_view> EnsureDevice(postgres::Connection& connection,
     if (absl::IsAlreadyExists(known.status())) known = FindDevice(connection, DeviceId(device));
   }
   if (absl::IsResourceExhausted(known.status())) return "quota_exceeded";
+  if (absl::IsNotFound(known.status())) return "device_unknown";  // its product is gone
   HP_RETURN_IF_ERROR(known.status());
   return known->tenant == authority.tenant ? std::string_view() : "device_of_another_tenant";
 }

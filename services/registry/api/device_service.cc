@@ -18,7 +18,6 @@ namespace {
 
 const std::initializer_list<std::string_view> kWriters = {"operator"};
 const std::initializer_list<std::string_view> kReaders = {"operator", "user"};
-constexpr int64_t kExportPage = 500;
 
 std::string Sha256Of(const std::string& secret) {
   const auth::Sha256Digest digest = auth::Sha256(secret);
@@ -150,43 +149,6 @@ grpc::ServerUnaryReactor* DeviceService::ListDevices(grpc::CallbackServerContext
   });
   if (!taken) answer(TooManyReads(parts_));
   return call;
-}
-
-grpc::Status DeviceService::ExportDevices(grpc::ServerContext* context,
-                                          const device::v1::ExportDevicesRequest* request,
-                                          grpc::ServerWriter<device::v1::Device>* writer) {
-  return Serve(parts_, "ExportDevices", *context, kWriters, [&](const auth::Claims& claims) {
-    return Export(*context, claims, *request, *writer);
-  });
-}
-
-// No connection is held while the reader is waited for.
-absl::Status DeviceService::Export(const grpc::ServerContext& context, const auth::Claims& claims,
-                                   const device::v1::ExportDevicesRequest& request,
-                                   grpc::ServerWriter<device::v1::Device>& writer) {
-  DeviceSearch search;
-  HP_ASSIGN_OR_RETURN(search.tenant, ReadParent(claims, request.parent()));
-  HP_ASSIGN_OR_RETURN(search.filter, filter::Parse(request.filter()));
-  HP_ASSIGN_OR_RETURN(search.order, filter::ParseOrder("", DeviceSchema()));
-  search.deleted_too = request.show_deleted();
-  search.limit = kExportPage;
-  if (!request.after_device_id().empty()) search.behind = {request.after_device_id()};
-  while (!context.IsCancelled()) {
-    FoundDevices found;
-    {
-      HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
-      HP_ASSIGN_OR_RETURN(found, SearchDevices(*connection, search));
-    }
-    const size_t shown = std::min(found.rows.size(), static_cast<size_t>(kExportPage));
-    for (size_t i = 0; i < shown; ++i) {
-      device::v1::Device device;
-      FillDevice(found.rows[i], device);
-      if (!writer.Write(device)) return absl::CancelledError("the reader is gone");
-    }
-    if (shown == found.rows.size()) return absl::OkStatus();
-    search.behind = found.last_keys;
-  }
-  return absl::CancelledError("the reader is gone");
 }
 
 grpc::Status DeviceService::RotateSecret(grpc::ServerContext* context,

@@ -11,13 +11,16 @@
 #include "services/registry/api/freshness.h"
 #include "services/registry/api/mutation.h"
 #include "services/registry/store/device_table.h"
+#include "services/registry/store/operation_table.h"
 #include "services/registry/stream_appender.h"
 
 namespace homeport::registry {
 
 struct DeviceServiceOptions {
   uint32_t partitions = 0;
-  int64_t purge_days = 30;  // a deleted device is kept
+  int64_t purge_days = 30;                  // a deleted device is kept
+  int64_t exports_unfinished_max = 4;       // of a tenant
+  int64_t export_devices_max = 10'000'000;  // held by all exports of a tenant
 };
 
 using PageReads = BatchedReads<DeviceSearch, FoundDevices>;
@@ -50,9 +53,6 @@ class DeviceService final : public device::v1::DeviceService::WithCallbackMethod
   grpc::ServerUnaryReactor* ListDevices(grpc::CallbackServerContext* context,
                                         const device::v1::ListDevicesRequest* request,
                                         device::v1::ListDevicesResponse* response) override;
-  grpc::Status ExportDevices(grpc::ServerContext* context,
-                             const device::v1::ExportDevicesRequest* request,
-                             grpc::ServerWriter<device::v1::Device>* writer) override;
   grpc::Status UpdateDevice(grpc::ServerContext* context,
                             const device::v1::UpdateDeviceRequest* request,
                             device::v1::Device* response) override;
@@ -83,6 +83,12 @@ class DeviceService final : public device::v1::DeviceService::WithCallbackMethod
   grpc::Status ListImportFailures(grpc::ServerContext* context,
                                   const device::v1::ListImportFailuresRequest* request,
                                   device::v1::ListImportFailuresResponse* response) override;
+  grpc::Status ExportDevices(grpc::ServerContext* context,
+                             const device::v1::ExportDevicesRequest* request,
+                             google::longrunning::Operation* response) override;
+  grpc::Status ListExportedDevices(grpc::ServerContext* context,
+                                   const device::v1::ListExportedDevicesRequest* request,
+                                   device::v1::ListExportedDevicesResponse* response) override;
 
  private:
   absl::Status Import(const auth::Claims& claims, const device::v1::ImportDevicesRequest& request,
@@ -90,11 +96,16 @@ class DeviceService final : public device::v1::DeviceService::WithCallbackMethod
   absl::Status Failures(const auth::Claims& claims,
                         const device::v1::ListImportFailuresRequest& request,
                         device::v1::ListImportFailuresResponse& response);
+  absl::Status Export(const auth::Claims& claims, const device::v1::ExportDevicesRequest& request,
+                      google::longrunning::Operation& response);
+  // One more, of the tenant of `row`.
+  absl::StatusOr<OperationRow> CreateExport(postgres::Transaction& transaction,
+                                            const OperationRow& row);
+  absl::Status Exported(const auth::Claims& claims,
+                        const device::v1::ListExportedDevicesRequest& request,
+                        device::v1::ListExportedDevicesResponse& response);
   absl::Status Create(const auth::Claims& claims, const device::v1::CreateDeviceRequest& request,
                       device::v1::CreateDeviceResponse& response);
-  absl::Status Export(const grpc::ServerContext& context, const auth::Claims& claims,
-                      const device::v1::ExportDevicesRequest& request,
-                      grpc::ServerWriter<device::v1::Device>& writer);
 
   // One device's row, to be changed and written.
   using Step = std::function<absl::Status(postgres::Transaction&, DeviceRow&)>;

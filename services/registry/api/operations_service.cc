@@ -7,6 +7,7 @@
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/rpc/resource_name.h"
+#include "libs/rpc/status_convert.h"
 #include "services/registry/api/convert.h"
 #include "services/registry/api/page.h"
 
@@ -44,9 +45,9 @@ absl::StatusOr<OperationName> ReadOperationName(const auth::Claims& claims,
   return OperationName{std::move(tenant), id};
 }
 
-void FillOperation(const OperationRow& row, const std::vector<FailureRow>& failures,
-                   Operation& out) {
-  out.set_name(fmt::format("tenants/{}{}{}", row.tenant, kCollection, row.id));
+namespace {
+
+void FillImport(const OperationRow& row, const std::vector<FailureRow>& failures, Operation& out) {
   device::v1::ImportDevicesMetadata metadata;
   *metadata.mutable_create_time() = ToTimestamp(row.created_ms);
   *metadata.mutable_update_time() = ToTimestamp(row.updated_ms);
@@ -54,19 +55,44 @@ void FillOperation(const OperationRow& row, const std::vector<FailureRow>& failu
   metadata.set_rows_done(static_cast<int32_t>(row.next_row));
   metadata.set_rows_failed(static_cast<int32_t>(row.failed));
   out.mutable_metadata()->PackFrom(metadata);
-  out.set_done(row.done);
-  if (!row.done) return;
-  if (row.error_code != 0) {
-    out.mutable_error()->set_code(static_cast<int32_t>(row.error_code));
-    out.mutable_error()->set_message(row.error);
-    return;
-  }
+  if (!row.done || row.error_code != 0) return;
   device::v1::ImportDevicesResponse response;
   response.set_rows_created(static_cast<int32_t>(row.created));
   response.set_rows_updated(static_cast<int32_t>(row.updated));
   response.set_rows_failed(static_cast<int32_t>(row.failed));
   for (const FailureRow& failure : failures) FillFailure(failure, *response.add_failures());
   out.mutable_response()->PackFrom(response);
+}
+
+void FillExport(const OperationRow& row, Operation& out) {
+  device::v1::ExportDevicesMetadata metadata;
+  *metadata.mutable_create_time() = ToTimestamp(row.created_ms);
+  *metadata.mutable_update_time() = ToTimestamp(row.updated_ms);
+  metadata.set_devices(row.rows);
+  metadata.set_devices_done(row.next_row);
+  metadata.set_devices_exported(row.exported);
+  out.mutable_metadata()->PackFrom(metadata);
+  if (!row.done || row.error_code != 0) return;
+  device::v1::ExportDevicesResponse response;
+  response.set_devices_exported(row.exported);
+  out.mutable_response()->PackFrom(response);
+}
+
+}  // namespace
+
+void FillOperation(const OperationRow& row, const std::vector<FailureRow>& failures,
+                   Operation& out) {
+  out.set_name(fmt::format("tenants/{}{}{}", row.tenant, kCollection, row.id));
+  out.set_done(row.done);
+  if (row.kind == OperationKind::kExport) {
+    FillExport(row, out);
+  } else {
+    FillImport(row, failures, out);
+  }
+  if (!row.done || row.error_code == 0) return;
+  const auto code = static_cast<grpc::StatusCode>(row.error_code);
+  const grpc::Status error = rpc::MakeError(code, row.error_reason, row.error);
+  out.mutable_error()->ParseFromString(error.error_details());
 }
 
 grpc::Status OperationsService::ListOperations(

@@ -246,4 +246,28 @@ absl::Status ProductService::Update(const auth::Claims& claims,
   return Change(*connection, ActorOf(claims), "UpdateProduct", request, response, update);
 }
 
+grpc::Status ProductService::DeleteProduct(grpc::ServerContext* context,
+                                           const product::v1::DeleteProductRequest* request,
+                                           google::protobuf::Empty* response) {
+  return Serve(parts_, "DeleteProduct", *context, kScopes,
+               [&](const auth::Claims& claims) { return Delete(claims, *request, *response); });
+}
+
+absl::Status ProductService::Delete(const auth::Claims& claims,
+                                    const product::v1::DeleteProductRequest& request,
+                                    google::protobuf::Empty& response) {
+  HP_ASSIGN_OR_RETURN(const rpc::ProductName name,
+                      rpc::ParseProductName(request.name(), claims.tenant));
+  HP_RETURN_IF_ERROR(rpc::CheckTenant(claims, name.tenant.str()));
+  HP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(request.etag(), "ETAG_MISMATCH"));
+  HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  const auto remove = [&](postgres::Transaction& transaction,
+                          google::protobuf::Empty&) -> absl::Status {
+    HP_ASSIGN_OR_RETURN(const ProductRow row,
+                        LockProduct(transaction, name.tenant, name.product, version));
+    return registry::DeleteProduct(transaction, ActorOf(claims), row);
+  };
+  return Change(*connection, ActorOf(claims), "DeleteProduct", request, response, remove);
+}
+
 }  // namespace homeport::registry

@@ -31,6 +31,9 @@ class ProductService final : public product::v1::ProductService::Service {
   grpc::Status UpdateProduct(grpc::ServerContext* context,
                              const product::v1::UpdateProductRequest* request,
                              product::v1::Product* response) override;
+  grpc::Status DeleteProduct(grpc::ServerContext* context,
+                             const product::v1::DeleteProductRequest* request,
+                             google::protobuf::Empty* response) override;
   grpc::Status GetFleetKey(grpc::ServerContext* context,
                            const product::v1::GetFleetKeyRequest* request,
                            product::v1::FleetKey* response) override;
@@ -42,6 +45,8 @@ class ProductService final : public product::v1::ProductService::Service {
                     product::v1::ListProductsResponse& response);
   absl::Status Update(const auth::Claims& claims, const product::v1::UpdateProductRequest& request,
                       UpgradeCheck& check, product::v1::Product& response);
+  absl::Status Delete(const auth::Claims& claims, const product::v1::DeleteProductRequest& request,
+                      google::protobuf::Empty& response);
   absl::StatusOr<ProductRow> Find(const auth::Claims& claims, const std::string& name);
 
   const ApiParts parts_;

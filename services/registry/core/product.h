@@ -22,6 +22,7 @@ struct Product {
   bool is_hub = false;          // its devices may have children
   PropertyFilter history;       // whose reported values are kept
   int64_t version = 0;
+  int64_t created_us = 0;  // Unix; with the version it names what the product is
 
   [[nodiscard]] model::Versions versions() const { return {models, model_version}; }
 };

@@ -102,6 +102,10 @@ absl::StatusOr<std::optional<Answer>> EnsureDevice(postgres::Connection& connect
   if (absl::IsResourceExhausted(device.status())) {
     return std::optional(ProvisionRequests::Rejected(429, "LimitExceeded", "the tenant's quota"));
   }
+  if (absl::IsNotFound(device.status())) {
+    return std::optional(
+        ProvisionRequests::Rejected(404, "ResourceNotFound", "no product of the template"));
+  }
   HP_RETURN_IF_ERROR(device.status());
   if (device->tenant == row.tenant && !device->blocked()) return std::optional<Answer>();
   return std::optional(

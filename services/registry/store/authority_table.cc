@@ -45,6 +45,9 @@ constexpr Statement kUpdate{"authority_update",
                             "UPDATE authority SET disabled = $3::bool, product = $4::text "
                             "WHERE tenant = $1::text AND id = $2::text "
                             "RETURNING " HP_AUTHORITY_COLUMNS};
+constexpr Statement kStopRegistering{"authority_stop_registering",
+                                     "UPDATE authority SET product = '' WHERE tenant = $1::text "
+                                     "AND product = $2::text AND product <> '' RETURNING id"};
 constexpr Statement kDelete{"authority_delete",
                             "DELETE FROM authority WHERE tenant = $1::text AND id = $2::text"};
 constexpr Statement kRevokeAll{
@@ -184,6 +187,18 @@ absl::StatusOr<AuthorityRow> UpdateAuthority(postgres::Transaction& transaction,
                            "authorities/" + row.id));
   HP_RETURN_IF_ERROR(NoteAuthority(transaction, name, row.disabled));
   return ReadRow(rows, 0);
+}
+
+absl::Status StopRegistering(postgres::Transaction& transaction, const Actor& actor,
+                             std::string_view tenant, std::string_view product) {
+  HP_ASSIGN_OR_RETURN(const Result changed,
+                      transaction.Execute(kStopRegistering, KeyOf(tenant, product)));
+  for (size_t i = 0; i < changed.size(); ++i) {
+    HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateAuthority",
+                             fmt::format("authorities/{}", changed.Text(i, 0))));
+    HP_RETURN_IF_ERROR(NoteAuthority(transaction, ResourceOf(tenant, changed.Text(i, 0)), false));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DeleteAuthority(postgres::Transaction& transaction, const Actor& actor,

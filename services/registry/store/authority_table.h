@@ -48,6 +48,9 @@ inline constexpr int64_t kAuthoritiesMax = 100;  // of a tenant
 [[nodiscard]] absl::StatusOr<AuthorityRow> UpdateAuthority(postgres::Transaction& transaction,
                                                            const Actor& actor,
                                                            const AuthorityRow& row);
+// The tenant's authorities register no more devices of a product.
+[[nodiscard]] absl::Status StopRegistering(postgres::Transaction& transaction, const Actor& actor,
+                                           std::string_view tenant, std::string_view product);
 [[nodiscard]] absl::Status DeleteAuthority(postgres::Transaction& transaction, const Actor& actor,
                                            std::string_view tenant, std::string_view id);
 

@@ -15,13 +15,19 @@ using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
 
-// Sends the texts only of products that are not cached in their present version.
+// Those that are not cached as they are now, by the id asked for; without a row of `product` where
+// there is none. A product that was deleted and made again may have the version of the former.
 constexpr Statement kChanged{
     "catalog_changed",
-    "SELECT p.id, tenant, model_version, allow_unregistered, p.version, shadow_skip_unchanged,"
-    " is_hub, array_to_json(history_properties)::text "
-    "FROM unnest($1::text[], $2::int8[]) AS u (id, version) JOIN product p ON p.id = u.id "
-    "WHERE p.version <> u.version"};
+    "SELECT u.id, p.id IS NOT NULL, coalesce(tenant, ''), coalesce(model_version, 0),"
+    " coalesce(allow_unregistered, false), coalesce(p.version, 0),"
+    " coalesce(shadow_skip_unchanged, false), coalesce(is_hub, false),"
+    " coalesce(array_to_json(history_properties)::text, '[]'),"
+    " coalesce((extract(epoch FROM p.created_at) * 1000000)::int8, 0) "
+    "FROM unnest($1::text[], $2::int8[], $3::int8[]) AS u (id, version, created_us)"
+    " LEFT JOIN product p ON p.id = u.id "
+    "WHERE p.id IS NULL OR p.version <> u.version"
+    " OR (extract(epoch FROM p.created_at) * 1000000)::int8 <> u.created_us"};
 constexpr Statement kModels{"catalog_models",
                             "SELECT v.product, v.version, v.model "
                             "FROM unnest($1::text[]) AS u (id) JOIN product_version v "
@@ -34,13 +40,14 @@ using Changed = std::unordered_map<std::string_view, std::shared_ptr<Product>>;
 std::shared_ptr<Product> ReadProduct(const Result& rows, size_t row) {
   auto product = std::make_shared<Product>();
   product->id = rows.Text(row, 0);
-  product->tenant = rows.Text(row, 1);
-  product->model_version = rows.Int8(row, 2);
-  product->allow_unregistered = rows.Bool(row, 3);
-  product->version = rows.Int8(row, 4);
-  product->skip_unchanged = rows.Bool(row, 5);
-  product->is_hub = rows.Bool(row, 6);
-  product->history = PropertyFilter(ReadStringList(rows.Text(row, 7)));
+  product->tenant = rows.Text(row, 2);
+  product->model_version = rows.Int8(row, 3);
+  product->allow_unregistered = rows.Bool(row, 4);
+  product->version = rows.Int8(row, 5);
+  product->skip_unchanged = rows.Bool(row, 6);
+  product->is_hub = rows.Bool(row, 7);
+  product->history = PropertyFilter(ReadStringList(rows.Text(row, 8)));
+  product->created_us = rows.Int8(row, 9);
   return product;
 }
 
@@ -89,17 +96,26 @@ absl::Status Catalog::Refresh(postgres::Connection& connection,
   // Ids that name no product are kept for one round only: a peer can make up any number.
   std::erase_if(products, [](const auto& entry) { return entry.second == nullptr; });
   for (const std::string_view id : missing) products.emplace(std::string(id), nullptr);
-  Array ids = Array::OfText(), versions = Array::OfInt8();
+  Array ids = Array::OfText(), versions = Array::OfInt8(), created = Array::OfInt8();
   for (const auto& [id, product] : products) {
     ids.Add(id);
     versions.AddInt8(product ? product->version : kUnknownVersion);
+    created.AddInt8(product ? product->created_us : 0);
   }
   if (!ids.empty()) {
     HP_ASSIGN_OR_RETURN(
         const Result rows,
-        connection.Execute(kChanged, Params().Add(std::move(ids)).Add(std::move(versions))));
+        connection.Execute(
+            kChanged,
+            Params().Add(std::move(ids)).Add(std::move(versions)).Add(std::move(created))));
     Changed changed;
-    for (size_t i = 0; i < rows.size(); ++i) changed[rows.Text(i, 0)] = ReadProduct(rows, i);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (rows.Bool(i, 1)) {
+        changed[rows.Text(i, 0)] = ReadProduct(rows, i);
+      } else {
+        products[std::string(rows.Text(i, 0))] = nullptr;
+      }
+    }
     if (!changed.empty()) HP_RETURN_IF_ERROR(ReadModels(connection, changed));
     for (auto& [id, product] : changed) products[std::string(id)] = std::move(product);
   }

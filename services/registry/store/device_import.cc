@@ -19,7 +19,8 @@ using Ids = std::set<std::string, std::less<>>;
 
 constexpr Statement kProducts{"import_products",
                               "SELECT id FROM product "
-                              "WHERE tenant = $1::text AND id = ANY ($2::text[])"};
+                              "WHERE tenant = $1::text AND id = ANY ($2::text[]) "
+                              "ORDER BY id FOR KEY SHARE"};  // as KeepProducts
 constexpr Statement kExisting{"import_existing",
                               "SELECT id FROM device WHERE id = ANY ($1::text[])"};
 // In the order of ids: imports that meet wait for one another, they do not lock one another out.

@@ -41,7 +41,12 @@ absl::StatusOr<Result> Run(postgres::Connection& connection, const DeviceSearch&
     HP_ASSIGN_OR_RETURN(const filter::Condition behind,
                         filter::Behind(search.order, search.behind, next));
     AddParams(behind, params);
+    next += behind.params.size();
     where += fmt::format(" AND ({})", behind.where);
+  }
+  if (!search.last_id.empty()) {
+    params.Text(search.last_id);
+    where += fmt::format(" AND d.id <= ${}::text", next);
   }
   if (!search.deleted_too) where += " AND d.deleted_at IS NULL";
   return connection.Query(
@@ -57,7 +62,7 @@ absl::StatusOr<Result> Run(postgres::Connection& connection, const DeviceSearch&
 bool IsPlain(const DeviceSearch& search) {
   return search.filter.kind == filter::Expression::Kind::kAll && search.filter.children.empty() &&
          search.order.size() == 1 && search.order.front().field == &DeviceSchema().front() &&
-         !search.order.front().descending && !search.deleted_too;
+         !search.order.front().descending && !search.deleted_too && search.last_id.empty();
 }
 
 const filter::Schema& DeviceSchema() {

@@ -12,6 +12,7 @@
 #include "services/registry/store/credential_table.h"
 #include "services/registry/store/device_columns.h"
 #include "services/registry/store/partition_table.h"
+#include "services/registry/store/product_table.h"
 #include "services/registry/store/secrets.h"
 #include "services/registry/store/tenant_table.h"
 
@@ -91,6 +92,8 @@ Array ToArray(const std::vector<std::string>& texts) {
 }  // namespace
 
 absl::StatusOr<DeviceRow> CreateDevice(postgres::Transaction& transaction, const DeviceRow& row) {
+  HP_ASSIGN_OR_RETURN(const auto products, KeepProducts(transaction, {row.product}));
+  if (products.empty()) return ProductNotFound(row.product);
   HP_ASSIGN_OR_RETURN(const int64_t left, DevicesLeft(transaction, row.tenant));
   HP_ASSIGN_OR_RETURN(const Result rows,
                       transaction.Execute(kCreate, Params()

@@ -15,7 +15,7 @@
 namespace homeport::registry {
 
 // The table device, for the gRPC services. Errors carry the reasons
-// DEVICE_NOT_FOUND, DEVICE_EXISTS, ETAG_MISMATCH, QUOTA_EXCEEDED.
+// DEVICE_NOT_FOUND, DEVICE_EXISTS, PRODUCT_NOT_FOUND, ETAG_MISMATCH, QUOTA_EXCEEDED.
 struct DeviceRow {
   std::string id;
   std::string tenant;
@@ -83,6 +83,7 @@ struct DeviceSearch {
   std::vector<std::string> behind = {};  // keys of the row to begin behind; empty: the start
   bool deleted_too = false;
   int64_t limit = 0;
+  std::string last_id = {};  // none behind this one; "": all
 };
 // Whether a search asks for nothing special: an index has its rows in order.
 [[nodiscard]] bool IsPlain(const DeviceSearch& search);

@@ -1,5 +1,6 @@
 #include "services/registry/store/effect_writer.h"
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "libs/shadow/document.h"
 #include "services/registry/store/change_table.h"
 #include "services/registry/store/history_writer.h"
+#include "services/registry/store/product_table.h"
 #include "services/registry/store/tenant_table.h"
 #include "services/registry/store/topology_store.h"
 
@@ -118,6 +120,7 @@ absl::Status WriteShadows(postgres::Transaction& transaction, const Effects& eff
 absl::Status WriteRegistrations(postgres::Transaction& transaction, const Effects& effects) {
   Array ids = Array::OfText(), tenants = Array::OfText(), products = Array::OfText();
   Array shadow_models = Array::OfInt8();
+  std::set<std::string, std::less<>> wanted;
   int64_t slot = 0;  // of the tenant's usage: workers own different partitions
   for (const DeviceState* device : effects.changed) {
     if (!device->newly_registered) continue;
@@ -125,9 +128,13 @@ absl::Status WriteRegistrations(postgres::Transaction& transaction, const Effect
     ids.Add(device->id);
     tenants.Add(device->tenant);
     products.Add(device->product);
+    wanted.insert(device->product);
     shadow_models.AddInt8(device->shadow_model);
   }
   if (ids.empty()) return absl::OkStatus();
+  HP_ASSIGN_OR_RETURN(const auto kept, KeepProducts(transaction, wanted));
+  // The catalog learns of it within a second; then the devices are refused.
+  if (kept.size() != wanted.size()) return absl::AbortedError("a product was deleted meanwhile");
   return transaction
       .Execute(kRegisterDevices, Params()
                                      .Add(std::move(ids))

@@ -15,13 +15,14 @@ using postgres::Statement;
 #define HP_OPERATION_COLUMNS                                                                   \
   "tenant, id, actor, rows::int8, next_row::int8, created::int8, updated::int8, failed::int8," \
   " cancelled, done, error_code::int8, error, (extract(epoch FROM created_at) * 1000)::int8,"  \
-  " (extract(epoch FROM updated_at) * 1000)::int8"
-constexpr int kColumns = 14;
+  " (extract(epoch FROM updated_at) * 1000)::int8, kind::int8, exported::int8, last_key,"      \
+  " error_reason"
+constexpr int kColumns = 18;
 
-constexpr Statement kCreate{
-    "operation_create",
-    "INSERT INTO operation (tenant, id, actor, request, rows) "
-    "VALUES ($1::text, $2::text, $3::text, $4::bytea, $5::int8) RETURNING " HP_OPERATION_COLUMNS};
+constexpr Statement kCreate{"operation_create",
+                            "INSERT INTO operation (tenant, id, kind, actor, request, rows) "
+                            "VALUES ($1::text, $2::text, $3::int8, $4::text, $5::bytea, $6::int8) "
+                            "RETURNING " HP_OPERATION_COLUMNS};
 constexpr Statement kFind{"operation_find", "SELECT " HP_OPERATION_COLUMNS
                                             " FROM operation "
                                             "WHERE tenant = $1::text AND id = $2::text"};
@@ -44,14 +45,18 @@ constexpr Statement kClaim{
     "operation_claim",
     "UPDATE operation SET owner = $1::text, lease_until = now() + $2::int8 * interval '1 ms' "
     "WHERE (tenant, id) = (SELECT tenant, id FROM operation WHERE NOT done"
-    " AND (owner = $1::text OR lease_until < now()) ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) "
-    "RETURNING " HP_OPERATION_COLUMNS ", request"};
+    " AND (owner = $1::text OR lease_until < now()) ORDER BY updated_at, id LIMIT 1"
+    " FOR UPDATE SKIP LOCKED) RETURNING " HP_OPERATION_COLUMNS ", request"};
+constexpr Statement kRelease{
+    "operation_release",
+    "UPDATE operation SET owner = '', lease_until = '-infinity' "
+    "WHERE tenant = $1::text AND id = $2::text AND owner = $3::text AND NOT done"};
 constexpr Statement kAdvance{
     "operation_advance",
-    "UPDATE operation SET next_row = $5::int8, created = created + $6::int8,"
-    " updated = updated + $7::int8, failed = failed + $8::int8, done = rows = $5::int8,"
-    " request = CASE WHEN rows = $5::int8 THEN ''::bytea ELSE request END,"
-    " lease_until = now() + $9::int8 * interval '1 ms', updated_at = now() "
+    "UPDATE operation SET next_row = $5::int8, last_key = $6::text, created = created + $7::int8,"
+    " updated = updated + $8::int8, failed = failed + $9::int8, exported = exported + $10::int8,"
+    " done = $11::bool, request = CASE WHEN $11::bool THEN ''::bytea ELSE request END,"
+    " lease_until = now() + $12::int8 * interval '1 ms', updated_at = now() "
     "WHERE tenant = $1::text AND id = $2::text AND owner = $3::text AND next_row = $4::int8"
     " AND NOT done RETURNING " HP_OPERATION_COLUMNS};
 constexpr Statement kAddFailures{
@@ -59,27 +64,34 @@ constexpr Statement kAddFailures{
     "INSERT INTO import_failure (tenant, operation, row, line, device, code, reason, message) "
     "SELECT $1::text, $2::text, * FROM unnest($3::int8[], $4::int8[], $5::text[], $6::int8[],"
     " $7::text[], $8::text[])"};
-constexpr Statement kEnd{"operation_end",
-                         "UPDATE operation SET done = true, request = '', error_code = $4::int8,"
-                         " error = $5::text, updated_at = now() "
-                         "WHERE tenant = $1::text AND id = $2::text AND owner = $3::text"};
+constexpr Statement kEnd{
+    "operation_end",
+    "WITH ended AS (UPDATE operation SET done = true, request = '', exported = 0,"
+    " error_code = $4::int8, error = $5::text, error_reason = $6::text, updated_at = now() "
+    "WHERE tenant = $1::text AND id = $2::text AND owner = $3::text AND NOT done"
+    " RETURNING tenant, id) "
+    "DELETE FROM export_chunk c USING ended e WHERE c.tenant = e.tenant AND c.operation = e.id"};
 
 #undef HP_OPERATION_COLUMNS
 
 OperationRow ReadRow(const Result& rows, size_t i) {
   return {.tenant = std::string(rows.Text(i, 0)),
           .id = std::string(rows.Text(i, 1)),
+          .kind = static_cast<OperationKind>(rows.Int8(i, 14)),
           .actor = std::string(rows.Text(i, 2)),
           .request = {},
           .rows = rows.Int8(i, 3),
           .next_row = rows.Int8(i, 4),
+          .last_key = std::string(rows.Text(i, 16)),
           .created = rows.Int8(i, 5),
           .updated = rows.Int8(i, 6),
           .failed = rows.Int8(i, 7),
+          .exported = rows.Int8(i, 15),
           .cancelled = rows.Bool(i, 8),
           .done = rows.Bool(i, 9),
           .error_code = rows.Int8(i, 10),
           .error = std::string(rows.Text(i, 11)),
+          .error_reason = std::string(rows.Text(i, 17)),
           .created_ms = rows.Int8(i, 12),
           .updated_ms = rows.Int8(i, 13)};
 }
@@ -119,12 +131,14 @@ absl::Status AddFailures(postgres::Transaction& transaction, const OperationRow&
 
 absl::StatusOr<OperationRow> CreateOperation(postgres::Transaction& transaction,
                                              const OperationRow& row) {
-  HP_ASSIGN_OR_RETURN(const Result rows, transaction.Execute(kCreate, Params()
-                                                                          .Text(row.tenant)
-                                                                          .Text(row.id)
-                                                                          .Text(row.actor)
-                                                                          .Bytes(row.request)
-                                                                          .Int8(row.rows)));
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kCreate, Params()
+                                                       .Text(row.tenant)
+                                                       .Text(row.id)
+                                                       .Int8(static_cast<int64_t>(row.kind))
+                                                       .Text(row.actor)
+                                                       .Bytes(row.request)
+                                                       .Int8(row.rows)));
   return ReadRow(rows, 0);
 }
 
@@ -185,47 +199,57 @@ absl::StatusOr<std::vector<FailureRow>> ListFailures(postgres::Connection& conne
 }
 
 absl::StatusOr<std::optional<OperationRow>> ClaimOperation(postgres::Connection& connection,
-                                                           std::string_view pod, int64_t lease_ms) {
+                                                           const Hold& hold) {
   HP_ASSIGN_OR_RETURN(const Result rows,
-                      connection.Execute(kClaim, Params().Text(pod).Int8(lease_ms)));
+                      connection.Execute(kClaim, Params().Text(hold.pod).Int8(hold.lease_ms)));
   if (rows.empty()) return std::nullopt;
   OperationRow row = ReadRow(rows, 0);
   row.request = rows.Bytes(0, kColumns);
   return row;
 }
 
-absl::Status AdvanceOperation(postgres::Transaction& transaction, std::string_view pod,
-                              int64_t lease_ms, const Advance& advance, OperationRow& operation) {
+absl::Status ReleaseOperation(postgres::Connection& connection, std::string_view pod,
+                              const OperationRow& operation) {
+  return connection.Execute(kRelease, Params().Text(operation.tenant).Text(operation.id).Text(pod))
+      .status();
+}
+
+absl::Status AdvanceOperation(postgres::Transaction& transaction, const Hold& hold,
+                              const Advance& advance, OperationRow& operation) {
   HP_ASSIGN_OR_RETURN(
       const Result rows,
       transaction.Execute(kAdvance, Params()
                                         .Text(operation.tenant)
                                         .Text(operation.id)
-                                        .Text(pod)
+                                        .Text(hold.pod)
                                         .Int8(operation.next_row)
                                         .Int8(advance.next_row)
+                                        .Text(advance.last_key)
                                         .Int8(advance.created)
                                         .Int8(advance.updated)
                                         .Int8(static_cast<int64_t>(advance.failures.size()))
-                                        .Int8(lease_ms)));
+                                        .Int8(advance.exported)
+                                        .Bool(advance.done)
+                                        .Int8(hold.lease_ms)));
   if (rows.empty()) {
     return ErrorWithReason(absl::StatusCode::kAborted, "FENCED",
                            "another pod has taken the operation over");
   }
   HP_RETURN_IF_ERROR(AddFailures(transaction, operation, advance.failures));
-  std::string request = std::move(operation.request);
   operation = ReadRow(rows, 0);
-  operation.request = std::move(request);
   return absl::OkStatus();
 }
 
 absl::Status EndOperation(postgres::Connection& connection, std::string_view pod,
-                          const OperationRow& operation, int64_t error_code,
-                          std::string_view error) {
+                          const OperationRow& operation, const absl::Status& error) {
   return connection
-      .Execute(
-          kEnd,
-          Params().Text(operation.tenant).Text(operation.id).Text(pod).Int8(error_code).Text(error))
+      .Execute(kEnd, Params()
+                         .Text(operation.tenant)
+                         .Text(operation.id)
+                         .Text(pod)
+                         .Int8(static_cast<int64_t>(error.code()))
+                         .Text(Message(error))
+                         .Text(ReasonOf(error)))
       .status();
 }
 

@@ -1,11 +1,15 @@
 #include "services/registry/store/product_table.h"
 
+#include <utility>
+
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "services/registry/store/authority_table.h"
 #include "services/registry/store/change_table.h"
 #include "services/registry/store/json_map.h"
 #include "services/registry/store/model_table.h"
+#include "services/registry/store/template_table.h"
 #include "services/registry/store/tenant_table.h"
 
 namespace homeport::registry {
@@ -40,9 +44,9 @@ constexpr Statement kList{
     " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version, "
     "topic_policy, is_hub, array_to_json(history_properties)::text, history_days "
     "FROM product WHERE tenant = $1::text AND id > $2::text ORDER BY id LIMIT $3::int8"};
-constexpr Statement kLock{"product_lock",
-                          "SELECT " HP_PRODUCT_COLUMNS
-                          " FROM product WHERE id = $1::text AND tenant = $2::text FOR UPDATE"};
+constexpr Statement kLock{"product_lock", "SELECT " HP_PRODUCT_COLUMNS
+                                          " FROM product WHERE id = $1::text AND tenant = $2::text "
+                                          "FOR NO KEY UPDATE"};
 constexpr Statement kUpdate{
     "product_update",
     "UPDATE product SET display_name = $2::text, allow_unregistered = $3::bool,"
@@ -53,6 +57,16 @@ constexpr Statement kSetModel{
     "product_set_model",
     "UPDATE product SET model_version = $2::int8, version = version + 1, updated_at = now() "
     "WHERE id = $1::text"};
+
+// Waits for those who keep it, and makes those wait who would.
+constexpr Statement kLockOut{"product_lock_out",
+                             "SELECT FROM product WHERE id = $1::text FOR UPDATE"};
+constexpr Statement kIsUsed{"product_is_used",
+                            "SELECT EXISTS (SELECT FROM device WHERE product = $1::text)"};
+constexpr Statement kDelete{"product_delete", "DELETE FROM product WHERE id = $1::text"};
+// In the order of ids, in which everybody takes these locks.
+constexpr Statement kKeep{
+    "product_keep", "SELECT id FROM product WHERE id = ANY ($1::text[]) ORDER BY id FOR KEY SHARE"};
 
 #undef HP_PRODUCT_COLUMNS
 
@@ -80,16 +94,14 @@ postgres::Array ToArray(const std::vector<std::string>& texts) {
   return array;
 }
 
-absl::Status NotFound(std::string_view product) {
-  return ErrorWithReason(absl::StatusCode::kNotFound, "PRODUCT_NOT_FOUND",
-                         fmt::format("no product {}", product));
-}
-
 // For gateways, which know the product, or remember that there is none.
-absl::Status NoteProduct(postgres::Transaction& transaction, const std::string& product) {
+enum class Existence : uint8_t { kExists, kDeleted };
+absl::Status NoteProduct(postgres::Transaction& transaction, const std::string& product,
+                         Existence existence = Existence::kExists) {
   DirectoryChange change;
   change.set_kind(DirectoryChange::KIND_PRODUCT);
   change.set_name(product);
+  change.set_revoked(existence == Existence::kDeleted);
   return NoteChange(transaction, change);
 }
 
@@ -108,6 +120,11 @@ absl::StatusOr<int64_t> ChangeModel(postgres::Transaction& transaction, const Pr
 }
 
 }  // namespace
+
+absl::Status ProductNotFound(std::string_view product) {
+  return ErrorWithReason(absl::StatusCode::kNotFound, "PRODUCT_NOT_FOUND",
+                         fmt::format("no product {}", product));
+}
 
 absl::StatusOr<ProductRow> CreateProduct(postgres::Transaction& transaction, const Actor& actor,
                                          const ProductRow& row) {
@@ -142,14 +159,14 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Transaction& transaction, con
 
 absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection, const ProductId& id) {
   HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kFind, Params().Text(id.str())));
-  if (rows.empty()) return NotFound(id.str());
+  if (rows.empty()) return ProductNotFound(id.str());
   return ReadRow(rows, 0);
 }
 
 absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection, const TenantId& tenant,
                                        const ProductId& id) {
   HP_ASSIGN_OR_RETURN(ProductRow row, FindProduct(connection, id));
-  if (row.tenant != tenant.str()) return NotFound(id.str());
+  if (row.tenant != tenant.str()) return ProductNotFound(id.str());
   return row;
 }
 
@@ -168,7 +185,7 @@ absl::StatusOr<ProductRow> LockProduct(postgres::Transaction& transaction, const
                                        const ProductId& id, int64_t version) {
   HP_ASSIGN_OR_RETURN(const Result rows,
                       transaction.Execute(kLock, Params().Text(id.str()).Text(tenant.str())));
-  if (rows.empty()) return NotFound(id.str());
+  if (rows.empty()) return ProductNotFound(id.str());
   ProductRow row = ReadRow(rows, 0);
   if (version != 0 && version != row.version) {
     return ErrorWithReason(absl::StatusCode::kAborted, "ETAG_MISMATCH",
@@ -196,6 +213,34 @@ absl::StatusOr<ProductRow> UpdateProduct(postgres::Transaction& transaction, con
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "UpdateProduct", "products/" + row.id));
   HP_RETURN_IF_ERROR(NoteProduct(transaction, row.id));
   return ReadRow(rows, 0);
+}
+
+absl::Status DeleteProduct(postgres::Transaction& transaction, const Actor& actor,
+                           const ProductRow& row) {
+  const Params id = Params().Text(row.id);
+  HP_RETURN_IF_ERROR(transaction.Execute(kLockOut, id).status());
+  HP_ASSIGN_OR_RETURN(const Result used, transaction.Execute(kIsUsed, id));
+  if (used.Bool(0, 0)) {
+    return ErrorWithReason(
+        absl::StatusCode::kFailedPrecondition, "PRODUCT_NOT_EMPTY",
+        fmt::format("product {} has devices, or deleted ones that are not purged", row.id));
+  }
+  HP_RETURN_IF_ERROR(DeleteTemplatesOf(transaction, actor, row.tenant, row.id));
+  HP_RETURN_IF_ERROR(transaction.Execute(kDelete, id).status());
+  HP_RETURN_IF_ERROR(Audit(transaction, actor, "DeleteProduct", "products/" + row.id));
+  HP_RETURN_IF_ERROR(StopRegistering(transaction, actor, row.tenant, row.id));
+  return NoteProduct(transaction, row.id, Existence::kDeleted);
+}
+
+absl::StatusOr<std::set<std::string, std::less<>>> KeepProducts(
+    postgres::Transaction& transaction, const std::set<std::string, std::less<>>& products) {
+  postgres::Array wanted = postgres::Array::OfText();
+  for (const std::string& product : products) wanted.Add(product);
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kKeep, Params().Add(std::move(wanted))));
+  std::set<std::string, std::less<>> kept;
+  for (size_t i = 0; i < rows.size(); ++i) kept.emplace(rows.Text(i, 0));
+  return kept;
 }
 
 absl::StatusOr<int64_t> ImportModel(postgres::Transaction& transaction, const Actor& actor,

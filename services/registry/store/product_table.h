@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,8 +14,8 @@
 
 namespace homeport::registry {
 
-// The table product. Errors carry the reasons PRODUCT_NOT_FOUND, PRODUCT_EXISTS, ETAG_MISMATCH,
-// QUOTA_EXCEEDED.
+// The table product. Errors carry the reasons PRODUCT_NOT_FOUND, PRODUCT_EXISTS, PRODUCT_NOT_EMPTY,
+// ETAG_MISMATCH, QUOTA_EXCEEDED.
 struct ProductRow {
   std::string id;
   std::string tenant;
@@ -65,6 +67,17 @@ struct ModelRules {
                                                        const ProductRow& present,
                                                        const ProductRow& row,
                                                        const ModelRules& rules);
+
+// Removes the product, with its model's versions and translations, and the provisioning templates
+// of it; certificate authorities register no more devices of it. FAILED_PRECONDITION
+// PRODUCT_NOT_EMPTY while it has devices, deleted ones too.
+[[nodiscard]] absl::Status DeleteProduct(postgres::Transaction& transaction, const Actor& actor,
+                                         const ProductRow& row);
+// Those of `products` that exist; none of these is deleted before the transaction ends. For who
+// makes devices of them.
+[[nodiscard]] absl::StatusOr<std::set<std::string, std::less<>>> KeepProducts(
+    postgres::Transaction& transaction, const std::set<std::string, std::less<>>& products);
+[[nodiscard]] absl::Status ProductNotFound(std::string_view product);
 
 // Adds a version of the model, and makes it the current one unless `keep_current`.
 struct ModelImport {

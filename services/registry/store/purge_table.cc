@@ -20,8 +20,13 @@ constexpr Statement kAudit{
 constexpr Statement kOperations{
     "purge_operations",
     "DELETE FROM operation WHERE (tenant, id) IN (SELECT tenant, id FROM operation"
-    " WHERE done AND updated_at < now() - $1::int8 * interval '1 day' LIMIT $2::int8"
-    " FOR UPDATE SKIP LOCKED)"};
+    " WHERE kind <> 1 AND done AND updated_at < now() - $1::int8 * interval '1 day'"
+    " LIMIT $2::int8 FOR UPDATE SKIP LOCKED)"};
+constexpr Statement kExports{
+    "purge_exports",
+    "DELETE FROM operation WHERE (tenant, id) IN (SELECT tenant, id FROM operation"
+    " WHERE kind = 1 AND done AND updated_at < now() - $1::int8 * interval '1 day'"
+    " LIMIT $2::int8 FOR UPDATE SKIP LOCKED)"};
 
 absl::StatusOr<size_t> Purge(postgres::Connection& connection, const Statement& statement,
                              int64_t age, int64_t limit) {
@@ -44,6 +49,10 @@ absl::StatusOr<size_t> PurgeAudit(postgres::Connection& connection, int64_t days
 absl::StatusOr<size_t> PurgeOperations(postgres::Connection& connection, int64_t days,
                                        int64_t limit) {
   return Purge(connection, kOperations, days, limit);
+}
+
+absl::StatusOr<size_t> PurgeExports(postgres::Connection& connection, int64_t days, int64_t limit) {
+  return Purge(connection, kExports, days, limit);
 }
 
 }  // namespace homeport::registry

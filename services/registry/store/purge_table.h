@@ -16,4 +16,8 @@ namespace homeport::registry {
 [[nodiscard]] absl::StatusOr<size_t> PurgeOperations(postgres::Connection& connection, int64_t days,
                                                      int64_t limit);
 
+// The same of exports, with what they hold.
+[[nodiscard]] absl::StatusOr<size_t> PurgeExports(postgres::Connection& connection, int64_t days,
+                                                  int64_t limit);
+
 }  // namespace homeport::registry

@@ -39,6 +39,9 @@ constexpr Statement kUpdate{
 constexpr Statement kDelete{"template_delete",
                             "DELETE FROM provisioning_template "
                             "WHERE tenant = $1::text AND name = $2::text"};
+constexpr Statement kDeleteOf{"template_delete_of",
+                              "DELETE FROM provisioning_template "
+                              "WHERE tenant = $1::text AND product = $2::text RETURNING name"};
 
 #undef HP_TEMPLATE_COLUMNS
 
@@ -118,6 +121,17 @@ absl::Status DeleteTemplate(postgres::Transaction& transaction, const Actor& act
                       transaction.Execute(kDelete, Params().Text(tenant).Text(name)));
   if (deleted.affected() == 0) return NotFound(name);
   return Audit(transaction, actor, "DeleteTemplate", fmt::format("provisioningTemplates/{}", name));
+}
+
+absl::Status DeleteTemplatesOf(postgres::Transaction& transaction, const Actor& actor,
+                               std::string_view tenant, std::string_view product) {
+  HP_ASSIGN_OR_RETURN(const Result deleted,
+                      transaction.Execute(kDeleteOf, Params().Text(tenant).Text(product)));
+  for (size_t i = 0; i < deleted.size(); ++i) {
+    HP_RETURN_IF_ERROR(Audit(transaction, actor, "DeleteTemplate",
+                             fmt::format("provisioningTemplates/{}", deleted.Text(i, 0))));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace homeport::registry

@@ -41,5 +41,8 @@ struct TemplateRow {
                                                          const TemplateRow& row);
 [[nodiscard]] absl::Status DeleteTemplate(postgres::Transaction& transaction, const Actor& actor,
                                           std::string_view tenant, std::string_view name);
+// Those that provision devices of a product.
+[[nodiscard]] absl::Status DeleteTemplatesOf(postgres::Transaction& transaction, const Actor& actor,
+                                             std::string_view tenant, std::string_view product);
 
 }  // namespace homeport::registry

@@ -1,5 +1,6 @@
 """What a product's policy allows beyond a device's own topics: general MQTT on two gateways, with
-wills, shared subscriptions and retained messages; and a policy that changes while sessions live."""
+wills, shared subscriptions and retained messages; a policy that changes while sessions live; and the
+end of the product."""
 
 import grpc
 
@@ -9,6 +10,7 @@ from harness import check_equal, eventually
 
 PRODUCT = "test.talker.one"
 PARENT = "tenants/default"
+BAD_USER_NAME = 0x86
 NOT_AUTHORIZED = 0x87
 
 
@@ -19,6 +21,7 @@ def run(arguments):
         refusals(stack, key)
         will(stack, key)
         tightened(stack, key)
+        deleted(stack, key)
 
 
 def policy(*rules):
@@ -122,3 +125,40 @@ def tightened(stack, key):
         raise harness.Failed("a policy that cannot be was taken")
     except grpc.RpcError as error:
         check_equal(error.code(), grpc.StatusCode.INVALID_ARGUMENT, error.details())
+
+
+def deleted(stack, key):
+    """A product whose devices are gone can be deleted; then its fleet key lets nobody in, on any
+    gateway, and nobody who comes with it is registered."""
+    from homeport.device.v1 import device_pb2
+    from homeport.product.v1 import product_pb2
+    products = stack.api.products(stack.registry.grpc)
+    devices = stack.api.devices(stack.registry.grpc)
+    delete = product_pb2.DeleteProductRequest(name=f"{PARENT}/products/{PRODUCT}")
+    try:
+        products.DeleteProduct(delete, timeout=10)
+        raise harness.Failed("a product with devices was deleted")
+    except grpc.RpcError as error:
+        check_equal(error.code(), grpc.StatusCode.FAILED_PRECONDITION, error.details())
+    request = device_pb2.ListDevicesRequest(parent=PARENT, filter=f"product = {PRODUCT}",
+                                            page_size=1000, show_deleted=True)
+    for device in devices.ListDevices(request, timeout=10).devices:
+        devices.DeleteDevice(device_pb2.DeleteDeviceRequest(name=device.name), timeout=10)
+        devices.PurgeDevice(device_pb2.PurgeDeviceRequest(name=device.name), timeout=10)
+    products.DeleteProduct(delete, timeout=10)
+    names = (f"late-{i}" for i in range(1000))  # a name is refused when it comes too often
+    for gateway in range(len(stack.gateways)):
+        eventually(lambda: is_refused(stack, key, next(names), gateway),
+                   "the fleet key of a deleted product is refused", 5)
+    check_equal(len(devices.ListDevices(request, timeout=10).devices), 0, "devices of the product")
+
+
+def is_refused(stack, key, device, gateway):
+    client = mqtt.Client(stack.gateways[gateway].listen["mqtt"], 5)
+    username = f"{PRODUCT}/{device}"
+    try:
+        _, code = client.connect(device, username, mqtt.fleet_password(username, key))
+    except mqtt.Closed:  # it was known when the CONNECT came, and gone before it was answered
+        return False
+    client.close()
+    return code in (BAD_USER_NAME, NOT_AUTHORIZED)

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,7 +23,9 @@ using homeport::testing::TokenSigner;
 
 class Api {
  public:
-  Api() : signer_(TokenSigner::Es256("test")) {
+  using Configure = std::function<void(RegistryConfig&)>;
+  explicit Api(const Configure& configure = [](RegistryConfig&) {})
+      : signer_(TokenSigner::Es256("test")) {
     std::ofstream(folder_.path() + "/jwks.json") << homeport::testing::JwksOf({&signer_});
     auto tokens =
         auth::JwksFile::Open(folder_.path() + "/jwks.json", {.issuer = "https://issuer.test"});
@@ -36,6 +39,7 @@ class Api {
     config.partitions = kPartitions;
     config.api_answer_ms = 1000;
     config.postgres_answer_ms = 2000;
+    configure(config);
     REQUIRE(PrepareDatabase(config).ok());
     app_ = std::make_unique<App>(config, PodId("registry-1"), *tokens_);
     REQUIRE(app_->Start().ok());
@@ -80,6 +84,7 @@ class Api {
     return (stub.*method)(&context, request, response);
   }
 
+  [[nodiscard]] const metrics::Registry& metrics() const { return app_->metrics(); }
   // For further stubs.
   [[nodiscard]] const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 

@@ -1,6 +1,5 @@
-#include "services/registry/import_runner.h"
 #include "services/registry/janitor.h"
-#include "tests/integration/registry/api.h"
+#include "tests/integration/registry/operations.h"
 
 // Imports: a report for each row, one effect however often and by whichever pod; and the janitor.
 namespace homeport::registry::testing {
@@ -32,16 +31,6 @@ Operation Start(Api& api, const ImportDevicesRequest& request) {
   const grpc::Status status =
       api.Call("operator", *api.devices, &Devices::ImportDevices, request, &operation);
   REQUIRE(status.error_message() == "");
-  return operation;
-}
-
-Operation AwaitDone(Api& api, Operation operation) {
-  google::longrunning::GetOperationRequest get;
-  get.set_name(operation.name());
-  CHECK(Eventually([&] {
-    return api.Call("operator", *api.operations, &Operations::GetOperation, get, &operation).ok() &&
-           operation.done();
-  }));
   return operation;
 }
 
@@ -156,36 +145,15 @@ TEST_CASE("the same import sent again is the same operation; it can be listed an
                            &nothing)) == "NAME_INVALID");
 }
 
-// An import that stands in the table, and runners without a registry.
-struct Waiting {
+struct Waiting : Runners {
   explicit Waiting(const ImportDevicesRequest& request) {
-    postgres::Transaction transaction(world.db());
-    OperationRow row;
-    row.tenant = "default";
-    row.id = "1";
-    row.actor = "test";
-    row.request = request.SerializeAsString();
-    row.rows = request.rows_size();
-    REQUIRE(CreateOperation(transaction, row).ok());
-    REQUIRE(transaction.Commit().ok());
+    Add("1", OperationKind::kImport, request, request.rows_size());
   }
-  std::unique_ptr<ImportRunner> Runner(const std::string& pod, int64_t chunk) {
-    return std::make_unique<ImportRunner>(ImportRunner::Options{.pod = pod,
-                                                                .chunk_rows = chunk,
-                                                                .lease_ms = 300,
-                                                                .poll_ms = 20,
-                                                                .postgres = world.postgres()},
-                                          probe, catalog);
-  }
-  World world;
-  metrics::Registry metrics;
-  ServiceProbe probe{metrics};
-  CatalogProbe catalog{metrics};
 };
 
 TEST_CASE("where a pod died another goes on behind its last chunk") {
   Waiting waiting(Lamps(2000));
-  std::unique_ptr<ImportRunner> first = waiting.Runner("registry-1", 10);
+  std::unique_ptr<OperationRunner> first = waiting.Runner("registry-1", 10);
   first->Start();
   CHECK(
       Eventually([&] { return waiting.world.Sql("SELECT next_row > 100 FROM operation") == "t"; }));
@@ -193,8 +161,8 @@ TEST_CASE("where a pod died another goes on behind its last chunk") {
   CHECK(waiting.world.Sql("SELECT done FROM operation") == "f");
   const int64_t at = std::stoll(waiting.world.Sql("SELECT next_row FROM operation"));
   CHECK(waiting.world.Sql("SELECT count(*) FROM device") == std::to_string(at));
-  std::unique_ptr<ImportRunner> second = waiting.Runner("registry-2", 500);
-  std::unique_ptr<ImportRunner> third = waiting.Runner("registry-3", 500);
+  std::unique_ptr<OperationRunner> second = waiting.Runner("registry-2", 500);
+  std::unique_ptr<OperationRunner> third = waiting.Runner("registry-3", 500);
   second->Start();
   third->Start();
   CHECK(waiting.world.Becomes("SELECT done || ' ' || created || ' ' || failed FROM operation",
@@ -205,22 +173,22 @@ TEST_CASE("where a pod died another goes on behind its last chunk") {
 
 TEST_CASE("a pod that was taken for dead does not do a chunk twice") {
   Waiting waiting(Lamps(4));
-  const auto claimed = ClaimOperation(waiting.world.db(), "registry-1", 0);
+  const auto claimed = ClaimOperation(waiting.world.db(), {"registry-1", 0});
   REQUIRE(claimed.ok());
   REQUIRE(claimed->has_value());
   OperationRow stale = **claimed;
-  REQUIRE(ClaimOperation(waiting.world.db(), "registry-2", 60'000)->has_value());
+  REQUIRE(ClaimOperation(waiting.world.db(), {"registry-2", 60'000})->has_value());
   postgres::Transaction transaction(waiting.world.db());
   Advance advance;
   advance.next_row = 4;
-  CHECK(AdvanceOperation(transaction, "registry-1", 1000, advance, stale).code() ==
+  CHECK(AdvanceOperation(transaction, {"registry-1", 1000}, advance, stale).code() ==
         absl::StatusCode::kAborted);
 }
 
 TEST_CASE("a cancelled import ends between two chunks") {
   Waiting waiting(Lamps(4));
   REQUIRE(CancelOperation(waiting.world.db(), TenantId("default"), "1").ok());
-  std::unique_ptr<ImportRunner> runner = waiting.Runner("registry-1", 2);
+  std::unique_ptr<OperationRunner> runner = waiting.Runner("registry-1", 2);
   runner->Start();
   CHECK(waiting.world.Becomes("SELECT done || ' ' || error FROM operation", "true cancelled"));
   CHECK(waiting.world.Sql("SELECT count(*) FROM device") == "0");

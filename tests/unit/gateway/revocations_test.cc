@@ -34,6 +34,9 @@ TEST_CASE("who is covered by what was revoked") {
   by_secret.credential = Hash64("secret-a");
   Identity by_fleet_key;
   by_fleet_key.device = "lamp-1";
+  auto product = std::make_shared<ProductInfo>();
+  product->product = "lamp";
+  by_fleet_key.product = product;
   const Identity by_certificate = ByCertificate("lamp-1", "c1", "acme/ca");
   const Identity registered = ByCertificate("lamp-2", "c2", "");
 
@@ -55,6 +58,9 @@ TEST_CASE("who is covered by what was revoked") {
            Row{Change(DirectoryChange::KIND_DEVICE, "lamp-1", "", false), false, false, false,
                false},
            Row{Change(DirectoryChange::KIND_PRODUCT, "lamp-1"), false, false, false, false},
+           Row{Change(DirectoryChange::KIND_PRODUCT, "lamp"), false, true, false, false},
+           Row{Change(DirectoryChange::KIND_PRODUCT, "lamp", "", false), false, false, false,
+               false},
        }) {
     INFO(row.change.ShortDebugString());
     Revoked revoked;
