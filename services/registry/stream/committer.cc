@@ -294,7 +294,7 @@ void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Dow
 }
 
 // A request that finds no place is rejected at once.
-void Committer::HandOver(const ProvisionRow& row, Tally& tally, Downlinks& downlinks) {
+void Committer::HandOver(const ProvisionRow& row, Tally& tally, Downlinks& downlinks) const {
   ProvisionJob job;
   job.pod = row.pod;
   job.session = row.message->session();

@@ -78,7 +78,7 @@ class Committer {
   [[nodiscard]] absl::Status Write(postgres::Connection& connection, const OwnedPartitions& owned,
                                    Run& run, Ending ending);
   void Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks);
-  void HandOver(const ProvisionRow& row, Tally& tally, Downlinks& downlinks);
+  void HandOver(const ProvisionRow& row, Tally& tally, Downlinks& downlinks) const;
 
   const Parts parts_;
   StateCache cache_;
