@@ -28,21 +28,23 @@ EventLoop::EventLoop()
 
 EventLoop::~EventLoop() { close(epoll_fd_); }
 
-void EventLoop::Watch(int fd, uint32_t events, Watcher* watcher) {
+void EventLoop::Watch(int fd, uint32_t events, Watcher* watcher) const {
   epoll_event event{};
   event.events = events;
   event.data.ptr = watcher;
   HP_CHECK(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0);
 }
 
-void EventLoop::Rewatch(int fd, uint32_t events, Watcher* watcher) {
+void EventLoop::Rewatch(int fd, uint32_t events, Watcher* watcher) const {
   epoll_event event{};
   event.events = events;
   event.data.ptr = watcher;
   HP_CHECK(epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, fd, &event) == 0);
 }
 
-void EventLoop::Unwatch(int fd) { HP_CHECK(epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr) == 0); }
+void EventLoop::Unwatch(int fd) const {
+  HP_CHECK(epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr) == 0);
+}
 
 EventLoop::TimerId EventLoop::After(int64_t delay_us, std::function<void()> action) {
   const TimerId id{now_us_ + delay_us, next_timer_++};

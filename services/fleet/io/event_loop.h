@@ -30,9 +30,9 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
 
   // The watcher is borrowed until Unwatch() and the end of that round.
-  void Watch(int fd, uint32_t events, Watcher* watcher);
-  void Rewatch(int fd, uint32_t events, Watcher* watcher);
-  void Unwatch(int fd);
+  void Watch(int fd, uint32_t events, Watcher* watcher) const;
+  void Rewatch(int fd, uint32_t events, Watcher* watcher) const;
+  void Unwatch(int fd) const;
 
   // Calls `action` once, `delay_us` from now() or a little later.
   TimerId After(int64_t delay_us, std::function<void()> action);
