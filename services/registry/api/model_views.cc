@@ -17,6 +17,7 @@ const std::initializer_list<std::string_view> kReaders = {"user", "operator"};
 
 model::Titles TitlesOf(const std::vector<model::TextMap>& texts) {
   std::vector<const model::TextMap*> order;
+  order.reserve(texts.size());
   for (const model::TextMap& map : texts) order.push_back(&map);
   return model::Titles(std::move(order));
 }
@@ -43,6 +44,7 @@ absl::StatusOr<std::vector<model::TextMap>> LoadTexts(postgres::Connection& conn
   HP_ASSIGN_OR_RETURN(const std::vector<TranslationRow> rows,
                       ListTranslations(connection, product, "", kTranslationsMax));
   std::vector<std::string> available;
+  available.reserve(rows.size());
   for (const TranslationRow& row : rows) available.push_back(row.language);
   for (const std::string& best : model::LanguagesFor(*wanted, available)) {
     HP_ASSIGN_OR_RETURN(const TranslationRow row, FindTranslation(connection, product, best));
