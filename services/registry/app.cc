@@ -220,6 +220,7 @@ WorkerOptions App::OptionsOf(uint32_t worker) {
   options.workers = config_.workers;
   options.partitions = config_.partitions;
   options.lease_ms = config_.partition_lease_ms;
+  options.pod_lease_ms = config_.pod_lease_ms;
   options.commit_interval_ms = config_.commit_interval_ms;
   options.devices_max = config_.cached_devices / config_.workers;
   options.batch.messages_max = config_.transaction_messages;

@@ -15,7 +15,8 @@ using postgres::Statement;
 constexpr Statement kOfPods{"sessions_of_pods",
                             "SELECT device, client, pod, session, epoch, partition "
                             "FROM device_session WHERE pod = ANY ($1::text[]) "
-                            "AND partition = ANY ($2::int8[]) LIMIT $3::int8"};
+                            "AND partition = ANY ($2::int8[]) AND since_ms < $3::int8 "
+                            "LIMIT $4::int8"};
 constexpr Statement kOfDevice{"sessions_of_device",
                               "SELECT device, client, pod, session, epoch, partition "
                               "FROM device_session WHERE device = $1::text"};
@@ -42,15 +43,16 @@ std::vector<StoredSession> ReadSessions(const Result& rows) {
 
 absl::StatusOr<std::vector<StoredSession>> FindSessionsOf(
     postgres::Connection& connection, const std::set<std::string>& pods,
-    const std::vector<PartitionKey>& partitions, size_t limit) {
+    const std::vector<PartitionKey>& partitions, int64_t since_before_ms, size_t limit) {
   Array names = Array::OfText(), keys = Array::OfInt8();
   for (const std::string& pod : pods) names.Add(pod);
   for (const PartitionKey& key : partitions) keys.AddInt8(key.partition);
-  HP_ASSIGN_OR_RETURN(
-      const Result rows,
-      connection.Execute(
-          kOfPods,
-          Params().Add(std::move(names)).Add(std::move(keys)).Int8(static_cast<int64_t>(limit))));
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      connection.Execute(kOfPods, Params()
+                                                      .Add(std::move(names))
+                                                      .Add(std::move(keys))
+                                                      .Int8(since_before_ms)
+                                                      .Int8(static_cast<int64_t>(limit))));
   return ReadSessions(rows);
 }
 

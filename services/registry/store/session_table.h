@@ -21,10 +21,11 @@ struct StoredSession {
   uint32_t partition = 0;
 };
 
-// At most `limit` sessions of those pods in those partitions.
+// At most `limit` sessions of those pods in those partitions, of those that began before
+// `since_before_ms` (Unix ms).
 [[nodiscard]] absl::StatusOr<std::vector<StoredSession>> FindSessionsOf(
     postgres::Connection& connection, const std::set<std::string>& pods,
-    const std::vector<PartitionKey>& partitions, size_t limit);
+    const std::vector<PartitionKey>& partitions, int64_t since_before_ms, size_t limit);
 
 // All sessions of one device.
 [[nodiscard]] absl::StatusOr<std::vector<StoredSession>> FindSessionsOfDevice(

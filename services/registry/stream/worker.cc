@@ -374,8 +374,11 @@ absl::Status Worker::SweepDeadPods() {
   const std::set<std::string> dead = parts_.dead_pods.Get();
   if (dead.empty()) return absl::OkStatus();
   in_doubt_ = true;
+  // A pod that wakes as it is taken for dead announces its sessions anew: those are no older than
+  // what is known of the dead, and stay.
+  const int64_t since_before_ms = parts_.clock.Wall().value - options_.pod_lease_ms;
   HP_ASSIGN_OR_RETURN(const std::vector<StoredSession> sessions,
-                      FindSessionsOf(*postgres_, dead, Keys(), kSweepSessions));
+                      FindSessionsOf(*postgres_, dead, Keys(), since_before_ms, kSweepSessions));
   in_doubt_ = false;
   if (sessions.empty()) return absl::OkStatus();
   Batch batch;

@@ -33,6 +33,7 @@ struct WorkerOptions {
   uint32_t workers = 1;  // p mod workers = index
   uint32_t partitions = 64;
   int64_t lease_ms = 10'000;
+  int64_t pod_lease_ms = 10'000;   // of gateways
   int64_t commit_interval_ms = 5;  // no transaction starts sooner after the one before
   size_t devices_max = 50'000;     // states in memory
   Batch::Limits batch;

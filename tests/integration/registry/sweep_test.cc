@@ -53,6 +53,20 @@ TEST_CASE("the sessions of a dead pod end, those of live pods stay") {
   CHECK(Eventually([&] { return world.Redis({"EXISTS", routing::InboxKey("gateway-1")}) == "0"; }));
 }
 
+TEST_CASE("what a pod announces as it is taken for dead stays") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world, {.pod_lease_ms = 60'000});
+  UplinkMessage older = Connected("lamp-1");
+  older.set_received_ms(older.received_ms() - 120'000);
+  gateway.Append({older});
+  gateway.Append({Connected("lamp-2")});
+  CHECK(world.Becomes("SELECT count(*) FROM device WHERE online", "2"));
+  worker.dead_pods().Publish({gateway.pod()});
+  CHECK(worker.Counts("homeport_registry_sessions_swept_total", 1));
+  CHECK(world.Sql("SELECT string_agg(id, ' ') FROM device WHERE online") == "lamp-2");
+}
+
 TEST_CASE("a pod that renews its lease in time is not dead") {
   World world;
   Gateway gateway(world);

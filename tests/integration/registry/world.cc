@@ -203,6 +203,7 @@ TestWorker::TestWorker(World& world, const Options& options) : catalog_(SystemCl
   worker.pod = options.pod;
   worker.partitions = kPartitions;
   worker.lease_ms = options.lease_ms;
+  worker.pod_lease_ms = options.pod_lease_ms;
   worker.batch = options.batch;
   worker.consumer.partitions = kPartitions;
   worker.consumer.presence_grace_ms = options.presence_grace_ms;

@@ -97,6 +97,7 @@ class TestWorker {
     std::string pod = "registry-1";
     std::set<uint32_t> wanted = {0, 1, 2, 3};
     int64_t lease_ms = 10'000;
+    int64_t pod_lease_ms = 0;
     Batch::Limits batch{};
     int64_t answer_ms_max = 35'000;  // of PostgreSQL
     std::string libpq{};             // added to the connection string
