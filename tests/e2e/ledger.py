@@ -38,8 +38,7 @@ class Plan:
 
 
 def run(arguments, plan):
-    with harness.stack(arguments.bin) as stack:
-        load = Load(stack, plan)
+    with harness.stack(arguments.bin) as stack, Load(stack, plan) as load:
         watcher = Watcher(stack)
         time.sleep(plan.between + 2)
         for part in PARTS:
@@ -116,12 +115,20 @@ class Load:
              "--seconds=3600", f"--csv={self.csv}", f"--drain={DRAIN_SECONDS}"],
             stdout=subprocess.PIPE, stderr=self._log, text=True)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
     def finish(self):
         """Ends the making of reports, waits until all are acknowledged."""
         check_equal(self._process.poll(), None, "exit code of the load before its end")
         self._process.terminate()
         output, _ = self._process.communicate(timeout=DRAIN_SECONDS + 10)
-        self._log.close()
         check_equal(self._process.returncode, 0, f"exit code of the load: {output}")
         return json.loads(output)
 
