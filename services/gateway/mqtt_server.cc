@@ -152,11 +152,17 @@ void MqttServer::OnKick(const internal::v1::Kick& item) {
   const auto reason = static_cast<ReasonCode>(item.reason());
   const SessionHandle handle = SessionHandle::FromPacked(item.session());
   if (reason == ReasonCode::kSessionTakenOver) {
-    connect_.TakeOver(handle, item.epoch(), {item.resumed()});
-    if (item.answer_pod().empty()) return;
-    internal::v1::InboxItem answer;
-    answer.mutable_kicked()->set_session(item.answer_session());
-    return c_.outbox.Add(item.answer_pod(), std::move(answer));
+    if (item.answer_pod().empty()) return connect_.TakeOver(handle, item.epoch(), {item.resumed()});
+    return connect_.TakeOver(handle, item.epoch(), {item.resumed()},
+                             [this, pod = item.answer_pod(),
+                              to = item.answer_session()](std::span<const uint16_t> received) {
+                               internal::v1::InboxItem answer;
+                               answer.mutable_kicked()->set_session(to);
+                               for (const uint16_t id : received) {
+                                 answer.mutable_kicked()->add_received(id);
+                               }
+                               c_.outbox.Add(pod, std::move(answer));
+                             });
   }
   Session* session = c_.io.sessions().Find(handle);
   if (session == nullptr || session->epoch != item.epoch()) {
@@ -164,6 +170,13 @@ void MqttServer::OnKick(const internal::v1::Kick& item) {
     return;
   }
   c_.io.Close(*session, {"API_INITIATED_DISCONNECT", reason, "disconnected by the registry"});
+}
+
+void MqttServer::OnKicked(const internal::v1::Kicked& item) {
+  const SessionHandle handle = SessionHandle::FromPacked(item.session());
+  const std::vector<uint16_t> received(item.received().begin(), item.received().end());
+  publish_.acks().OnFormerEnded(handle, received);
+  pub_sub_.OnFormerEnded(handle);
 }
 
 void MqttServer::VerifyOwnership() { VerifyFrom(0); }

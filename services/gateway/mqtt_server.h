@@ -28,7 +28,7 @@ class MqttServer final {
         lifecycle_(context, redis, pub_sub_),
         subscribe_(context, pub_sub_, things_, lifecycle_),
         keeper_(context, pub_sub_, delivery_, publish_, subscribe_),
-        connect_(context, keeper_, lifecycle_) {}
+        connect_(context, keeper_, lifecycle_, publish_.acks()) {}
 
   FrameOutcome OnFrame(Session& session, const mqtt::Frame& frame);
   void OnClosed(Session& session, const CloseCause& cause);
@@ -36,6 +36,7 @@ class MqttServer final {
   // Items of the inbox that concern sessions.
   void OnDeliver(const internal::v1::Deliver& item);
   void OnKick(const internal::v1::Kick& item);
+  void OnKicked(const internal::v1::Kicked& item);
 
   [[nodiscard]] CommandTable& commands() { return commands_; }
   [[nodiscard]] SessionCalls& session_calls() { return session_calls_; }

@@ -198,7 +198,7 @@ void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
     case InboxItem::kKick:
       return server_.OnKick(item.kick());
     case InboxItem::kKicked:
-      return server_.pub_sub().OnFormerEnded(SessionHandle::FromPacked(item.kicked().session()));
+      return server_.OnKicked(item.kicked());
     case InboxItem::kEnded:
       return server_.lifecycle().Ended(item.ended());
     case InboxItem::kCommand:

@@ -7,7 +7,8 @@ import ssl
 import struct
 import time
 
-CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 11, 13, 14
+CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 2, 3, 4, 5, 6, 7
+SUBACK, UNSUBACK, PINGRESP, DISCONNECT = 9, 11, 13, 14
 
 
 class Closed(Exception):
@@ -89,6 +90,15 @@ class Client:
             return None
         answer = self.wait(PUBACK).body
         return answer[2] if len(answer) > 2 else 0
+
+    def send_exactly_once(self, topic, payload, packet_id, dup=False):
+        """PUBLISH of QoS 2; PUBREC is not awaited."""
+        body = _text(topic) + struct.pack(">H", packet_id) + self._properties()
+        self.send(PUBLISH, (8 if dup else 0) | 4, body + payload.encode())
+
+    def release(self, packet_id):
+        self.send(PUBREL, 2, struct.pack(">H", packet_id))
+        self.wait(PUBCOMP)
 
     def send_at_once(self, messages):
         """Publishes retained messages of QoS 0, (topic, payload), in one write."""

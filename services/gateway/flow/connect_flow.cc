@@ -72,10 +72,12 @@ std::string ForwardedProperties(mqtt::Properties properties) {
 
 }  // namespace
 
-ConnectFlow::ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle& lifecycle)
+ConnectFlow::ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle& lifecycle,
+                         PublishAcks& acks)
     : c_(context),
       keeper_(keeper),
       lifecycle_(lifecycle),
+      acks_(acks),
       authenticator_(context),
       pace_(PaceOptions(context.config)) {}
 
@@ -294,6 +296,7 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   if (claim->former) {
     c_.probe.takeovers.Increment();
     const bool goes_on = claim->kept && !claim->kept->fields.empty();
+    if (session != nullptr) session->awaits_former = goes_on;
     EndFormer(*claim->former, successor, goes_on ? std::optional(claimant.handle) : std::nullopt);
   }
   const bool is_away = claim->kept && claim->kept->owner &&
@@ -314,7 +317,12 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
 void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor,
                             std::optional<SessionHandle> answer_to) {
   if (former.pod == c_.pod.str()) {
-    return TakeOver(SessionHandle::FromPacked(former.session), former.epoch, successor);
+    const auto handle = SessionHandle::FromPacked(former.session);
+    if (!answer_to) return TakeOver(handle, former.epoch, successor);
+    return TakeOver(handle, former.epoch, successor,
+                    [this, to = *answer_to](std::span<const uint16_t> received) {
+                      acks_.OnFormerEnded(to, received);
+                    });
   }
   internal::v1::InboxItem item;
   item.mutable_kick()->set_session(former.session);
@@ -341,6 +349,17 @@ void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch, Successor succe
   session->taken_over = true;
   session->resumed = successor.resumed;
   c_.io.Close(*session, {"DUPLICATE_CLIENTID", ReasonCode::kSessionTakenOver, "taken over"});
+}
+
+void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch, Successor successor,
+                           OnEnded on_ended) {
+  const std::vector<uint16_t> received = keeper_.ReceivedOf(handle, epoch);
+  TakeOver(handle, epoch, successor);
+  if (received.empty()) return on_ended({});
+  c_.uplink.AfterAllAppended([this, received, on_ended = std::move(on_ended)]() mutable {
+    c_.bus.AfterAllAppended(
+        [received, on_ended = std::move(on_ended)]() mutable { on_ended(received); });
+  });
 }
 
 void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim& claim,

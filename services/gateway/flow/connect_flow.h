@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "libs/mqtt/packets.h"
+#include "services/gateway/flow/publish_acks.h"
 #include "services/gateway/identity/authenticator.h"
 #include "services/gateway/inspect/lifecycle.h"
 #include "services/gateway/ownership/session_keeper.h"
@@ -20,7 +23,8 @@ namespace homeport::gateway {
 // of the connection. Shard's thread only.
 class ConnectFlow {
  public:
-  ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle& lifecycle);
+  ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle& lifecycle,
+              PublishAcks& acks);
 
   FrameOutcome OnConnect(Session& session, const mqtt::Frame& frame);
   // The session closed before it was online.
@@ -34,6 +38,10 @@ class ConnectFlow {
     bool resumed = false;
   };
   void TakeOver(SessionHandle handle, uint64_t epoch, Successor successor);
+  // The same; `on_ended` is told what the session had received of QoS 2 and not released, once that
+  // stands in its streams.
+  using OnEnded = absl::AnyInvocable<void(std::span<const uint16_t> received)>;
+  void TakeOver(SessionHandle handle, uint64_t epoch, Successor successor, OnEnded on_ended);
   // Tells the registry that the device is here, under the session's epoch.
   void AppendConnected(const Session& session);
   void set_draining() { draining_ = true; }
@@ -87,6 +95,7 @@ class ConnectFlow {
   ShardContext& c_;
   SessionKeeper& keeper_;
   Lifecycle& lifecycle_;
+  PublishAcks& acks_;
   Authenticator authenticator_;
   ClientPace pace_;
   uint32_t under_way_ = 0;                           // claims

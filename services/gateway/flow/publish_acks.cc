@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/log.h"
 #include "libs/mqtt/encode.h"
 #include "services/gateway/flow/client_packet.h"
 
@@ -14,7 +15,9 @@ using mqtt::PacketType;
 using mqtt::Qos;
 using mqtt::ReasonCode;
 
-FrameOutcome PublishAcks::CheckWindow(Session& session) const {
+FrameOutcome PublishAcks::CheckWindow(Session& session, const mqtt::PublishView& publish) {
+  const bool is_again = publish.dup && publish.qos == Qos::kExactlyOnce;
+  if (is_again && session.awaits_former) return AwaitFormer(session);
   if (session.unacked_up < c_.config.inflight_max) return FrameOutcome::kConsumed;
   if (session.version == mqtt::Version::k5) {
     c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
@@ -23,6 +26,32 @@ FrameOutcome PublishAcks::CheckWindow(Session& session) const {
   }
   session.waits_for_acks = true;
   return FrameOutcome::kRetry;
+}
+
+// The frame is offered again when the former connection's pod has answered, or is late.
+FrameOutcome PublishAcks::AwaitFormer(Session& session) {
+  session.waits_for_acks = true;
+  c_.reactor.After(c_.config.former_end_ms_max, [this, handle = session.handle()] {
+    const Session* there = c_.io.sessions().Find(handle);
+    if (there == nullptr || !there->awaits_former) return;
+    c_.probe.Refuse("former_end_ms_max");
+    log::Refusal("former_connection_silent",
+                 {{"device", there->identity->device},
+                  {"limit", "former_end_ms_max"},
+                  {"next", "a QoS 2 publish that it had received may be delivered twice"}});
+    OnFormerEnded(handle, {});
+  });
+  return FrameOutcome::kRetry;
+}
+
+void PublishAcks::OnFormerEnded(SessionHandle handle, std::span<const uint16_t> received) {
+  Session* session = c_.io.sessions().Find(handle);
+  if (session == nullptr || !std::exchange(session->awaits_former, false)) return;
+  for (const uint16_t id : received) {
+    static_cast<void>(session->Cold().from_device_qos2.Insert(id, Qos2Max(*session)));
+  }
+  if (!received.empty()) SaveQos2Ids(*session);
+  if (std::exchange(session->waits_for_acks, false)) c_.io.Resume(*session);
 }
 
 std::optional<OwedAck> PublishAcks::Owe(Session& session, const mqtt::PublishView& publish,
@@ -81,6 +110,7 @@ void PublishAcks::Answer(Session& session, const mqtt::PublishView& publish, Rea
 }
 
 FrameOutcome PublishAcks::OnPubrel(Session& session, const mqtt::Frame& frame) {
+  if (session.awaits_former) return AwaitFormer(session);
   mqtt::Packet packet;
   const auto* pubrel = ReadPacket<mqtt::Pubrel>(c_, session, frame, packet);
   if (pubrel == nullptr) return FrameOutcome::kConsumed;

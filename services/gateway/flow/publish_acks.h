@@ -21,8 +21,9 @@ class PublishAcks {
   explicit PublishAcks(ShardContext& context) : c_(context) {}
 
   // Whether the session may have one more outstanding. In version 5 one more ends it: receive
-  // maximum [MQTT-3.3.4-9]. 3.1.1 has no such word, so there the frame is to be offered again.
-  [[nodiscard]] FrameOutcome CheckWindow(Session& session) const;
+  // maximum [MQTT-3.3.4-9]. 3.1.1 has no such word, so there the frame is to be offered again. So
+  // it is where a QoS 2 publish is sent again and the former connection may have received it.
+  [[nodiscard]] FrameOutcome CheckWindow(Session& session, const mqtt::PublishView& publish);
   // The acknowledgement of a publish that is taken; nothing where it repeats a QoS 2 packet that
   // was, or is one too many: that is acknowledged or refused, and done with.
   [[nodiscard]] std::optional<OwedAck> Owe(Session& session, const mqtt::PublishView& publish,
@@ -32,8 +33,12 @@ class PublishAcks {
   // A batch is in Redis: sends what was owed for its messages.
   void Send(std::span<const OwedAck> acks);
   FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
+  // The former connection of a session that goes on has ended. `received`: its QoS 2 publishes that
+  // were not released.
+  void OnFormerEnded(SessionHandle session, std::span<const uint16_t> received);
 
  private:
+  FrameOutcome AwaitFormer(Session& session);
   void SendOrdered(Session& session, std::span<const OwedAck> acks);
   void SendNow(Session& session, std::span<const OwedAck> acks);
   [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);

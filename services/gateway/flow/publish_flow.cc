@@ -71,7 +71,7 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
   }
   if (!ResolveAlias(session, publish)) return FrameOutcome::kConsumed;
   if (publish.qos != Qos::kAtMostOnce) {
-    if (const FrameOutcome outcome = acks_.CheckWindow(session);
+    if (const FrameOutcome outcome = acks_.CheckWindow(session, publish);
         outcome != FrameOutcome::kConsumed) {
       return outcome;
     }

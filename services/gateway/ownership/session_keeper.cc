@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -263,6 +264,7 @@ Session* SessionKeeper::MakeHeir(Session& session) {
   heir->identity = std::make_unique<Identity>(*session.identity);
   heir->epoch = session.epoch;
   heir->Cold().kept = std::move(session.cold->kept);
+  heir->cold->from_device_qos2 = std::move(session.cold->from_device_qos2);
   // Nothing comes on a device's own topics while it is away: these are to be seen by operators.
   heir->own_filters = session.own_filters;
   heir->own_filters_qos1 = session.own_filters_qos1;
@@ -325,6 +327,15 @@ void SessionKeeper::PublishWill(Session& session) {
   const std::unique_ptr<StoredWill> will = std::move(session.cold->will);
   publish_.PublishWill(*session.identity, *will);
   c_.store.UnlistWill(*session.identity, session.epoch);
+}
+
+std::vector<uint16_t> SessionKeeper::ReceivedOf(SessionHandle handle, uint64_t epoch) const {
+  const auto heir = leaving_.find(handle.packed());
+  const Session* session =
+      c_.io.sessions().FindKept(heir == leaving_.end() ? handle : heir->second);
+  if (session == nullptr || session->epoch != epoch || !session->cold) return {};
+  const std::span<const uint16_t> ids = session->cold->from_device_qos2.ids();
+  return {ids.begin(), ids.end()};
 }
 
 void SessionKeeper::GiveUp(SessionHandle handle, uint64_t epoch, bool resumed) {

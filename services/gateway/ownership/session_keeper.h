@@ -73,6 +73,8 @@ class SessionKeeper {
   // Gives a slot back that was not needed.
   void Unreserve(Session& slot);
 
+  // What a session has received of QoS 2 and not released, also one whose client is away.
+  [[nodiscard]] std::vector<uint16_t> ReceivedOf(SessionHandle handle, uint64_t epoch) const;
   // After this pod's lease had lapsed: gives a waiting session up that another pod has taken over.
   void Verify(const Session& waiting);
   // Whether all that the bus has brought to this pod's sessions is in Redis before what is asked

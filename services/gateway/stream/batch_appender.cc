@@ -125,6 +125,21 @@ void BatchAppender::AfterAppended(uint32_t index, absl::AnyInvocable<void()> the
   Touch(partition);
 }
 
+void BatchAppender::AfterAllAppended(absl::AnyInvocable<void()> then) {
+  struct Waits {
+    size_t open = 0;
+    absl::AnyInvocable<void()> then;
+  };
+  auto waits = std::make_shared<Waits>();  // shared by the partitions that are waited for
+  waits->then = std::move(then);
+  waits->open = partitions_.size();
+  for (uint32_t i = 0; i < partitions_.size(); ++i) {
+    AfterAppended(i, [waits] {
+      if (--waits->open == 0) waits->then();
+    });
+  }
+}
+
 // The first message after a quiet window leaves at the end of this loop iteration; those behind it
 // wait for company until the window is over.
 void BatchAppender::Touch(Partition& partition) {

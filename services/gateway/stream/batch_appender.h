@@ -74,6 +74,8 @@ class BatchAppender {
   // Runs `then` once what `partition` has been given until now stands in its stream: at once where
   // nothing is on its way.
   void AfterAppended(uint32_t partition, absl::AnyInvocable<void()> then);
+  // The same of all partitions.
+  void AfterAllAppended(absl::AnyInvocable<void()> then);
   // Runs in the same transaction as the append of the open batch: HSET, or HDEL where `value` is
   // empty, of the hash that Options::hashes names. Where the hash is full the field is removed, and
   // `ack`, where it is the PUBACK of the message that follows, says kQuotaExceeded.

@@ -38,9 +38,38 @@ def run(arguments):
         near = stack.gateways[0].listen["mqtt"]
         publisher = mqtt.Client(near)
         publisher.connect("publisher")
+        has_received(stack, near, far)
         stands_still(stack, near, far, publisher)
         has_not_heard(near, far, publisher)
         does_not_know(stack, near, far)
+
+
+def has_received(stack, near, far):
+    """It has appended a QoS 2 message, and is not told so before its client has gone elsewhere and
+    sends the message again. Nothing there reads that partition of the bus."""
+    reader = mqtt.Client(near)
+    reader.connect("once-reader")
+    check_equal(reader.subscribe("once/#"), [1], "SUBSCRIBE")
+    old = mqtt.Client(far.listen["mqtt"])
+    check_equal(old.connect("once", clean=False), (0, 0), "CONNECT")
+    far.proxy.hold(CLAIMS)
+    old.send_exactly_once("once/x", "1", packet_id=7)
+    check_equal(reader.message(), ("once/x", b"1"), "a message of QoS 2")
+    new = mqtt.Client(near)
+    check_equal(new.connect("once", clean=False), (1, 0), "CONNECT elsewhere")
+    old.wait_closed()
+    new.send_exactly_once("once/x", "1", packet_id=7, dup=True)
+    far.proxy.release(CLAIMS)
+    new.wait(mqtt.PUBREC)
+    new.release(7)
+    new.publish("once/x", "2")
+    check_equal(reader.message(), ("once/x", b"2"), "the next message, behind one that came again")
+    new.send_exactly_once("once/x", "3", packet_id=7)
+    new.wait(mqtt.PUBREC)
+    check_equal(reader.message(), ("once/x", b"3"), "another message under the id that was released")
+    new.release(7)
+    new.disconnect()
+    reader.disconnect()
 
 
 def stands_still(stack, near, far, publisher):

@@ -25,8 +25,9 @@ struct ClientMemory {
     int connection = 0;  // the last on which it was sent
   };
 
-  // False where two connections raced for the id, so that nobody knows which one was first.
-  bool exact = true;
+  // True for an id of this run alone, until two connections race for it and nobody knows which one
+  // was first.
+  bool exact = false;
   bool may_have_session = false;
   int expected = 0;          // messages that may be on their way to the client: a guess
   int awaiting_connack = 0;  // connections

@@ -138,8 +138,6 @@ void Conversation::SentConnect(const mqtt::Connect& connect) {
   receive_max_ = connect.properties.receive_max.value_or(65'535);
   topic_alias_max_ = connect.properties.topic_alias_max.value_or(0);
   memory_ = &memories_[std::string(connect.client_id)];
-  // Others of the run may have used an id that PacketMaker has not made.
-  if (!PacketMaker::IsOwnClientId(connect.client_id)) memory_->exact = false;
   if (++memory_->awaiting_connack > 1) memory_->exact = false;
   // Before 3.1.1 nobody is told whether a session is there.
   if (is_31_ && !clean_start_) memory_->exact = false;

@@ -14,7 +14,6 @@ using mqtt::Version;
 
 namespace {
 
-constexpr std::string_view kClientPrefix = "fuzz-";
 constexpr char kTagMark = '\x01';
 constexpr char kRetainedTagMark = '\x02';
 constexpr std::array<uint32_t, 6> kExpiries = {0, 0, 30, 600, 4'000'000, 0xffff'ffff};
@@ -32,7 +31,7 @@ Qos QosOf(uint8_t bits) { return static_cast<Qos>((bits & 3) % 3); }
 
 PacketMaker::PacketMaker(uint64_t run) : run_(run) {
   const std::string root = fmt::format("r{}", run);
-  for (int i = 0; i < 4; ++i) client_ids_.push_back(fmt::format("{}{}-{}", kClientPrefix, run, i));
+  for (int i = 0; i < 4; ++i) client_ids_.push_back(fmt::format("fuzz-{}-{}", run, i));
   const std::string& device = client_ids_.front();
   topics_ = {root + "/a",
              root + "/b",
@@ -66,10 +65,6 @@ PacketMaker::PacketMaker(uint64_t run) : run_(run) {
               "test/nosubscribe",
               "$share/g",
               root + "/#/b"};
-}
-
-bool PacketMaker::IsOwnClientId(std::string_view client_id) {
-  return client_id.substr(0, kClientPrefix.size()) == kClientPrefix;
 }
 
 std::optional<Tag> PacketMaker::TagOf(std::string_view payload) {

@@ -41,7 +41,6 @@ class PacketMaker {
 
   // The ids that CONNECT may have, but for the empty one.
   [[nodiscard]] const std::vector<std::string>& client_ids() const { return client_ids_; }
-  [[nodiscard]] static bool IsOwnClientId(std::string_view client_id);
   [[nodiscard]] static std::optional<Tag> TagOf(std::string_view payload);
   [[nodiscard]] static bool IsRetained(const Tag& tag);
 

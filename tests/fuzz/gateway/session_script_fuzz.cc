@@ -55,6 +55,8 @@ ScriptWorld& World() {
 class Script {
  public:
   Script(uint64_t run, std::string_view input) : input_(input), maker_(run) {
+    // Other runs may have used an id that PacketMaker has not made.
+    for (const std::string& client_id : maker_.client_ids()) memories_[client_id].exact = true;
     const auto on_accepted = [this](const Conversation& by) { EndTakenOver(by); };
     for (size_t i = 0; i < kClients; ++i) {
       clients_.emplace_back(World().address(), memories_, on_accepted);
