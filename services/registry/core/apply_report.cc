@@ -41,12 +41,17 @@ bool WasApplied(const ApplyContext& context, const Report& report) {
   return context.message.dup() && number && *number <= context.device.classic.last_report_id;
 }
 
+// The device knows what it has reported: the documents go to others that follow its shadow.
 void PublishReport(const ApplyContext& context, const shadow::UpdateResult& result) {
   const shadow::Document& document = context.device.classic.document;
+  const shadow::AnswerContext answer{context.message.received_ms() / 1000, std::nullopt};
   if (result.has_delta && HasSessions(context.device)) {
-    PublishToDevice(
-        context, ShadowTopic(context.device.id, "", "update/delta"),
-        shadow::UpdateDelta(document, {context.message.received_ms() / 1000, std::nullopt}));
+    PublishToDevice(context, ShadowTopic(context.device.id, "", "update/delta"),
+                    shadow::UpdateDelta(document, answer));
+  }
+  if (HasOthers(context)) {
+    PublishToOthers(context, ShadowTopic(context.device.id, "", "update/documents"),
+                    shadow::UpdateDocuments(document, result.previous, answer));
   }
   if (result.changed_reported.empty() || !IsWatched(context)) return;
   internal::v1::DeviceChange change;
@@ -62,6 +67,7 @@ void ApplyPatch(const ApplyContext& context, const Report& report) {
   PropertyHistory history(context);
   history.Expect(&report.patch);
   options.want_changes = history.wanted() || IsWatched(context);
+  options.want_previous = HasOthers(context);
   if (const Product* product = ProductOf(context)) options.skip_noop = product->skip_unchanged;
   const shadow::UpdateResult result =
       shadow::ApplyReported(classic.document, report.patch, context.message.received_ms() / 1000,

@@ -34,20 +34,46 @@ internal::v1::InboxItem MakeChange(const ApplyContext& context, internal::v1::De
   return item;
 }
 
+// Calls each(pod, session, epoch) for those of the device, then for its hub's.
+template <typename Each>
+void ForEachSession(const DeviceState& device, Each each) {
+  for (const SessionRow& row : device.sessions) each(row.pod, row.session, row.epoch);
+  const ChildState* child = device.child.get();
+  if (child == nullptr || !child->hub_online || child->hub_pod.empty()) return;
+  each(child->hub_pod, child->hub_session, child->hub_epoch);
+}
+
+bool IsSender(const ApplyContext& context, std::string_view pod, uint64_t session, uint64_t epoch) {
+  return context.message.session() == session && context.message.epoch() == epoch &&
+         context.pod == pod;
+}
+
 }  // namespace
 
 void PublishToDevice(const ApplyContext& context, std::string_view topic,
                      std::string_view payload) {
-  bool is_first = true;
-  for (const SessionRow& row : context.device.sessions) {
-    internal::v1::InboxItem item = MakeDeliver(row.session, row.epoch, topic, payload);
+  bool is_first = !context.device.sessions.empty();
+  ForEachSession(context.device, [&](const std::string& pod, uint64_t session, uint64_t epoch) {
+    internal::v1::InboxItem item = MakeDeliver(session, epoch, topic, payload);
     item.mutable_deliver()->set_first(std::exchange(is_first, false));
-    context.downlinks.Add(row.pod, item);
-  }
-  const ChildState* child = context.device.child.get();
-  if (child == nullptr || !child->hub_online || child->hub_pod.empty()) return;
-  context.downlinks.Add(child->hub_pod,
-                        MakeDeliver(child->hub_session, child->hub_epoch, topic, payload));
+    context.downlinks.Add(pod, item);
+  });
+}
+
+void PublishToOthers(const ApplyContext& context, std::string_view topic,
+                     std::string_view payload) {
+  ForEachSession(context.device, [&](const std::string& pod, uint64_t session, uint64_t epoch) {
+    if (IsSender(context, pod, session, epoch)) return;
+    context.downlinks.Add(pod, MakeDeliver(session, epoch, topic, payload));
+  });
+}
+
+bool HasOthers(const ApplyContext& context) {
+  bool found = false;
+  ForEachSession(context.device, [&](const std::string& pod, uint64_t session, uint64_t epoch) {
+    found |= !IsSender(context, pod, session, epoch);
+  });
+  return found;
 }
 
 void PublishToSender(const ApplyContext& context, std::string_view topic,

@@ -56,6 +56,34 @@ TEST_CASE("answers go to every session of the device") {
   CHECK(second.AwaitInbox(1)[0].deliver().session() == 21);
 }
 
+TEST_CASE("a typed report shows its documents to others that follow the shadow") {
+  World world;
+  Gateway own(world, "gateway-1");
+  Gateway follower(world, "gateway-2");
+  TestWorker worker(world);
+  UplinkMessage other = Connected(kDevice, 2);
+  internal::v1::Connected connected;
+  connected.set_client("dashboard");
+  other.set_payload(connected.SerializeAsString());
+  other.set_session(21);
+  own.Append({Connected(kDevice)});
+  CHECK(world.Becomes("SELECT count(*) FROM device_session", "1"));
+  follower.Append({other});
+  CHECK(world.Becomes("SELECT count(*) FROM device_session", "2"));
+  own.Append({Brightness(kDevice, 40), Brightness(kDevice, 41)});
+  own.Append({Request(UplinkMessage::KIND_SHADOW_GET, "", "")});
+  const std::vector<InboxItem> told = follower.AwaitInbox(3);
+  CHECK(TopicsOf(told) == std::vector<std::string>{kTopics + "update/documents",
+                                                   kTopics + "update/documents",
+                                                   kTopics + "get/accepted"});
+  const std::string& payload = told[1].deliver().payload();
+  CHECK(payload.find(R"("previous":{"state":{"reported":{"light":{"brightness":40}}})") !=
+        std::string::npos);
+  CHECK(payload.find(R"("current":{"state":{"reported":{"light":{"brightness":41}}})") !=
+        std::string::npos);
+  CHECK(TopicsOf(own.AwaitInbox(1)) == std::vector<std::string>{kTopics + "get/accepted"});
+}
+
 TEST_CASE("named shadows are apart from the classic one, and deletion keeps the version") {
   World world;
   Gateway gateway(world);
