@@ -63,6 +63,10 @@ std::string QueueKey(std::string_view device, std::string_view client) {
   return fmt::format("hp:{{d:{}}}:queue:{}", device, client);
 }
 
+std::string ActionKey(std::string_view device, std::string_view request_id) {
+  return fmt::format("hp:{{d:{}}}:action:{}", device, request_id);
+}
+
 std::string KeptOfPodKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:kept", pod); }
 
 std::string WillsKey(std::string_view pod) { return fmt::format("hp:{{g:{}}}:wills", pod); }

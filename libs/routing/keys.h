@@ -29,6 +29,9 @@ namespace homeport::routing {
 // number.
 [[nodiscard]] std::string KeptKey(std::string_view device, std::string_view client);
 [[nodiscard]] std::string QueueKey(std::string_view device, std::string_view client);
+// hp:{d:<device>}:action:<request id> — what a command of that id has come to
+// (services/gateway/control/commands_once.h).
+[[nodiscard]] std::string ActionKey(std::string_view device, std::string_view request_id);
 // What another pod takes over when this one has died: hp:{g:<pod>}:kept — a set of its
 // kept sessions; hp:{g:<pod>}:wills — a hash of its clients' wills.
 [[nodiscard]] std::string KeptOfPodKey(std::string_view pod);

@@ -236,6 +236,11 @@ void DeclareReactorLimits(config::Table& table, GatewayConfig& c) {
   table.Int("memory-percent-max", &c.memory_percent_max, {.min = 1, .max = 100, .unit = "%"});
   table.Int("commands-max", &c.commands_max,
             {.min = 1, .max = 1'000'000, .doc = "commands of one reactor awaiting their device"});
+  table.Int("action-answer-s", &c.action_answer_s,
+            {.min = 60,
+             .max = 86'400,
+             .unit = "s",
+             .doc = "how long what an action with a request_id came to is remembered"});
   table.Int("watches-max", &c.watches_max,
             {.min = 1, .max = 10'000'000, .doc = "watched devices of one reactor"});
   table.Int("watch-calls-max", &c.watch_calls_max,

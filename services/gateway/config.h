@@ -90,6 +90,7 @@ struct GatewayConfig {
   uint64_t memory_bytes_max = 0;
   uint32_t memory_percent_max = 90;
   uint32_t commands_max = 10'000;
+  uint32_t action_answer_s = 600;
   uint32_t watches_max = 100'000;
   uint32_t watch_calls_max = 20'000;
   uint32_t session_calls_max = 1000;

@@ -109,6 +109,9 @@ ShardProbe::ShardProbe(metrics::Registry& r)
                                 metrics::LatencyBuckets())),
       commands_pending(
           r.AddGauge("homeport_gateway_commands_pending", "Commands awaiting their device")),
+      commands_repeated(
+          r.AddCounter("homeport_gateway_commands_repeated_total",
+                       "Actions answered as the first call with their request_id was")),
       watches(r.AddGauge("homeport_gateway_watched_devices", "Devices that callers watch")),
       watch_events(r.AddCounter("homeport_gateway_watch_events_total", "Events sent to watchers")),
       watch_coalesced(r.AddCounter("homeport_gateway_watch_coalesced_total",

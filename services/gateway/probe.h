@@ -76,6 +76,7 @@ struct ShardProbe {
   metrics::Gauge& redis_connected;
   metrics::Histogram& command_us;
   metrics::Gauge& commands_pending;
+  metrics::Counter& commands_repeated;
   metrics::Gauge& watches;
   metrics::Counter& watch_events;
   metrics::Counter& watch_coalesced;

@@ -89,6 +89,7 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       context_{reactor_,   config_, pod_,   probe_,    io_,      uplink_, bus_,
                ownership_, outbox_, store_, directory, traffic_, ends_},
       server_(context_, redis_),
+      commands_once_(context_, redis_, server_.commands()),
       session_finder_(redis_),
       session_lists_(server_.session_calls(), session_finder_, config.session_pod_ms),
       watches_(context_),

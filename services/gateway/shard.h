@@ -12,6 +12,7 @@
 #include "libs/net/reactor.h"
 #include "libs/net/tls.h"
 #include "libs/redis/client.h"
+#include "services/gateway/control/commands_once.h"
 #include "services/gateway/control/watch_hub.h"
 #include "services/gateway/identity/revocations.h"
 #include "services/gateway/inspect/session_finder.h"
@@ -53,6 +54,7 @@ class Shard final : private SessionHandler {
   [[nodiscard]] const Heartbeat& heartbeat() const { return reactor_.heartbeat(); }
 
   [[nodiscard]] CommandTable& commands() { return server_.commands(); }
+  [[nodiscard]] CommandsOnce& commands_once() { return commands_once_; }
   [[nodiscard]] SessionCalls& session_calls() { return server_.session_calls(); }
   [[nodiscard]] SessionFinder& session_finder() { return session_finder_; }
   [[nodiscard]] SessionLists& session_lists() { return session_lists_; }
@@ -96,6 +98,7 @@ class Shard final : private SessionHandler {
   RecentEnds ends_;
   ShardContext context_;
   MqttServer server_;
+  CommandsOnce commands_once_;
   SessionFinder session_finder_;
   SessionLists session_lists_;
   WatchHub watches_;

@@ -44,6 +44,7 @@ enum class CommandEnd : uint8_t {
   kTooMany,        // commands_max of this shard, or the device's queue is full
   kUnavailable,    // Redis did not answer
   kStopping,       // the gateway is
+  kOtherRequest,   // of CommandsOnce: another payload had the request id
 };
 
 struct CommandResult {
@@ -65,6 +66,7 @@ class CommandTable {
 
   // Ends everything pending as kStopping, and refuses what comes.
   void EndAll();
+  [[nodiscard]] bool is_stopping() const { return stopping_; }
 
   // The device's end.
   void OnCommand(const internal::v1::Command& command);

@@ -12,6 +12,7 @@
 #include "libs/base/strings.h"
 #include "libs/model/validate.h"
 #include "libs/rpc/call_deadline.h"
+#include "libs/rpc/request_id.h"
 #include "libs/rpc/resource_name.h"
 #include "services/gateway/control/control_convert.h"
 
@@ -57,6 +58,9 @@ absl::Status ToStatus(CommandEnd end, const std::string& device) {
     case CommandEnd::kUnavailable:
       return ErrorWithReason(StatusCode::kUnavailable, "REDIS_UNAVAILABLE",
                              "Redis does not answer; try again");
+    case CommandEnd::kOtherRequest:
+      return ErrorWithReason(StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
+                             "request_id: another request had it");
     case CommandEnd::kStopping:
       return ErrorWithReason(StatusCode::kUnavailable, "GATEWAY_DRAINING",
                              "the gateway is stopping; try another");
@@ -82,6 +86,8 @@ std::string_view OutcomeWord(const CommandResult& result) {
       return "unavailable";
     case CommandEnd::kStopping:
       return "stopping";
+    case CommandEnd::kOtherRequest:
+      return "request_id_reused";
     default:
       return "timed_out";
   }
@@ -197,8 +203,12 @@ void ControlService::SendCommand(const Target& target, Command command, OnReply 
     log::Refusal("command_failed", {{"device", device}, {"outcome", OutcomeWord(result)}});
     done(ToStatus(result.end, device));
   };
-  shard.Post([&shard, request = std::move(request), on_end = std::move(on_end)]() mutable {
-    shard.commands().Start(std::move(request), std::move(on_end));
+  shard.Post([&shard, request_id = std::string(command.request_id), request = std::move(request),
+              on_end = std::move(on_end)]() mutable {
+    if (request_id.empty()) {
+      return shard.commands().Start(std::move(request), std::move(on_end));
+    }
+    shard.commands_once().Start(request_id, std::move(request), std::move(on_end));
   });
 }
 
@@ -234,13 +244,18 @@ grpc::ServerUnaryReactor* ControlService::InvokeAction(
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
   FindTarget(*context, request->name(), [=, this](absl::StatusOr<Target> target) {
     if (!target.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(target.status()));
+    if (!request->request_id().empty() && !rpc::IsUuid(request->request_id())) {
+      return Refuse(call, "InvokeAction",
+                    rpc::ToGrpc(FieldInvalid("request_id", "must be a UUID")));
+    }
     if (target->model == nullptr) return Refuse(call, "InvokeAction", NoModel(target->device));
     const CommandPayload payload = ActionPayload(*target->model, *request);
     if (!payload.violations.empty()) return Refuse(call, "InvokeAction", Violations(payload));
     Command command{"action",
                     payload.json,
                     {model::Verb::kAction, payload.action},
-                    TimeoutMs(*context, request->timeout())};
+                    TimeoutMs(*context, request->timeout()),
+                    request->request_id()};
     SendCommand(*target, std::move(command), [=, this](absl::StatusOr<DeviceReply> reply) {
       if (!reply.ok()) return Refuse(call, "InvokeAction", rpc::ToGrpc(reply.status()));
       response->set_outcome(OutcomeOf(*reply));

@@ -63,6 +63,7 @@ class ControlService final : public control::v1::ControlService::CallbackService
     std::string json;
     Asked asked;
     int64_t timeout_ms = 0;
+    std::string_view request_id = {};  // carried out once; empty: each time
   };
   using OnReply = absl::AnyInvocable<void(absl::StatusOr<DeviceReply>)>;
 

@@ -10,6 +10,7 @@
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/rpc/request_id.h"
 
 namespace homeport::registry {
 namespace {
@@ -26,17 +27,6 @@ constexpr Statement kStore{"request_answer_store",
 
 constexpr int kNonceBytes = 12;
 constexpr int kTagBytes = 16;
-
-bool IsUuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-    if (dash ? c != '-' : !hex) return false;
-  }
-  return true;
-}
 
 std::string Text(const auth::Sha256Digest& digest) { return {digest.begin(), digest.end()}; }
 
@@ -88,7 +78,7 @@ absl::StatusOr<std::string> Decrypt(const std::string& key, std::string stored) 
 
 absl::StatusOr<RequestKey> MakeRequestKey(const Actor& actor, std::string_view request_id,
                                           std::string_view method, std::string_view request) {
-  if (!IsUuid(request_id)) return FieldInvalid("request_id", "must be a UUID");
+  if (!rpc::IsUuid(request_id)) return FieldInvalid("request_id", "must be a UUID");
   const std::string sender = fmt::format("{}\n{}", actor.tenant, actor.subject);
   RequestKey key;
   key.key = Text(auth::HmacSha256(request_id, "key\n" + sender));

@@ -1,8 +1,10 @@
 """Commands are judged by the version of the model that the device runs, and carry MIoT's codes."""
 
+import concurrent.futures
 import copy
 import json
 import threading
+import uuid
 
 import grpc
 from homestack import bench_product
@@ -24,6 +26,7 @@ def run(arguments):
         codes_of_errors(stack, device)
         codes_of_the_device(stack, device)
         results_of_actions(stack, device)
+        actions_once(stack, device)
         raw_values_are_marked(stack, device)
         in_cbor(stack)
         nobody_answers(stack, device)
@@ -34,6 +37,9 @@ def import_second_version(stack):
     from homeport.product.v1 import model_pb2
     model = copy.deepcopy(bench_product.MODEL)
     model["type"] = SECOND
+    model["services"][0]["actions"].append(
+        {"iid": 2, "type": "urn:homeport-spec:action:stop:0000F302:homeport-bench:1",
+         "description": "Stops", "in": [], "out": []})
     model["services"][0]["properties"][1].update(
         {"format": "uint16", "value-range": [3000, 5000, 1]})
     request = model_pb2.CreateModelVersionRequest(
@@ -165,6 +171,44 @@ def results_of_actions(stack, device):
                     (code, results), f"an action answered with {reply}")
 
 
+def actions_once(stack, device):
+    """An action with a request_id comes to the same however often, and wherever, it is sent."""
+    first, second, third = (str(uuid.uuid4()) for _ in range(3))
+    with Answering(device, '{"code":0,"out":[7]}'):
+        reset(stack, device, first)
+    for gateway in (0, 1):
+        again = reset(stack, device, first, gateway)
+        check_equal([result.int_value for result in again.results], [7], "the first answer again")
+    with concurrent.futures.ThreadPoolExecutor(4) as callers:
+        calls = [callers.submit(reset, stack, device, second, i % 2) for i in range(4)]
+        answer(device, '{"code":0,"out":[8]}')
+        check_equal([call.result().results[0].int_value for call in calls], [8] * 4,
+                    "the answer to all that were under way")
+    reason, _, _ = error_of(lambda: reset(stack, device, third, timeout=2))
+    check_equal(reason, "DEVICE_TIMED_OUT", "an action that the device does not answer")
+    answer(device, '{"code":0,"out":[9]}')  # too late
+    reason, _, _ = error_of(lambda: reset(stack, device, third))
+    check_equal(reason, "DEVICE_TIMED_OUT", "how it had ended")
+    with Answering(device, '{"code":0,"out":[10]}'):
+        check_equal(reset(stack, device, "").results[0].int_value, 10, "nothing was asked between")
+    check_equal(error_of(lambda: reset(stack, device, first, action="bench.stop"))[0],
+                "REQUEST_ID_REUSED", "another action under the id")
+    check_equal(error_of(lambda: reset(stack, device, "17"))[0], "FIELD_INVALID", "no UUID")
+
+
+def reset(stack, device, request_id, gateway=1, action="bench.reset", timeout=10):
+    from homeport.control.v1 import control_pb2
+    request = control_pb2.InvokeActionRequest(name=device.name, action=action, request_id=request_id)
+    request.timeout.FromMilliseconds(timeout * 1000 // 2)
+    api = stack.api.control(stack.gateways[gateway].listen["grpc"])
+    return api.InvokeAction(request, timeout=timeout)
+
+
+def answer(device, reply):
+    topic, _ = device.client.message()
+    device.client.publish(f"device/{device.id}/up/reply/{topic.rsplit('/', 1)[1]}", reply)
+
+
 def raw_values_are_marked(stack, device):
     from homeport.control.v1 import control_pb2
     device.client.publish(f"$aws/things/{device.id}/shadow/update",
@@ -216,3 +260,10 @@ def nobody_answers(stack, device):
     device.client.disconnect()
     eventually(lambda: error_of(lambda: set_level(stack, device, 4000))[:2] ==
                ("DEVICE_OFFLINE", {"code": "-704042011"}), "a device that has left")
+    request_id = str(uuid.uuid4())
+    check_equal(error_of(lambda: reset(stack, device, request_id))[0], "DEVICE_OFFLINE", "an action")
+    back = Device(stack, device.id)
+    with Answering(back, '{"code":0,"out":[7]}'):
+        check_equal(reset(stack, device, request_id).results[0].int_value, 7,
+                    "what never reached the device is tried again")
+    back.client.disconnect()
