@@ -28,6 +28,9 @@ absl::Status StatusOf(const ApiAnswer& answer) {
       return absl::OkStatus();
     case 404:
       return ErrorWithReason(absl::StatusCode::kNotFound, "DEVICE_NOT_FOUND", answer.message());
+    case 429:
+      return ErrorWithReason(absl::StatusCode::kResourceExhausted, "QUOTA_EXCEEDED",
+                             answer.message());
     default:
       return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "CHILD_CONFLICT",
                              answer.message());

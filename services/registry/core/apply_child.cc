@@ -22,6 +22,7 @@ constexpr uint32_t kOk = 200;
 constexpr uint32_t kForbidden = 403;
 constexpr uint32_t kNoDevice = 404;
 constexpr uint32_t kConflict = 409;
+constexpr uint32_t kQuota = 429;
 
 void ChildChanged(const ApplyContext& context) {
   context.device.dirty_child = true;
@@ -106,6 +107,9 @@ Verdict Judge(const ApplyContext& context, const internal::v1::Attach& attach) {
   }
   if (!product->allow_unregistered && !attach.may_register()) {
     return {kForbidden, "devices of this product are registered by hand"};
+  }
+  if (!context.products.HasRoom(attach.tenant())) {
+    return {kQuota, "the tenant has used up its quota of devices"};
   }
   return {};
 }

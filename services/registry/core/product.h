@@ -33,6 +33,8 @@ class ProductSource {
   virtual ~ProductSource() = default;
   // Null: there is no such product. Valid during the transaction.
   [[nodiscard]] virtual const Product* Find(std::string_view id) const = 0;
+  // Whether the tenant of a product that was found may have more devices.
+  [[nodiscard]] virtual bool HasRoom(std::string_view tenant) const = 0;
 };
 
 }  // namespace homeport::registry

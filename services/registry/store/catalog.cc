@@ -33,6 +33,11 @@ constexpr Statement kModels{"catalog_models",
                             "FROM unnest($1::text[]) AS u (id) JOIN product_version v "
                             "ON v.product = u.id ORDER BY v.product, v.version"};
 
+constexpr Statement kFull{"catalog_full_tenants",
+                          "SELECT id FROM tenant t WHERE id = ANY ($1::text[]) AND devices_max > 0"
+                          " AND devices_max <= coalesce((SELECT sum(devices) FROM tenant_usage u"
+                          " WHERE u.tenant = t.id), 0)"};
+
 constexpr int64_t kUnknownVersion = -1;
 
 using Changed = std::unordered_map<std::string_view, std::shared_ptr<Product>>;
@@ -68,6 +73,21 @@ absl::Status ReadModels(postgres::Connection& connection, const Changed& changed
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<ProductMap::Tenants> FullTenants(postgres::Connection& connection,
+                                                const ProductMap::Map& products) {
+  ProductMap::Tenants tenants;
+  for (const auto& [id, product] : products) {
+    if (product != nullptr) tenants.insert(product->tenant);
+  }
+  ProductMap::Tenants full;
+  if (tenants.empty()) return full;
+  Array ids = Array::OfText();
+  for (const std::string& tenant : tenants) ids.Add(tenant);
+  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kFull, Params().Add(std::move(ids))));
+  for (size_t i = 0; i < rows.size(); ++i) full.emplace(rows.Text(i, 0));
+  return full;
 }
 
 }  // namespace
@@ -119,7 +139,8 @@ absl::Status Catalog::Refresh(postgres::Connection& connection,
     if (!changed.empty()) HP_RETURN_IF_ERROR(ReadModels(connection, changed));
     for (auto& [id, product] : changed) products[std::string(id)] = std::move(product);
   }
-  products_ = std::make_shared<ProductMap>(std::move(products));
+  HP_ASSIGN_OR_RETURN(ProductMap::Tenants full, FullTenants(connection, products));
+  products_ = std::make_shared<ProductMap>(std::move(products), std::move(full));
   checked_ = clock_.Now();
   return absl::OkStatus();
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -16,19 +17,25 @@
 
 namespace homeport::registry {
 
-// The products seen so far, by id; null where there is none of that id. Immutable.
+// The products seen so far, by id; null where there is none of that id; and which of their tenants
+// have used up their quota of devices. Immutable.
 class ProductMap final : public ProductSource {
  public:
   using Map =
       std::unordered_map<std::string, std::shared_ptr<const Product>, StringHash, StringEqual>;
   ProductMap() = default;
-  explicit ProductMap(Map products) : products_(std::move(products)) {}
+  using Tenants = std::set<std::string, std::less<>>;
+  ProductMap(Map products, Tenants full) : products_(std::move(products)), full_(std::move(full)) {}
 
   [[nodiscard]] const Product* Find(std::string_view id) const override;
+  [[nodiscard]] bool HasRoom(std::string_view tenant) const override {
+    return full_.find(tenant) == full_.end();
+  }
   [[nodiscard]] const Map& all() const { return products_; }
 
  private:
   Map products_;
+  Tenants full_;
 };
 
 // Parsed product models, shared by the threads of a process (shared_ptr: a reader keeps the map it

@@ -105,6 +105,32 @@ TEST_CASE("a hub brings its child: registered, reported, told") {
   CHECK(answer.deliver().payload() == R"({"did":"sensor-1","code":200,"message":"attached"})");
 }
 
+TEST_CASE("a hub brings no child beyond the tenant's quota of devices") {
+  Home home;
+  home.Settle();
+  home.world.Run("UPDATE tenant SET devices_max = 2");
+  int tried = 0;
+  const auto answer = [&] {  // to one more child
+    const std::string child = fmt::format("extra-{}", ++tried);
+    home.gateway.Append({home.Topology(fmt::format(
+        R"({{"add":[{{"did":"{}","product":"test.light.one","link":"ble"}}]}})", child))});
+    std::string said;
+    CHECK(Eventually([&] {
+      for (const InboxItem& item : home.gateway.Inbox()) {
+        const bool is_its = item.deliver().payload().find(child + "\"") != std::string::npos;
+        if (is_its) said = item.deliver().payload();
+      }
+      return !said.empty();
+    }));
+    return said;
+  };
+  REQUIRE(Eventually([&] { return answer().find(R"("code":429)") != std::string::npos; }));
+  CHECK(home.world.Sql(fmt::format("SELECT count(*) FROM device WHERE id = 'extra-{}'", tried)) ==
+        "0");
+  home.world.Run("UPDATE tenant SET devices_max = 0");
+  REQUIRE(Eventually([&] { return answer().find(R"("code":200)") != std::string::npos; }));
+}
+
 TEST_CASE("a delta for a child goes to its hub's session") {
   Home home;
   home.Settle();

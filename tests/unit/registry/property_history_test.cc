@@ -16,6 +16,7 @@ constexpr int64_t kNowMs = 1'700'000'000'123;
 class OneProduct final : public ProductSource {
  public:
   const Product* Find(std::string_view id) const override { return id == "p" ? &product : nullptr; }
+  bool HasRoom(std::string_view) const override { return true; }
   Product product;
 };
 

@@ -32,6 +32,7 @@ class OneProduct final : public ProductSource {
   const Product* Find(std::string_view id) const override {
     return id == product.id ? &product : nullptr;
   }
+  bool HasRoom(std::string_view) const override { return true; }
   Product product;
 };
 
