@@ -181,6 +181,7 @@ absl::Status Gateway::StartControl() {
 void Gateway::StopControl() {
   for (const auto& shard : shards_) {
     shard->Post([&shard] {
+      shard->commands_once().EndAll();
       shard->commands().EndAll();
       shard->session_calls().EndAll();
     });

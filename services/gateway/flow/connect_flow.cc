@@ -296,7 +296,7 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   if (claim->former) {
     c_.probe.takeovers.Increment();
     const bool goes_on = claim->kept && !claim->kept->fields.empty();
-    if (session != nullptr) session->awaits_former = goes_on;
+    if (session != nullptr && goes_on) acks_.ExpectFormer(*session);
     EndFormer(*claim->former, successor, goes_on ? std::optional(claimant.handle) : std::nullopt);
   }
   const bool is_away = claim->kept && claim->kept->owner &&

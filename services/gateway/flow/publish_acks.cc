@@ -31,17 +31,23 @@ FrameOutcome PublishAcks::CheckWindow(Session& session, const mqtt::PublishView&
 // The frame is offered again when the former connection's pod has answered, or is late.
 FrameOutcome PublishAcks::AwaitFormer(Session& session) {
   session.waits_for_acks = true;
+  return FrameOutcome::kRetry;
+}
+
+void PublishAcks::ExpectFormer(Session& session) {
+  session.awaits_former = true;
   c_.reactor.After(c_.config.former_end_ms_max, [this, handle = session.handle()] {
     const Session* there = c_.io.sessions().Find(handle);
     if (there == nullptr || !there->awaits_former) return;
-    c_.probe.Refuse("former_end_ms_max");
-    log::Refusal("former_connection_silent",
-                 {{"device", there->identity->device},
-                  {"limit", "former_end_ms_max"},
-                  {"next", "a QoS 2 publish that it had received may be delivered twice"}});
+    if (there->waits_for_acks) {
+      c_.probe.Refuse("former_end_ms_max");
+      log::Refusal("former_connection_silent",
+                   {{"device", there->identity->device},
+                    {"limit", "former_end_ms_max"},
+                    {"next", "a QoS 2 publish that it had received may be delivered twice"}});
+    }
     OnFormerEnded(handle, {});
   });
-  return FrameOutcome::kRetry;
 }
 
 void PublishAcks::OnFormerEnded(SessionHandle handle, std::span<const uint16_t> received) {

@@ -33,12 +33,15 @@ class PublishAcks {
   // A batch is in Redis: sends what was owed for its messages.
   void Send(std::span<const OwedAck> acks);
   FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
+  // Another connection had the session until now: what it has received is told by OnFormerEnded,
+  // within `former-end-ms-max`.
+  void ExpectFormer(Session& session);
   // The former connection of a session that goes on has ended. `received`: its QoS 2 publishes that
   // were not released.
   void OnFormerEnded(SessionHandle session, std::span<const uint16_t> received);
 
  private:
-  FrameOutcome AwaitFormer(Session& session);
+  static FrameOutcome AwaitFormer(Session& session);
   void SendOrdered(Session& session, std::span<const OwedAck> acks);
   void SendNow(Session& session, std::span<const OwedAck> acks);
   [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);

@@ -3,6 +3,8 @@
 import concurrent.futures
 import copy
 import json
+import os
+import signal
 import threading
 import uuid
 
@@ -184,13 +186,22 @@ def actions_once(stack, device):
         answer(device, '{"code":0,"out":[8]}')
         check_equal([call.result().results[0].int_value for call in calls], [8] * 4,
                     "the answer to all that were under way")
-    reason, _, _ = error_of(lambda: reset(stack, device, third, timeout=2))
+    reason, _, _ = error_of(lambda: reset(stack, device, third, timeout=6))
     check_equal(reason, "DEVICE_TIMED_OUT", "an action that the device does not answer")
     answer(device, '{"code":0,"out":[9]}')  # too late
     reason, _, _ = error_of(lambda: reset(stack, device, third))
     check_equal(reason, "DEVICE_TIMED_OUT", "how it had ended")
     with Answering(device, '{"code":0,"out":[10]}'):
         check_equal(reset(stack, device, "").results[0].int_value, 10, "nothing was asked between")
+    fourth = str(uuid.uuid4())
+    os.kill(stack.pid("redis"), signal.SIGSTOP)
+    try:
+        check(_fails(lambda: reset(stack, device, fourth, timeout=2)), "an action without Redis")
+    finally:
+        os.kill(stack.pid("redis"), signal.SIGCONT)
+    with Answering(device, '{"code":0,"out":[11]}'):
+        check_equal(reset(stack, device, fourth).results[0].int_value, 11,
+                    "what came too late is not carried out, and not noted")
     check_equal(error_of(lambda: reset(stack, device, first, action="bench.stop"))[0],
                 "REQUEST_ID_REUSED", "another action under the id")
     check_equal(error_of(lambda: reset(stack, device, "17"))[0], "FIELD_INVALID", "no UUID")
