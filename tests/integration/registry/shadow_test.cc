@@ -22,6 +22,28 @@ UplinkMessage Request(UplinkMessage::Kind kind, std::string_view name, std::stri
   return message;
 }
 
+// The device's own session, and one of another client through another gateway.
+struct TwoSessions {
+  static constexpr uint64_t kOther = 21;
+
+  TwoSessions() {
+    own.Append({Connected(kDevice)});
+    REQUIRE(world.Becomes("SELECT count(*) FROM device_session", "1"));
+    internal::v1::Connected connected;
+    connected.set_client("tool");
+    UplinkMessage message = Connected(kDevice, 2);
+    message.set_payload(connected.SerializeAsString());
+    message.set_session(kOther);
+    other.Append({message});
+    REQUIRE(world.Becomes("SELECT count(*) FROM device_session", "2"));
+  }
+
+  World world;
+  Gateway own{world, "gateway-1"};
+  Gateway other{world, "gateway-2"};
+  TestWorker worker{world};
+};
+
 TEST_CASE("an update is answered by delta, documents and accepted, in that order") {
   World world;
   Gateway gateway(world);
@@ -38,41 +60,17 @@ TEST_CASE("an update is answered by delta, documents and accepted, in that order
 }
 
 TEST_CASE("answers go to every session of the device") {
-  World world;
-  Gateway first(world, "gateway-1");
-  Gateway second(world, "gateway-2");
-  TestWorker worker(world);
-  UplinkMessage other = Connected(kDevice, 2);
-  internal::v1::Connected connected;
-  connected.set_client("tool");
-  other.set_payload(connected.SerializeAsString());
-  other.set_session(21);
-  first.Append({Connected(kDevice)});
-  CHECK(world.Becomes("SELECT count(*) FROM device_session", "1"));
-  second.Append({other});
-  CHECK(world.Becomes("SELECT count(*) FROM device_session", "2"));
-  first.Append({Request(UplinkMessage::KIND_SHADOW_GET, "", "")});
-  CHECK(first.AwaitInbox(1)[0].deliver().topic() == kTopics + "get/rejected");
-  CHECK(second.AwaitInbox(1)[0].deliver().session() == 21);
+  TwoSessions two;
+  two.own.Append({Request(UplinkMessage::KIND_SHADOW_GET, "", "")});
+  CHECK(two.own.AwaitInbox(1)[0].deliver().topic() == kTopics + "get/rejected");
+  CHECK(two.other.AwaitInbox(1)[0].deliver().session() == TwoSessions::kOther);
 }
 
 TEST_CASE("a typed report shows its documents to others that follow the shadow") {
-  World world;
-  Gateway own(world, "gateway-1");
-  Gateway follower(world, "gateway-2");
-  TestWorker worker(world);
-  UplinkMessage other = Connected(kDevice, 2);
-  internal::v1::Connected connected;
-  connected.set_client("dashboard");
-  other.set_payload(connected.SerializeAsString());
-  other.set_session(21);
-  own.Append({Connected(kDevice)});
-  CHECK(world.Becomes("SELECT count(*) FROM device_session", "1"));
-  follower.Append({other});
-  CHECK(world.Becomes("SELECT count(*) FROM device_session", "2"));
-  own.Append({Brightness(kDevice, 40), Brightness(kDevice, 41)});
-  own.Append({Request(UplinkMessage::KIND_SHADOW_GET, "", "")});
-  const std::vector<InboxItem> told = follower.AwaitInbox(3);
+  TwoSessions two;
+  two.own.Append({Brightness(kDevice, 40), Brightness(kDevice, 41)});
+  two.own.Append({Request(UplinkMessage::KIND_SHADOW_GET, "", "")});
+  const std::vector<InboxItem> told = two.other.AwaitInbox(3);
   CHECK(TopicsOf(told) == std::vector<std::string>{kTopics + "update/documents",
                                                    kTopics + "update/documents",
                                                    kTopics + "get/accepted"});
@@ -81,7 +79,7 @@ TEST_CASE("a typed report shows its documents to others that follow the shadow")
         std::string::npos);
   CHECK(payload.find(R"("current":{"state":{"reported":{"light":{"brightness":41}}})") !=
         std::string::npos);
-  CHECK(TopicsOf(own.AwaitInbox(1)) == std::vector<std::string>{kTopics + "get/accepted"});
+  CHECK(TopicsOf(two.own.AwaitInbox(1)) == std::vector<std::string>{kTopics + "get/accepted"});
 }
 
 TEST_CASE("named shadows are apart from the classic one, and deletion keeps the version") {
