@@ -34,18 +34,18 @@ internal::v1::InboxItem MakeChange(const ApplyContext& context, internal::v1::De
   return item;
 }
 
-// Calls each(pod, session, epoch) for those of the device, then for its hub's.
+// Calls each(pod, session, epoch, whether the message came through it) for the device's sessions,
+// then for its hub's. A client is known by its name: what is left of its earlier sessions, and a
+// session of which the registry has not heard yet, are no others.
 template <typename Each>
-void ForEachSession(const DeviceState& device, Each each) {
-  for (const SessionRow& row : device.sessions) each(row.pod, row.session, row.epoch);
-  const ChildState* child = device.child.get();
+void ForEachSession(const ApplyContext& context, Each each) {
+  const bool by_hub = !context.message.hub().empty();
+  for (const SessionRow& row : context.device.sessions) {
+    each(row.pod, row.session, row.epoch, !by_hub && row.client == context.message.client());
+  }
+  const ChildState* child = context.device.child.get();
   if (child == nullptr || !child->hub_online || child->hub_pod.empty()) return;
-  each(child->hub_pod, child->hub_session, child->hub_epoch);
-}
-
-bool IsSender(const ApplyContext& context, std::string_view pod, uint64_t session, uint64_t epoch) {
-  return context.message.session() == session && context.message.epoch() == epoch &&
-         context.pod == pod;
+  each(child->hub_pod, child->hub_session, child->hub_epoch, by_hub);
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ bool IsSender(const ApplyContext& context, std::string_view pod, uint64_t sessio
 void PublishToDevice(const ApplyContext& context, std::string_view topic,
                      std::string_view payload) {
   bool is_first = !context.device.sessions.empty();
-  ForEachSession(context.device, [&](const std::string& pod, uint64_t session, uint64_t epoch) {
+  ForEachSession(context, [&](const std::string& pod, uint64_t session, uint64_t epoch, bool) {
     internal::v1::InboxItem item = MakeDeliver(session, epoch, topic, payload);
     item.mutable_deliver()->set_first(std::exchange(is_first, false));
     context.downlinks.Add(pod, item);
@@ -62,16 +62,17 @@ void PublishToDevice(const ApplyContext& context, std::string_view topic,
 
 void PublishToOthers(const ApplyContext& context, std::string_view topic,
                      std::string_view payload) {
-  ForEachSession(context.device, [&](const std::string& pod, uint64_t session, uint64_t epoch) {
-    if (IsSender(context, pod, session, epoch)) return;
-    context.downlinks.Add(pod, MakeDeliver(session, epoch, topic, payload));
-  });
+  ForEachSession(context,
+                 [&](const std::string& pod, uint64_t session, uint64_t epoch, bool is_sender) {
+                   if (!is_sender)
+                     context.downlinks.Add(pod, MakeDeliver(session, epoch, topic, payload));
+                 });
 }
 
 bool HasOthers(const ApplyContext& context) {
   bool found = false;
-  ForEachSession(context.device, [&](const std::string& pod, uint64_t session, uint64_t epoch) {
-    found |= !IsSender(context, pod, session, epoch);
+  ForEachSession(context, [&](const std::string&, uint64_t, uint64_t, bool is_sender) {
+    found |= !is_sender;
   });
   return found;
 }
