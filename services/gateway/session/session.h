@@ -163,7 +163,8 @@ class Session final : public net::IoHandler {
   bool reading = false;         // EPOLLIN is armed
   bool writing = false;         // EPOLLOUT is armed
   bool paused = false;          // input is left alone until Resume
-  bool waits_for_acks = false;  // paused until fewer publishes are unacknowledged
+  bool waits_for_acks = false;  // paused until fewer publishes are unacknowledged, or
+                                // awaits_former is over
   bool websocket = false;       // SessionIo frames what is read and written
   bool proxied = false;         // a load balancer named the peer: SessionIo::PeerOf
   bool taken_over = false;      // the client id belongs to a newer connection

@@ -13,7 +13,8 @@ namespace homeport::registry {
 void PublishToDevice(const ApplyContext& context, std::string_view topic, std::string_view payload);
 // Whether that may reach anybody.
 [[nodiscard]] bool HasSessions(const DeviceState& device);
-// The same, but for the client that the message came from.
+// As PublishToDevice, but not to the client that the message came from; and whether there is
+// another.
 void PublishToOthers(const ApplyContext& context, std::string_view topic, std::string_view payload);
 [[nodiscard]] bool HasOthers(const ApplyContext& context);
 // To the session the message came through. Nothing for requests without a session.

@@ -381,6 +381,14 @@ TEST_CASE("an operator attaches, lists, moves and detaches children") {
   attach.set_parent("tenants/-/devices/hub-1");
   attach.set_link("smoke");
   CHECK(try_attach() == "FIELD_INVALID");
+  api.world.Run("UPDATE tenant SET devices_max = 1");  // sensor-1
+  attach.set_link("zigbee");
+  int tried = 0;
+  CHECK(Eventually([&] {
+    attach.set_child_id(fmt::format("extra-{}", ++tried));
+    return try_attach() == "QUOTA_EXCEEDED";
+  }));
+  attach.set_child_id("sensor-1");
 
   topology::v1::ListChildrenRequest list;
   list.set_parent("tenants/-/devices/hub-2");
@@ -411,7 +419,7 @@ TEST_CASE("an operator attaches, lists, moves and detaches children") {
         "DEVICE_NOT_FOUND");
   detach.set_parent("tenants/-/devices/hub-2");
   CHECK(api.Call("operator", *stub, &Topology::DetachChild, detach, &detached).ok());
-  CHECK(api.world.Becomes("SELECT count(*) FROM hub_child", "0"));
+  CHECK(api.world.Becomes("SELECT count(*) FROM hub_child WHERE child = 'sensor-1'", "0"));
 }
 
 TEST_CASE("a read says so when the stream is not consumed") {
