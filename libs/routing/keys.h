@@ -66,6 +66,8 @@ inline constexpr uint32_t kBusPartitionsMax = 1024;
 
 inline constexpr std::string_view kBlockedField = "x";
 inline constexpr std::string_view kBatchField = "b";
+// … or this one, where nobody waits for what is in the batch: its reader may let it wait for others.
+inline constexpr std::string_view kPatientBatchField = "p";
 
 // The device of a session key, the pod of an inbox key; empty where `key` is not of that form.
 [[nodiscard]] std::string_view DeviceOfSessionKey(std::string_view key);

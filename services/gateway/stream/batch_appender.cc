@@ -82,9 +82,9 @@ void BatchAppender::Appended(Partition& partition, size_t before, OwedAck ack, H
   Batch& open = partition.open;
   if (before == 0) {
     open.opened_us = MonotonicMicros();
-    partition.can_wait = true;
+    open.can_wait = true;
   }
-  if (haste == Haste::kNow) partition.can_wait = false;
+  if (haste == Haste::kNow) open.can_wait = false;
   buffered_bytes_ += open.bytes.size() - before;
   ++open.messages;
   if (ack.packet_id != 0) open.acks.push_back(ack);
@@ -121,7 +121,7 @@ void BatchAppender::AfterAppended(uint32_t index, absl::AnyInvocable<void()> the
   if (last == nullptr) return then();
   last->waits.push_back(std::move(then));
   if (last != &partition.open) return;
-  partition.can_wait = false;
+  partition.open.can_wait = false;
   Touch(partition);
 }
 
@@ -148,7 +148,7 @@ void BatchAppender::Touch(Partition& partition) {
     return;
   }
   if (partition.on_its_way) return;  // Settle sends it
-  if (!partition.dirty && !(partition.patient && partition.can_wait)) {
+  if (!partition.dirty && !(partition.patient && partition.open.can_wait)) {
     partition.dirty = true;
     dirty_.push_back(static_cast<uint32_t>(&partition - partitions_.data()));
   }
@@ -184,7 +184,7 @@ void BatchAppender::Flush() {
 
 // Nobody waits for what is open, and the partition's last batch left a moment ago.
 bool BatchAppender::MayWait(Partition& partition) {
-  if (!partition.can_wait) return false;
+  if (!partition.open.can_wait) return false;
   const int64_t until_us = partition.sent_us + options_.patience_ms * 1000;
   if (until_us <= MonotonicMicros()) return false;
   if (!std::exchange(partition.patient, true)) {
@@ -235,7 +235,9 @@ void BatchAppender::SendBatch(Partition& partition) {
   if (!partition.sent.fields.empty()) {
     SendWithFields(partition, std::move(on_reply));
   } else if (options_.keep_ms == 0) {
-    redis_.Send({"XADD", partition.key, "*", routing::kBatchField, partition.sent.bytes},
+    redis_.Send({"XADD", partition.key, "*",
+                 partition.sent.can_wait ? routing::kPatientBatchField : routing::kBatchField,
+                 partition.sent.bytes},
                 std::move(on_reply));
   } else {
     const std::string oldest = std::to_string(reactor_.wall().value - options_.keep_ms);

@@ -44,7 +44,7 @@ class BatchAppender {
     size_t bytes_max = 64 << 20;        // buffered: open and unanswered batches together
     size_t batch_bytes_max = 64 << 10;  // a batch is full with the message that reaches it
     int64_t window_ms = 2;              // how long a batch may wait for company
-    int64_t patience_ms = 20;           // … when all in it can wait
+    int64_t patience_ms = 100;          // … when all in it can wait
   };
   using OnAppended = absl::AnyInvocable<void(std::span<const OwedAck>)>;
 
@@ -102,6 +102,7 @@ class BatchAppender {
     uint64_t messages = 0;
     size_t field_bytes = 0;
     int64_t opened_us = 0;  // when the first message came
+    bool can_wait = false;  // all in it can
 
     [[nodiscard]] size_t size() const { return bytes.size() + field_bytes; }
     void Clear();  // keeps the capacity
@@ -117,7 +118,6 @@ class BatchAppender {
     bool on_its_way = false;  // `sent` awaits Redis's answer
     bool asked = false;       // … and to be told of its readers
     bool appended = false;    // `sent` is in its stream
-    bool can_wait = false;    // all of `open` can
     bool dirty = false;       // listed in dirty_
     bool patient = false;     // listed in patient_
   };

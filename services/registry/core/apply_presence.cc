@@ -49,13 +49,14 @@ void CountChange(const ApplyContext& context) {
   if (!device.online && device.child != nullptr && device.child->hub_online) ++tally.fell_silent;
 }
 
+bool IsDirty(const DeviceState& device, std::string_view client) {
+  return std::find(device.dirty_clients.begin(), device.dirty_clients.end(), client) !=
+         device.dirty_clients.end();
+}
+
 void SessionChanged(const ApplyContext& context, std::string_view client) {
   DeviceState& device = context.device;
   context.effects.Changed(device);
-  if (std::find(device.dirty_clients.begin(), device.dirty_clients.end(), client) ==
-      device.dirty_clients.end()) {
-    device.dirty_clients.emplace_back(client);
-  }
   const bool is_back = !device.sessions.empty() && device.broke_off_ms > 0;
   if (is_back) {
     device.broke_off_ms = 0;
@@ -83,7 +84,9 @@ void PutSession(const ApplyContext& context, std::string_view client, int64_t si
     }
     row = &device.sessions.emplace_back();
     row->client = client;
+    row->may_be_stored = IsDirty(device, client);  // its row of before is not deleted yet
   }
+  if (!IsDirty(device, client)) device.dirty_clients.emplace_back(client);
   row->pod = context.pod;
   row->session = context.message.session();
   row->epoch = context.message.epoch();
@@ -194,6 +197,11 @@ void ApplyDisconnected(const ApplyContext& context) {
     return;
   }
   const std::string client = at->client;
+  if (!at->may_be_stored) {  // came and went in one transaction
+    std::erase(device.dirty_clients, client);
+  } else if (!IsDirty(device, client)) {
+    device.dirty_clients.push_back(client);
+  }
   device.sessions.erase(at);
   if (device.sessions.empty() && device.registered && context.limits.presence_grace_ms > 0 &&
       IsBrokenOff(disconnected.reason())) {

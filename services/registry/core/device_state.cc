@@ -30,6 +30,7 @@ void ForgetChanges(DeviceState& device) {
   device.dirty_check = false;
   if (device.hub != nullptr) device.hub->dirty.clear();
   device.dirty_clients.clear();
+  for (SessionRow& row : device.sessions) row.may_be_stored = true;
   device.dirty_watchers.clear();
   MarkStored(device.classic);
   for (auto& [name, shadow] : device.named) MarkStored(shadow);

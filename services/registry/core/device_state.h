@@ -22,6 +22,7 @@ struct SessionRow {
   uint64_t session = 0;
   uint64_t epoch = 0;
   int64_t since_ms = 0;
+  bool may_be_stored = false;  // PostgreSQL may have a row of this client
 };
 
 struct Watcher {

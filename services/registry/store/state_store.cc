@@ -92,7 +92,8 @@ void ReadSessions(const Result& rows, const StatesById& devices) {
                                .pod = std::string(rows.Text(i, 2)),
                                .session = static_cast<uint64_t>(rows.Int8(i, 3)),
                                .epoch = static_cast<uint64_t>(rows.Int8(i, 4)),
-                               .since_ms = rows.Int8(i, 5)});
+                               .since_ms = rows.Int8(i, 5),
+                               .may_be_stored = true});
   }
 }
 

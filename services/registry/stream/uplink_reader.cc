@@ -13,12 +13,17 @@ namespace {
 
 constexpr uint64_t kCountMax = 1024;
 
-// The value of the batch field among [name, value, …].
-std::string_view BatchOf(redis_blocking::ReplyView fields) {
+// `fields`: [name, value, …].
+UplinkEntry ToEntry(uint32_t partition, StreamId id, redis_blocking::ReplyView fields) {
+  UplinkEntry entry{partition, id, {}, false};
   for (size_t i = 0; i + 1 < fields.size(); i += 2) {
-    if (fields[i].text() == routing::kBatchField) return fields[i + 1].text();
+    const std::string_view name = fields[i].text();
+    if (name != routing::kBatchField && name != routing::kPatientBatchField) continue;
+    entry.batch = fields[i + 1].text();
+    entry.can_wait = name == routing::kPatientBatchField;
+    break;
   }
-  return {};
+  return entry;
 }
 
 }  // namespace
@@ -75,7 +80,7 @@ absl::Status UplinkReader::ReadStream(redis_blocking::ReplyView stream, size_t& 
   for (size_t i = 0; i < entries.size(); ++i) {
     const auto id = entries[i].size() == 2 ? ParseStreamId(entries[i][0].text()) : std::nullopt;
     if (!id) return absl::InternalError("XREAD: an entry without an id");
-    UplinkEntry entry{partition, *id, std::string(BatchOf(entries[i][1]))};
+    UplinkEntry entry = ToEntry(partition, *id, entries[i][1]);
     position->second = *id;
     buffered_bytes_ += entry.batch.size();
     buffer_.push_back(std::move(entry));
@@ -88,6 +93,11 @@ void UplinkReader::AdaptCount(size_t streams, size_t entries, size_t bytes) {
   if (entries == 0) return;
   const size_t wanted = kBufferBytes / (bytes / entries + 1) / streams;
   count_ = std::clamp<uint64_t>(wanted, 1, kCountMax);
+}
+
+bool UplinkReader::CanWait() const {
+  return std::all_of(buffer_.begin(), buffer_.end(),
+                     [](const UplinkEntry& entry) { return entry.can_wait; });
 }
 
 UplinkEntry UplinkReader::Take() {

@@ -16,7 +16,8 @@ namespace homeport::registry {
 struct UplinkEntry {
   uint32_t partition = 0;
   StreamId id;
-  std::string batch;  // a serialized UplinkBatch
+  std::string batch;      // a serialized UplinkBatch
+  bool can_wait = false;  // nobody waits for what is in it
 };
 
 // Reads the uplink streams of a worker's partitions ahead of its transactions, each in order, into
@@ -33,6 +34,8 @@ class UplinkReader {
   [[nodiscard]] bool WantsMore() const { return buffered_bytes_ < kBufferBytes; }
   [[nodiscard]] bool empty() const { return buffer_.empty(); }
   [[nodiscard]] size_t size() const { return buffer_.size(); }
+  // Whether nobody waits for any entry in the buffer.
+  [[nodiscard]] bool CanWait() const;
 
   // Pipelines one XREAD over all partitions; it waits up to `block_ms` when nothing is there, not
   // at all for 0. REQUIRES: some partition is followed.

@@ -25,6 +25,10 @@ constexpr int kCarefulTransactions = 64;
 // At most one part in so many of the time goes to transactions, but none waits longer than that.
 constexpr int64_t kCommitShare = 4;
 constexpr int64_t kCommitWaitMsMax = 25;
+// A transaction for what nobody waits for starts no sooner after the one before: in a storm of
+// connections it carries many of them.
+constexpr int64_t kPatienceMs = 100;
+constexpr int64_t kPatientLookMs = 10;  // meanwhile it is looked for what is waited for
 
 postgres::ConnectOptions WithBatchSettings(postgres::ConnectOptions options) {
   options.settings = kBatchSettings;
@@ -274,7 +278,7 @@ absl::Status Worker::CommitNext() {
   }
   // A commit replaces the pending downlinks of its partitions: the former must be out first.
   if (!outbox_.empty()) return absl::OkStatus();
-  if (const int64_t wait = commit_at_ - parts_.clock.Now(); wait > 0 && reader_.WantsMore()) {
+  if (const int64_t wait = CommitWait(); wait > 0 && reader_.WantsMore()) {
     (void)stop_.WaitFor(wait);  // small transactions cost more than a short wait
     return absl::OkStatus();
   }
@@ -284,7 +288,14 @@ absl::Status Worker::CommitNext() {
   // has company enough: a backlog is worked off without a pause.
   const int64_t share = std::min(kCommitShare * (parts_.clock.Now() - began), kCommitWaitMsMax);
   commit_at_ = began + std::max(options_.commit_interval_ms, reader_.empty() ? share : 0);
+  patient_until_ = reader_.empty() ? began + kPatienceMs : commit_at_;
   return status;
+}
+
+int64_t Worker::CommitWait() const {
+  const MonoMs now = parts_.clock.Now();
+  if (now < commit_at_ || !reader_.CanWait()) return commit_at_ - now;
+  return std::min(patient_until_ - now, kPatientLookMs);
 }
 
 absl::Status Worker::CommitOrRehearse() {

@@ -90,6 +90,7 @@ class Worker {
   [[nodiscard]] absl::Status ReceiveTrims(const std::vector<uint32_t>& trimmed);
 
   [[nodiscard]] absl::Status CommitNext();
+  [[nodiscard]] int64_t CommitWait() const;  // ms; what is read may wait so long for company
   [[nodiscard]] absl::Status CommitOrRehearse();
   [[nodiscard]] absl::Status CommitBatch(Batch& batch);
   void LeaveOut(Batch::Entry& entry) const;
@@ -120,7 +121,8 @@ class Worker {
   bool in_doubt_ = false;     // owned_ may differ from the table: Resync before anything else
   int careful_ = 0;           // so many transactions of one entry each
   std::map<uint32_t, Isolation> isolations_;  // the entry of each partition that is being searched
-  MonoMs acquire_at_, renew_at_, sweep_at_, check_at_, commit_at_;
+  MonoMs acquire_at_, renew_at_, sweep_at_, check_at_;
+  MonoMs commit_at_, patient_until_;  // no transaction sooner; … for what nobody waits for
   Backoff backoff_;
   StopFlag stop_;
   std::thread thread_;

@@ -4,6 +4,7 @@
 
 #include "libs/base/status.h"
 #include "libs/runtime/process.h"
+#include "services/fleet/io/fleet_password.h"
 #include "tests/bench/mqtt_load/server_usage.h"
 
 namespace homeport::bench {
@@ -180,6 +181,10 @@ void Declare(Mode mode, LoadOptions* options, config::Table* table) {
   }
 }
 
+std::string ClientId(const LoadOptions& options, uint32_t index) {
+  return fmt::format("{}{:06}", options.client_prefix, index);
+}
+
 absl::StatusOr<Load> Prepare(const LoadOptions& options) {
   Load load;
   load.options = options;
@@ -201,6 +206,10 @@ absl::StatusOr<Load> Prepare(const LoadOptions& options) {
   }
   if (!options.fleet_key.empty() && options.product.empty()) {
     return absl::InvalidArgumentError("--fleet-key needs --product");
+  }
+  for (uint32_t i = 0; i < options.connections && !options.fleet_key.empty(); ++i) {
+    load.passwords.push_back(fleet::FleetPassword(
+        options.fleet_key, fleet::FleetUserName(options.product, ClientId(options, i))));
   }
   HP_ASSIGN_OR_RETURN(const uint64_t files, runtime::RaiseFileLimit());
   const uint64_t sessions =

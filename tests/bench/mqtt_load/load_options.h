@@ -70,7 +70,12 @@ struct Load {
   std::vector<fleet::Endpoint> targets;
   std::unique_ptr<fleet::TlsClient> tls;  // null: plain TCP
   std::vector<pid_t> server_pids;
+  // Of the first sessions, worked out beforehand: a device has its password stored. Those of others
+  // are worked out as they connect.
+  std::vector<std::string> passwords;
 };
+// "<prefix>000042"
+[[nodiscard]] std::string ClientId(const LoadOptions& options, uint32_t index);
 [[nodiscard]] absl::StatusOr<Load> Prepare(const LoadOptions& options);
 
 }  // namespace homeport::bench

@@ -9,10 +9,6 @@
 
 namespace homeport::bench {
 
-std::string ClientId(const LoadOptions& options, uint32_t index) {
-  return fmt::format("{}{:06}", options.client_prefix, index);
-}
-
 void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttClient* client,
                  SessionKind kind) {
   constexpr uint32_t kKeptS = 3600;
@@ -22,7 +18,8 @@ void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttC
   std::string password = options.password;
   if (!options.fleet_key.empty()) {
     user = fleet::FleetUserName(options.product, client_id);
-    password = fleet::FleetPassword(options.fleet_key, user);
+    password = index < load.passwords.size() ? load.passwords[index]
+                                             : fleet::FleetPassword(options.fleet_key, user);
   }
   mqtt::Connect connect;
   connect.version = options.mqtt == 5 ? mqtt::Version::k5 : mqtt::Version::k311;

@@ -11,9 +11,6 @@
 
 namespace homeport::bench {
 
-// "<prefix>000042"
-[[nodiscard]] std::string ClientId(const LoadOptions& options, uint32_t index);
-
 enum class SessionKind : uint8_t { kClean, kKept };
 
 // Connects `client` as session `index` of the load to targets[target % count]. A kept session

@@ -273,6 +273,11 @@ TEST_CASE("a message that can wait waits without work, also where batches have n
   });
   REQUIRE(world.HasAcks(4));
   CHECK(world.Read().count == 3);
+  const auto entries = world.reader.Call({"XRANGE", kStream, "-", "+"});
+  REQUIRE(entries.ok());
+  std::string fields;  // who reads it sees which can wait
+  for (size_t i = 0; i < entries->size(); ++i) fields += (*entries)[i][1][0].text();
+  CHECK(fields == "ppb");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "libs/base/clock.h"
 #include "tests/integration/registry/world.h"
 
 namespace homeport::registry::testing {
@@ -140,6 +141,50 @@ TEST_CASE("a device is not registered for a product that is not there") {
   CHECK(world.Becomes(kSessions, "@1"));
   CHECK(world.Sql("SELECT count(*) FROM device") == "0");
   CHECK(worker.Counts("homeport_registry_refusals_total{reason=\"unknown_product\"}", 1));
+}
+
+TEST_CASE("sessions that come and go within a transaction leave no row, whatever was stored") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  const std::string epoch = "SELECT epoch FROM device WHERE id = 'lamp-1'";
+  gateway.Append({Connected(kDevice, 1), Disconnected(kDevice, 1)});
+  CHECK(world.Becomes(epoch, "1"));
+  CHECK(world.Sql(kSessions).empty());
+  CHECK(world.Sql(kOnline) == "f");
+
+  gateway.Append({Connected(kDevice, 2)});
+  CHECK(world.Becomes(kSessions, "@2"));
+  gateway.Append({Disconnected(kDevice, 2), Connected(kDevice, 3), Disconnected(kDevice, 3)});
+  CHECK(world.Becomes(epoch, "3"));
+  CHECK(world.Sql(kSessions).empty());
+  gateway.Append({Connected(kDevice, 4), Disconnected(kDevice, 4), Connected(kDevice, 5)});
+  CHECK(world.Becomes(kSessions, "@5"));
+}
+
+TEST_CASE("what nobody waits for goes in few transactions, and holds up nobody") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  const char* transactions = "homeport_registry_transactions_total";
+  gateway.Append({Connected(kDevice, 1)});
+  REQUIRE(world.Becomes(kSessions, "@1"));
+  const double before = worker.Metric(transactions);
+  const MonoMs began = SystemClock().Now();
+  for (uint64_t epoch = 2; epoch <= 300; ++epoch) {
+    gateway.AppendPatient({Disconnected(kDevice, epoch - 1), Connected(kDevice, epoch)});
+  }
+  CHECK(world.Becomes(kSessions, "@300"));
+  const auto elapsed_ms = static_cast<double>(SystemClock().Now() - began);
+  CHECK(worker.Metric(transactions) - before <= elapsed_ms / 100 + 2);
+
+  UplinkMessage report = Brightness(kDevice, 7);
+  report.set_epoch(301);
+  gateway.AppendPatient({Disconnected(kDevice, 300), Connected(kDevice, 301)});
+  gateway.Append({report});
+  CHECK(world.Becomes("SELECT state FROM shadow WHERE device = 'lamp-1'",
+                      R"({"reported":{"light":{"brightness":7}}})"));
+  CHECK(world.Sql(kSessions) == "@301");
 }
 
 TEST_CASE("a device without a product keeps its shadow") {

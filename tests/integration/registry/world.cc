@@ -162,7 +162,17 @@ void Gateway::Append(const std::vector<UplinkMessage>& messages) {
   AppendAs(++sequences_[partition], messages);
 }
 
+void Gateway::AppendPatient(const std::vector<UplinkMessage>& messages) {
+  const uint32_t partition = routing::PartitionOf(messages.front().device(), kPartitions);
+  Append(routing::kPatientBatchField, ++sequences_[partition], messages);
+}
+
 void Gateway::AppendAs(uint64_t sequence, const std::vector<UplinkMessage>& messages) {
+  Append(routing::kBatchField, sequence, messages);
+}
+
+void Gateway::Append(std::string_view field, uint64_t sequence,
+                     const std::vector<UplinkMessage>& messages) {
   const uint32_t partition = routing::PartitionOf(messages.front().device(), kPartitions);
   UplinkBatch batch;
   batch.set_version(1);
@@ -171,7 +181,7 @@ void Gateway::AppendAs(uint64_t sequence, const std::vector<UplinkMessage>& mess
   for (const UplinkMessage& message : messages) *batch.add_messages() = message;
   const std::string bytes = batch.SerializeAsString();
   HP_CHECK(Eventually([&] {
-    const auto reply = client_.Call({"XADD", routing::UplinkKey(partition), "*", "b", bytes});
+    const auto reply = client_.Call({"XADD", routing::UplinkKey(partition), "*", field, bytes});
     return reply.ok() && !reply->is_error();
   }));
 }

@@ -76,6 +76,8 @@ class Gateway {
   // until Redis answers, as a gateway does.
   void Append(const std::vector<UplinkMessage>& messages);
   void AppendAs(uint64_t sequence, const std::vector<UplinkMessage>& messages);
+  // The same of messages for which nobody waits.
+  void AppendPatient(const std::vector<UplinkMessage>& messages);
   [[nodiscard]] uint64_t sequence(uint32_t partition) const;
 
   // All items that ever came to the inbox, in order.
@@ -84,6 +86,9 @@ class Gateway {
   [[nodiscard]] std::vector<InboxItem> AwaitInbox(size_t count);
 
  private:
+  void Append(std::string_view field, uint64_t sequence,
+              const std::vector<UplinkMessage>& messages);
+
   World& world_;
   const std::string pod_;
   redis_blocking::Client client_;
