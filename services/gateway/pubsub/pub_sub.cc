@@ -384,6 +384,8 @@ void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
                       const SharedMessage& message) {
   const bool is_for_any =
       std::any_of(group.members.begin(), group.members.end(), [&](const auto& member) {
+        // What was published before somebody joined is not for him, nor until it is known what was.
+        if (IsBehind(*member.second, from.partition, from.place.pos)) return false;
         const Session* session = c_.io.sessions().FindKept(member.first);
         return session != nullptr && IsFor(*session, *message);
       });
@@ -412,7 +414,7 @@ void PubSub::OnClaimed(SharedClaim claim, const redis::Reply& reply) {
   if (!reply.ok()) return ClaimLater(std::move(claim));
   const bool is_ours = reply.is_nil() || reply.text() == c_.pod.str();
   const auto found = groups_.find(claim.group);
-  if (is_ours && found != groups_.end()) DeliverToOne(*found->second, claim.message);
+  if (is_ours && found != groups_.end()) DeliverToOne(*found->second, claim.from, claim.message);
 }
 
 // Without an answer nobody may be delivering it: asked again until there is one.
@@ -438,13 +440,15 @@ void PubSub::ClaimAgain() {
 }
 
 // In turn, to those that are there; to one that is away only where none is.
-void PubSub::DeliverToOne(SharedGroup& group, const SharedMessage& message) {
+void PubSub::DeliverToOne(SharedGroup& group, const Delivery::Origin& from,
+                          const SharedMessage& message) {
   Session* session = nullptr;
   const BusFilter* filter = nullptr;
   for (size_t i = 0; i < group.members.size(); ++i) {
     const auto& [handle, its_filter] = group.members[group.next++ % group.members.size()];
     Session* member = c_.io.sessions().FindKept(handle);
     if (member == nullptr || !IsFor(*member, *message)) continue;
+    if (IsBehind(*its_filter, from.partition, from.place.pos)) continue;
     if (session != nullptr && member->is_away()) continue;
     session = member;
     filter = its_filter;

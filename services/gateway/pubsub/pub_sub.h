@@ -109,7 +109,7 @@ class PubSub {
   void OnClaimed(SharedClaim claim, const redis::Reply& reply);
   void ClaimLater(SharedClaim claim);
   void ClaimAgain();
-  void DeliverToOne(SharedGroup& group, const SharedMessage& message);
+  void DeliverToOne(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);
   // Whether the message may go to that client.

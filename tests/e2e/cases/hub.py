@@ -163,6 +163,7 @@ def stranger_is_refused(stack, hub):
 def presence_follows_hub(stack, hub):
     """The child leaves and returns with its hub, and a watch sees both."""
     from homeport.control.v1 import control_pb2
+    eventually(lambda: not presence(stack, CHILD).online, "the hub's former sessions are gone")
     session = hub.listen("device/+/down/#")
     eventually(lambda: presence(stack, CHILD).online, "the child is online behind its hub")
     watch = stack.api.control(stack.gateways[1].listen["grpc"]).Watch(
