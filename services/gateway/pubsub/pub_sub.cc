@@ -384,7 +384,7 @@ void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
                       const SharedMessage& message) {
   const bool is_for_any =
       std::any_of(group.members.begin(), group.members.end(), [&](const auto& member) {
-        // What was published before somebody joined is not for him, nor until it is known what was.
+        // Nothing that was published before a member joined, and nothing until that is known.
         if (IsBehind(*member.second, from.partition, from.place.pos)) return false;
         const Session* session = c_.io.sessions().FindKept(member.first);
         return session != nullptr && IsFor(*session, *message);
