@@ -107,7 +107,7 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   // The newer session may be of other things: it is told by its epoch which of them it has joined.
   things_.SayDisconnected(session, cause.word);
   // After a take-over the newer session speaks for the device: its presence does not flicker.
-  if (session.taken_over) return;
+  if (session.taken_over && !session.successor_left) return;
   AppendDisconnected(session, cause.word);
   c_.ownership.Release(*session.identity, session.handle());
 }
@@ -152,8 +152,9 @@ void MqttServer::OnKick(const internal::v1::Kick& item) {
   const auto reason = static_cast<ReasonCode>(item.reason());
   const SessionHandle handle = SessionHandle::FromPacked(item.session());
   if (reason == ReasonCode::kSessionTakenOver) {
-    if (item.answer_pod().empty()) return connect_.TakeOver(handle, item.epoch(), {item.resumed()});
-    return connect_.TakeOver(handle, item.epoch(), {item.resumed()},
+    const ConnectFlow::Successor successor{item.resumed(), item.successor_left()};
+    if (item.answer_pod().empty()) return connect_.TakeOver(handle, item.epoch(), successor);
+    return connect_.TakeOver(handle, item.epoch(), successor,
                              [this, pod = item.answer_pod(),
                               to = item.answer_session()](std::span<const uint16_t> received) {
                                internal::v1::InboxItem answer;

@@ -49,6 +49,11 @@ class Client:
     def close(self):
         self._socket.close()
 
+    def reset(self):
+        """Closes by a reset: the other side knows at once, whatever it has not read."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
     # ---- packets out ----
 
     def send(self, kind, flags, body):
@@ -58,6 +63,12 @@ class Client:
                 will=None):
         """Sends CONNECT; returns (session present, return or reason code). `will`: (topic, payload),
         of QoS 1."""
+        self.send_connect(client_id, username, password, keep_alive, clean, will)
+        self.connack = self.wait(CONNACK).body
+        return self.connack[0] & 1, self.connack[1]
+
+    def send_connect(self, client_id, username=None, password=None, keep_alive=60, clean=True,
+                     will=None):
         flags = (0x02 if clean else 0) | (0x80 if username else 0) | (0x40 if password else 0)
         flags |= 0x0c if will else 0
         body = _text("MQTT") + bytes([self.version, flags]) + struct.pack(">H", keep_alive)
@@ -65,8 +76,6 @@ class Client:
         body += self._properties() + _text(will[0]) + _text(will[1]) if will else b""
         body += (_text(username) if username else b"") + (_text(password) if password else b"")
         self.send(1, 0, body)
-        self.connack = self.wait(CONNACK).body
-        return self.connack[0] & 1, self.connack[1]
 
     def subscribe(self, *filters, qos=1):
         """Returns the codes of SUBACK."""

@@ -169,6 +169,7 @@ class Session final : public net::IoHandler {
   bool proxied = false;         // a load balancer named the peer: SessionIo::PeerOf
   bool taken_over = false;      // the client id belongs to a newer connection
   bool resumed = false;         // … which goes on with this session
+  bool successor_left = false;  // … or has left again before it was there
   bool awaits_former = false;   // what its former connection has received is not known yet
   bool aged = false;            // Departures has seen it before
 };

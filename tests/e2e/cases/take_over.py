@@ -1,8 +1,13 @@
 """The same client id on another gateway: the newer connection works at once, the older one is told
 and closed, and what comes down afterwards goes to the newer one only."""
 
+import os
+import signal
+
 import harness
+import mqtt
 from harness import Device, check_equal, eventually
+from homestack import metrics
 from homestack.redis import RedisClient
 
 
@@ -11,6 +16,7 @@ def run(arguments):
         for version, reason in ((5, 0x8E), (4, None)):
             take_over(stack, version, reason)
         storm(stack)
+        left_before_it_was_there(stack)
 
 
 def take_over(stack, version, reason):
@@ -22,8 +28,7 @@ def take_over(stack, version, reason):
     check_equal(owner(stack, name), "gateway-1", "owner of the session record")
     check_equal(new.report('{"params":[{"siid":2,"piid":1,"value":1}]}'), 0, "PUBACK on the newer")
     eventually(lambda: harness.reported(stack, name)[0] == {"bench.value": 1}, "the report arrives")
-    online = stack.database.rows(f"SELECT online FROM device WHERE id = '{name}'")
-    check_equal(online, [["t"]], "the device is online after its older session ended")
+    check_equal(online(stack, name), [["t"]], "the device is online after its older session ended")
     new.client.ping()
 
 
@@ -37,10 +42,41 @@ def storm(stack):
     sessions[-1].client.ping()
     sessions[-1].client.disconnect()
     eventually(lambda: owner(stack, name) is None, "the session record is gone after DISCONNECT")
-    eventually(lambda: stack.database.rows(f"SELECT online FROM device WHERE id = '{name}'")
-               == [["f"]], "the device is offline")
+    eventually(lambda: online(stack, name) == [["f"]], "the device is offline")
     rows = stack.database.number(f"SELECT count(*) FROM device_session WHERE device = '{name}'")
     check_equal(rows, 0, "session rows")
+
+
+def left_before_it_was_there(stack):
+    """A connection that takes the client id over and breaks off before Redis has said so: the older
+    one ends, and with it the device is offline."""
+    name = "mover-left"
+    old = Device(stack, name, gateway=0, version=5)
+    eventually(lambda: online(stack, name) == [["t"]], "the device is online")
+    far = stack.gateways[1]
+    new = mqtt.Client(far.listen["mqtt"], 5)
+    redis = stack.pid("redis")
+    os.kill(redis, signal.SIGSTOP)
+    try:
+        before = counted(far, "received_bytes")
+        new.send_connect(name, *harness.credentials(stack, name))
+        eventually(lambda: counted(far, "received_bytes") > before, "CONNECT is read")
+        before = counted(far, "disconnections")
+        new.reset()
+        eventually(lambda: counted(far, "disconnections") > before, "the end is noticed")
+    finally:
+        os.kill(redis, signal.SIGCONT)
+    check_equal(old.client.wait_closed(), 0x8E, "DISCONNECT reason of the older session")
+    eventually(lambda: online(stack, name) == [["f"]], "the device is offline")
+    eventually(lambda: owner(stack, name) is None, "the session record is gone")
+
+
+def online(stack, name):
+    return stack.database.rows(f"SELECT online FROM device WHERE id = '{name}'")
+
+
+def counted(gateway, what):
+    return metrics.scrape(gateway.metrics).total(f"homeport_gateway_{what}_total")
 
 
 def owner(stack, device):
