@@ -8,6 +8,7 @@ import threading
 
 import harness
 import mqtt
+from homestack.redis import RedisClient
 
 MESSAGES = 20
 BURST = 3000
@@ -25,6 +26,7 @@ def run(context):
             retained(running, version)
         shared(running)
         shared_over_many_streams(running)
+        shared_with_a_latecomer(running)
         burst(running)
 
 
@@ -96,6 +98,25 @@ def shared(running):
                        "every shared message delivered")
     found = sorted(line for member in members for line in member.stop())
     harness.check_equal(found, sorted(f"job/x m{i}" for i in range(MESSAGES)), "shared messages")
+
+
+def shared_with_a_latecomer(running):
+    """Who joins a group gets nothing that was acknowledged before, also where the gateway reads it
+    only after that: its reading connection is cut each time."""
+    address = running.gateways[0].listen["mqtt"]
+    member, latecomer, maker = (mqtt.Client(address, 5) for _ in range(3))
+    for client, name in ((member, "member"), (latecomer, "latecomer"), (maker, "maker")):
+        client.connect(f"late-{name}")
+    member.subscribe("$share/late/late/x")
+    for number in range(MESSAGES):
+        with RedisClient(running.redis.socket) as redis:
+            for line in redis.call("CLIENT", "LIST").splitlines():
+                if "cmd=xread " in line:
+                    redis.call("CLIENT", "KILL", "ID", line.split()[0].split("=")[1])
+        maker.publish("late/x", f"m{number}")
+        latecomer.subscribe("$share/late/late/x")
+        harness.check_equal(member.message()[1], b"m%d" % number, "the elder member's")
+        latecomer.unsubscribe("$share/late/late/x")
 
 
 def publish(gateway, version, qos, topic, payload, *more):
