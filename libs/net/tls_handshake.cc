@@ -25,10 +25,7 @@ std::optional<tls13::Suite> SuiteOf(const SSL* ssl) {
 
 }  // namespace
 
-void TlsHandshake::Observe(SSL_CTX* context) {
-  SSL_CTX_set_keylog_callback(context, OnKeyLog);
-  SSL_CTX_set_msg_callback(context, OnMessage);
-}
+void TlsHandshake::Observe(SSL_CTX* context) { SSL_CTX_set_msg_callback(context, OnMessage); }
 
 void TlsHandshake::Attach(SSL* ssl, AlpnSet alpn) { SSL_set_app_data(ssl, new TlsHandshake(alpn)); }
 
@@ -45,7 +42,8 @@ TlsHandshake::~TlsHandshake() {
 }
 
 // "<label> <client random> <secret>", in hexadecimal. OpenSSL derives each secret at the moment
-// from which it is used.
+// from which it is used. It prints a line of each, whether or not it is wanted, as long as somebody
+// listens, which costs as much as deriving it.
 void TlsHandshake::OnKeyLog(const SSL* ssl, const char* line) {
   TlsHandshake* self = Attached(ssl);
   if (self == nullptr) return;
@@ -57,10 +55,18 @@ void TlsHandshake::OnKeyLog(const SSL* ssl, const char* line) {
   secret.size = std::min(hex.size() / 2, secret.bytes.size());
   if (!DecodeHex(hex, std::span(secret.bytes).first(secret.size))) secret.size = 0;
   secret.records = 0;
+  SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), nullptr);
 }
 
-void TlsHandshake::OnMessage(int is_write, int /*version*/, int content_type, const void* /*bytes*/,
-                             size_t /*size*/, SSL* ssl, void* /*arg*/) {
+// OpenSSL derives a side's traffic secret behind that side's Finished, in the same call but where the
+// socket has no room for the server's: if another handshake comes between, that session stays with
+// OpenSSL.
+void TlsHandshake::OnMessage(int is_write, int /*version*/, int content_type, const void* bytes,
+                             size_t size, SSL* ssl, void* /*arg*/) {
+  if (content_type == SSL3_RT_HANDSHAKE && size > 0 &&
+      *static_cast<const uint8_t*>(bytes) == SSL3_MT_FINISHED) {
+    SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), OnKeyLog);
+  }
   if (content_type != SSL3_RT_HEADER) return;  // a record's header, once for each record
   TlsHandshake* self = Attached(ssl);
   if (self == nullptr) return;

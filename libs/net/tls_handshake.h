@@ -22,7 +22,7 @@ enum class AlpnSet : uint8_t {
 // secrets, and how many records went over under them. Owned by its SSL; wiped when it goes.
 class TlsHandshake {
  public:
-  // Makes the callbacks of `context` that observe every handshake in it.
+  // Makes the callbacks of `context` that observe every handshake in it: all in one thread.
   static void Observe(SSL_CTX* context);
   // Begins to observe `ssl`. REQUIRES: its context is observed.
   static void Attach(SSL* ssl, AlpnSet alpn);
