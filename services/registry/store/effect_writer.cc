@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libs/base/status.h"
+#include "libs/base/strings.h"
 #include "libs/shadow/document.h"
 #include "services/registry/store/change_table.h"
 #include "services/registry/store/history_writer.h"
@@ -19,6 +20,7 @@ namespace {
 
 using postgres::Array;
 using postgres::Params;
+using postgres::Result;
 using postgres::Statement;
 
 constexpr Statement kUpsertShadows{
@@ -42,11 +44,19 @@ constexpr Statement kUpdateModels{
     "UPDATE device d SET model_version = u.model_version, shadow_model = u.shadow_model "
     "FROM unnest($1::text[], $2::int8[], $3::int8[]) AS u (id, model_version, shadow_model) "
     "WHERE d.id = u.id"};
+// The rows are there, as the generation of their partitions says; an upsert opens those of the
+// table's partitions that it meets, an update all of them, which costs more than a small batch. A
+// row that it would make is known by its version, which is otherwise never 0.
 constexpr Statement kUpdatePresence{
     "update_presence",
-    "UPDATE device d SET online = u.online, presence_ms = u.presence_ms, epoch = u.epoch "
-    "FROM unnest($1::text[], $2::bool[], $3::int8[], $4::int8[])"
-    " AS u (id, online, presence_ms, epoch) WHERE d.id = u.id"};
+    "WITH written AS ("
+    "INSERT INTO device (id, tenant, product, online, presence_ms, epoch, version)"
+    " SELECT id, '', '', online, presence_ms, epoch, 0"
+    " FROM unnest($1::text[], $2::bool[], $3::int8[], $4::int8[])"
+    " AS u (id, online, presence_ms, epoch) "
+    "ON CONFLICT (id) DO UPDATE SET online = excluded.online, presence_ms = excluded.presence_ms,"
+    " epoch = excluded.epoch RETURNING version) "
+    "SELECT count(*) FROM written WHERE version = 0"};
 constexpr Statement kUpdateInventories{
     "update_inventories",
     "UPDATE device d SET sdk = u.sdk FROM unnest($1::text[], $2::text[]) AS u (id, sdk) "
@@ -180,13 +190,14 @@ absl::Status WritePresence(postgres::Transaction& transaction, const Effects& ef
     epochs.AddInt8(static_cast<int64_t>(device->epoch));
   }
   if (ids.empty()) return absl::OkStatus();
-  return transaction
-      .Execute(kUpdatePresence, Params()
-                                    .Add(std::move(ids))
-                                    .Add(std::move(online))
-                                    .Add(std::move(presence))
-                                    .Add(std::move(epochs)))
-      .status();
+  HP_ASSIGN_OR_RETURN(const Result made,
+                      transaction.Execute(kUpdatePresence, Params()
+                                                               .Add(std::move(ids))
+                                                               .Add(std::move(online))
+                                                               .Add(std::move(presence))
+                                                               .Add(std::move(epochs))));
+  if (made.Int8(0, 0) == 0) return absl::OkStatus();
+  return absl::AbortedError(fmt::format("{} devices are no longer there", made.Int8(0, 0)));
 }
 
 class SessionRows {

@@ -27,7 +27,7 @@ constexpr int64_t kCommitShare = 4;
 constexpr int64_t kCommitWaitMsMax = 25;
 // A transaction for what nobody waits for starts no sooner after the one before: in a storm of
 // connections it carries many of them.
-constexpr int64_t kPatienceMs = 100;
+constexpr int64_t kPatienceMs = 200;
 constexpr int64_t kPatientLookMs = 10;  // how often it is seen meanwhile that somebody does wait
 
 postgres::ConnectOptions WithBatchSettings(postgres::ConnectOptions options) {
