@@ -270,14 +270,15 @@ void Client::ReplyCallback(redisAsyncContext* /*context*/, void* raw, void* pend
 void Client::Eval(const Script& script, std::vector<std::string> arguments, OnReply on_reply) {
   std::vector<std::string_view> command = {"EVALSHA", script.sha1()};
   command.insert(command.end(), arguments.begin(), arguments.end());
-  // AnyInvocable is move-only: the first callback hands itself on to the second attempt.
-  Send(command,
-       [this, &script, arguments, on_reply = std::move(on_reply)](const Reply& reply) mutable {
-         if (reply.ok() || reply.error().substr(0, 8) != "NOSCRIPT") return on_reply(reply);
-         std::vector<std::string_view> fallback = {"EVAL", script.source()};
-         fallback.insert(fallback.end(), arguments.begin(), arguments.end());
-         Send(fallback, std::move(on_reply));
-       });
+  // The words of `command` stay where they are. AnyInvocable is move-only: the first callback hands
+  // itself on to the second attempt.
+  Send(command, [this, &script, arguments = std::move(arguments),
+                 on_reply = std::move(on_reply)](const Reply& reply) mutable {
+    if (reply.ok() || reply.error().substr(0, 8) != "NOSCRIPT") return on_reply(reply);
+    std::vector<std::string_view> fallback = {"EVAL", script.source()};
+    fallback.insert(fallback.end(), arguments.begin(), arguments.end());
+    Send(fallback, std::move(on_reply));
+  });
 }
 
 Script::Script(std::string_view source) : source_(source) {

@@ -258,6 +258,12 @@ void DeclareReactorLimits(config::Table& table, GatewayConfig& c) {
 }
 
 void DeclareClientLimits(config::Table& table, GatewayConfig& c) {
+  table.Int("claim-window-ms", &c.claim_window_ms,
+            {.min = 0,
+             .max = 1000,
+             .unit = "ms",
+             .doc = "claims and releases of client ids of so long go to Redis together; the first "
+                    "after a quiet while goes at once"});
   table.Int("connects-under-way-max", &c.connects_under_way_max,
             {.min = 1,
              .max = 100'000,

@@ -72,6 +72,7 @@ struct GatewayConfig {
   uint32_t connect_deadline_s = 10;
   uint32_t tls_handshakes_max = 2000;
   uint32_t source_connects_per_second = 1000;
+  int64_t claim_window_ms = 5;
   uint32_t connects_under_way_max = 128;
   uint32_t connects_waiting_max = 2000;
   uint32_t client_connects_per_second = 1;

@@ -82,7 +82,7 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
             server_.pub_sub().OnMessage(partition, place, message);
           }),
       io_(reactor_, probe_, IoOptions(config), *this),
-      ownership_(redis_, probe_, pod_),
+      ownership_(reactor_, redis_, probe_, pod_, config.claim_window_ms),
       outbox_(reactor_, redis_, probe_),
       store_(reactor_, redis_, probe_, pod_),
       traffic_(reactor_.now(), {config.talkers_max, int64_t{config.traffic_window_s} * 1000}),
@@ -242,7 +242,8 @@ void Shard::Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done) {
 // goes, and then up to where the waiting sessions have been given what was published: whoever
 // takes them over reads on there.
 void Shard::FinishDrain() {
-  if (!uplink_.idle() || !bus_.idle() || !store_.idle() || !server_.pub_sub().is_level()) {
+  if (!uplink_.idle() || !bus_.idle() || !store_.idle() || !ownership_.idle() ||
+      !server_.pub_sub().is_level()) {
     reactor_.After(kFlushPollMs, [this] { FinishDrain(); });
     return;
   }

@@ -79,7 +79,8 @@ ConnectFlow::ConnectFlow(ShardContext& context, SessionKeeper& keeper, Lifecycle
       lifecycle_(lifecycle),
       acks_(acks),
       authenticator_(context),
-      pace_(PaceOptions(context.config)) {}
+      pace_(PaceOptions(context.config)),
+      take_turns_(context.reactor, context.config.claim_window_ms, [this] { TakeTurns(); }) {}
 
 FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) {
   const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, mqtt::Version::k311);
@@ -170,13 +171,13 @@ void ConnectFlow::OnVerdict(SessionHandle handle, const Verdict& verdict) {
 }
 
 void ConnectFlow::AwaitTurn(Session& session) {
-  if (awaiting_.size() >= c_.config.connects_waiting_max &&
-      under_way_ >= c_.config.connects_under_way_max) {
+  if (awaiting_.size() + under_way_ >=
+      c_.config.connects_waiting_max + c_.config.connects_under_way_max) {
     return Refuse(session, Elsewhere(c_.config, ReasonCode::kServerBusy), "connects_waiting_max",
                   "connects_waiting_max");
   }
   awaiting_.push_back(session.handle());
-  TakeTurns();
+  take_turns_.Want();
 }
 
 void ConnectFlow::TakeTurns() {
@@ -194,8 +195,7 @@ void ConnectFlow::TakeTurns() {
 }
 
 void ConnectFlow::EndTurn() {
-  --under_way_;
-  TakeTurns();
+  if (under_way_-- == c_.config.connects_under_way_max) TakeTurns();
 }
 
 // Behind the proof of who it is: nobody can use up what is another's. Before the claim: who is
@@ -292,7 +292,7 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
     if (session != nullptr) Refuse(*session, RefusalOf(claim.status()), "claim");
     return;
   }
-  const Successor successor{!claimant.wish.clean_start};
+  const Successor successor{!claimant.wish.clean_start, session == nullptr};
   if (claim->former) {
     c_.probe.takeovers.Increment();
     const bool goes_on = claim->kept && !claim->kept->fields.empty();
@@ -329,6 +329,7 @@ void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor,
   item.mutable_kick()->set_epoch(former.epoch);
   item.mutable_kick()->set_reason(static_cast<uint32_t>(ReasonCode::kSessionTakenOver));
   item.mutable_kick()->set_resumed(successor.resumed);
+  item.mutable_kick()->set_successor_left(successor.has_left);
   if (answer_to) {
     item.mutable_kick()->set_answer_pod(c_.pod.str());
     item.mutable_kick()->set_answer_session(answer_to->packed());
@@ -339,15 +340,13 @@ void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor,
 void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch, Successor successor) {
   Session* session = c_.io.sessions().Find(handle);
   if (session == nullptr) return keeper_.GiveUp(handle, epoch, successor.resumed);
-  if (session->phase == Phase::kClaiming) {  // Redis has said so to others first
-    session->epoch = epoch;
-    session->taken_over = true;
-    session->resumed = successor.resumed;
-    return;
-  }
-  if (session->epoch != epoch) return;
+  const bool is_claiming = session->phase == Phase::kClaiming;
+  if (!is_claiming && session->epoch != epoch) return;
+  session->epoch = epoch;
   session->taken_over = true;
   session->resumed = successor.resumed;
+  session->successor_left = successor.has_left;
+  if (is_claiming) return;  // Redis has said so to others first
   c_.io.Close(*session, {"DUPLICATE_CLIENTID", ReasonCode::kSessionTakenOver, "taken over"});
 }
 
@@ -383,7 +382,9 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
   const bool is_present = keeper_.Begin(session, attempt.wish, past ? &*past : nullptr);
   SendConnack(session, attempt, is_present);
   if (!session.is_open()) return;
-  if (is_lost) return TakeOver(session.handle(), session.epoch, {session.resumed});
+  if (is_lost) {
+    return TakeOver(session.handle(), session.epoch, {session.resumed, session.successor_left});
+  }
   c_.io.WatchKeepAlive(session);
   if (!is_present) return c_.io.Resume(session);
   keeper_.Resume(session, *past, [this, handle = session.handle()](bool resumed) {

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "libs/mqtt/packets.h"
+#include "libs/net/paced_task.h"
 #include "services/gateway/flow/publish_acks.h"
 #include "services/gateway/identity/authenticator.h"
 #include "services/gateway/inspect/lifecycle.h"
@@ -33,9 +34,11 @@ class ConnectFlow {
     attempts_.erase(session.handle().packed());
   }
   // Ends a session of this shard whose client id was claimed elsewhere. `resumed`: the newer
-  // connection did not ask for a clean start.
+  // connection did not ask for a clean start. `has_left`: it ended before it was online, and nobody
+  // speaks for the device.
   struct Successor {
     bool resumed = false;
+    bool has_left = false;
   };
   void TakeOver(SessionHandle handle, uint64_t epoch, Successor successor);
   // The same; `on_ended` is told what the session had received of QoS 2 and not released, once that
@@ -57,7 +60,8 @@ class ConnectFlow {
 
   void KeepWill(Session& session, const mqtt::Will& will) const;
   void OnVerdict(SessionHandle handle, const Verdict& verdict);
-  // The client is who it says: its turn comes when not too many claims are under way.
+  // The client is who it says: its turn comes with that of others, and when not too many claims are
+  // under way.
   void AwaitTurn(Session& session);
   void TakeTurns();
   void EndTurn();
@@ -101,6 +105,7 @@ class ConnectFlow {
   uint32_t under_way_ = 0;                           // claims
   std::deque<SessionHandle> awaiting_;               // their turn; some may be gone
   absl::flat_hash_map<uint64_t, Attempt> attempts_;  // by packed session handle
+  net::PacedTask take_turns_;
   bool draining_ = false;
 };
 

@@ -177,6 +177,7 @@ KeptRecord ReadKeptRecord(const redis::Reply& fields, const redis::Reply& queue)
 
 void Ownership::Acquire(const Identity& identity, SessionHandle session, const SessionWish& wish,
                         OnClaim on_claim) {
+  SendReleases();
   redis_.Eval(ClaimScript(),
               {"3", routing::SessionKey(identity.device),
                routing::KeptKey(identity.device, identity.client),
@@ -186,7 +187,7 @@ void Ownership::Acquire(const Identity& identity, SessionHandle session, const S
                on_claim = std::move(on_claim)](const redis::Reply& reply) mutable {
                 if (reply.lost()) {
                   probe_.claims_lost.Increment();
-                  SendRelease(std::move(release));
+                  Add(std::move(release));
                 }
                 on_claim(ToClaim(reply));
               });
@@ -199,36 +200,37 @@ Ownership::PendingRelease Ownership::ReleaseOf(const Identity& identity,
 }
 
 void Ownership::Release(const Identity& identity, SessionHandle session) {
-  SendRelease(ReleaseOf(identity, session));
+  Add(ReleaseOf(identity, session));
 }
 
-void Ownership::SendRelease(PendingRelease release) {
-  if (!redis_.connected()) {
-    if (pending_releases_.size() < kPendingReleasesMax) {
-      pending_releases_.push_back(std::move(release));
-    } else {
-      probe_.releases_dropped.Increment();
-      log::Refusal("release_dropped",
-                   {{"key", release.key},
-                    {"reason", "too many while Redis is away"},
-                    {"next", "the next claim of the device replaces the record"}});
-    }
-    return;
+void Ownership::Add(PendingRelease release) {
+  if (releases_.size() == kPendingReleasesMax) SendReleases();
+  if (releases_.size() >= kPendingReleasesMax) {
+    probe_.releases_dropped.Increment();
+    return log::Refusal("release_dropped",
+                        {{"key", release.key},
+                         {"reason", "too many while Redis is away"},
+                         {"next", "the next claim of the device replaces the record"}});
   }
-  const std::array<std::string_view, 3> words = {"HDEL", release.key, release.field};
-  redis_.Send(words, [this, release](const redis::Reply& reply) mutable {
-    if (reply.lost()) SendRelease(std::move(release));
-  });
+  releases_.push_back(std::move(release));
+  send_releases_.Want();
 }
 
-void Ownership::OnConnected() {
-  std::deque<PendingRelease> releases;
-  releases.swap(pending_releases_);
-  for (PendingRelease& release : releases) SendRelease(std::move(release));
+void Ownership::SendReleases() {
+  if (!redis_.connected() || releases_.empty()) return;
+  releases_under_way_ += releases_.size();
+  for (PendingRelease& release : std::exchange(releases_, {})) {
+    const std::array<std::string_view, 3> words = {"HDEL", release.key, release.field};
+    redis_.Send(words, [this, release](const redis::Reply& reply) mutable {
+      --releases_under_way_;
+      if (reply.lost()) Add(std::move(release));
+    });
+  }
 }
 
 void Ownership::Verify(const Identity& identity, SessionHandle session, uint64_t epoch,
                        OnVerify on_verify) {
+  SendReleases();
   redis_.Eval(
       VerifyScript(),
       {"1", routing::SessionKey(identity.device), Holder(pod_, session), SuffixOf(identity),
@@ -242,6 +244,7 @@ void Ownership::Verify(const Identity& identity, SessionHandle session, uint64_t
 
 void Ownership::Locate(std::string device, OnLocate on_locate) {
   const std::string key = routing::SessionKey(device);
+  SendReleases();
   redis_.Send({"HGETALL", key},
               [this, on_locate = std::move(on_locate)](const redis::Reply& reply) mutable {
                 if (!reply.ok())

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "libs/base/ids.h"
+#include "libs/net/paced_task.h"
 #include "libs/redis/client.h"
 #include "services/gateway/probe.h"
 #include "services/gateway/session/session.h"
@@ -68,8 +68,13 @@ class Ownership {
   using OnLocate = absl::AnyInvocable<void(absl::StatusOr<std::optional<SessionLocation>>)>;
   using OnVerify = absl::AnyInvocable<void(absl::StatusOr<Claim>)>;
 
-  Ownership(redis::Client& redis, ShardProbe& probe, PodId pod)
-      : redis_(redis), probe_(probe), pod_(std::move(pod)) {}
+  // Releases of `window_ms` go to Redis together, with or before the next claim.
+  Ownership(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, PodId pod,
+            int64_t window_ms)
+      : redis_(redis),
+        probe_(probe),
+        pod_(std::move(pod)),
+        send_releases_(reactor, window_ms, [this] { SendReleases(); }) {}
 
   // Errors: PermissionDenied when the device is disabled; ResourceExhausted when it has too many
   // clients; Unavailable when Redis did not answer: the claim is then taken back.
@@ -88,7 +93,9 @@ class Ownership {
   void Locate(std::string device, OnLocate on_locate);
 
   // After the connection to Redis came up.
-  void OnConnected();
+  void OnConnected() { SendReleases(); }
+  // Redis has answered all releases.
+  [[nodiscard]] bool idle() const { return releases_.empty() && releases_under_way_ == 0; }
 
  private:
   struct PendingRelease {
@@ -96,13 +103,16 @@ class Ownership {
     std::string field;
   };
   [[nodiscard]] PendingRelease ReleaseOf(const Identity& identity, SessionHandle session) const;
-  void SendRelease(PendingRelease release);
+  void Add(PendingRelease release);
+  void SendReleases();
   void CheckPod(SessionLocation location, OnLocate on_locate);
 
   redis::Client& redis_;
   ShardProbe& probe_;
   PodId pod_;
-  std::deque<PendingRelease> pending_releases_;
+  std::vector<PendingRelease> releases_;  // to be sent
+  size_t releases_under_way_ = 0;
+  net::PacedTask send_releases_;
 };
 
 }  // namespace homeport::gateway

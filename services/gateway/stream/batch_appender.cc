@@ -64,7 +64,8 @@ BatchAppender::BatchAppender(net::Reactor& reactor, redis::Client& redis, ShardP
       counts_(counts),
       options_(std::move(options)),
       on_appended_(std::move(on_appended)),
-      partitions_(options_.streams.size()) {
+      partitions_(options_.streams.size()),
+      flush_(reactor, options_.window_ms, [this] { Flush(); }) {
   for (size_t i = 0; i < partitions_.size(); ++i) partitions_[i].key = options_.streams[i];
 }
 
@@ -152,60 +153,37 @@ void BatchAppender::Touch(Partition& partition) {
     partition.dirty = true;
     dirty_.push_back(static_cast<uint32_t>(&partition - partitions_.data()));
   }
-  if (partition.dirty) ScheduleFlush();
-}
-
-void BatchAppender::ScheduleFlush() {
-  if (flush_scheduled_) return;
-  flush_scheduled_ = true;
-  const int64_t wait = options_.window_ms - (reactor_.now() - last_flush_);
-  auto flush = [this] {
-    flush_scheduled_ = false;
-    Flush();
-  };
-  if (wait <= 0) {
-    reactor_.Defer(flush);
-  } else {
-    reactor_.After(wait, flush);
-  }
+  if (partition.dirty) flush_.Want();
 }
 
 void BatchAppender::Flush() {
-  last_flush_ = reactor_.now();
+  const bool patience_ends = patience_until_ <= reactor_.now();
   std::vector<uint32_t> dirty;
   dirty.swap(dirty_);
+  if (patience_ends) {
+    for (const uint32_t index : patient_) partitions_[index].patient = false;
+    dirty.insert(dirty.end(), patient_.begin(), patient_.end());
+    patient_.clear();
+  }
   for (const uint32_t index : dirty) {
     Partition& partition = partitions_[index];
     partition.dirty = false;
-    if (partition.on_its_way || partition.open.bytes.empty() || MayWait(partition)) continue;
+    if (partition.on_its_way || partition.open.bytes.empty()) continue;
+    if (partition.open.can_wait && !patience_ends) {
+      AwaitPatience(partition);
+      continue;
+    }
+    if (partition.open.can_wait) patience_until_ = reactor_.now() + options_.patience_ms;
     Close(partition);
   }
 }
 
-// Nobody waits for what is open, and the partition's last batch left a moment ago.
-bool BatchAppender::MayWait(Partition& partition) {
-  if (!partition.open.can_wait) return false;
-  const int64_t until_us = partition.sent_us + options_.patience_ms * 1000;
-  if (until_us <= MonotonicMicros()) return false;
-  if (!std::exchange(partition.patient, true)) {
-    patient_.push_back(static_cast<uint32_t>(&partition - partitions_.data()));
+void BatchAppender::AwaitPatience(Partition& partition) {
+  if (std::exchange(partition.patient, true)) return;
+  if (patient_.empty()) {
+    reactor_.After(patience_until_ - reactor_.now(), [this] { flush_.Want(); });
   }
-  ArmPatience(until_us);
-  return true;
-}
-
-// One timer for all, for the one whose time comes first.
-void BatchAppender::ArmPatience(int64_t until_us) {
-  if (patience_timer_ != 0 && patience_until_us_ <= until_us) return;
-  reactor_.Cancel(patience_timer_);
-  patience_until_us_ = until_us;
-  patience_timer_ = reactor_.After((until_us - MonotonicMicros()) / 1000 + 1, [this] {
-    patience_timer_ = 0;
-    for (const uint32_t index : std::exchange(patient_, {})) {
-      partitions_[index].patient = false;
-      if (!partitions_[index].open.bytes.empty()) Touch(partitions_[index]);
-    }
-  });
+  patient_.push_back(static_cast<uint32_t>(&partition - partitions_.data()));
 }
 
 // What is open is sent, or waits behind the batch that is on its way.

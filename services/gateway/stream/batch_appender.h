@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "libs/base/ids.h"
+#include "libs/net/paced_task.h"
 #include "libs/net/reactor.h"
 #include "libs/redis/client.h"
 #include "services/gateway/probe.h"
@@ -44,7 +45,7 @@ class BatchAppender {
     size_t bytes_max = 64 << 20;        // buffered: open and unanswered batches together
     size_t batch_bytes_max = 64 << 10;  // a batch is full with the message that reaches it
     int64_t window_ms = 2;              // how long a batch may wait for company
-    int64_t patience_ms = 100;          // … when all in it can wait
+    int64_t patience_ms = 100;          // … when nobody waits for anything in it
   };
   using OnAppended = absl::AnyInvocable<void(std::span<const OwedAck>)>;
 
@@ -54,8 +55,9 @@ class BatchAppender {
 
   [[nodiscard]] bool Full() const { return buffered_bytes_ >= options_.bytes_max; }
 
-  // A message that nobody waits for may wait for others: up to `patience_ms` since the partition's
-  // last batch. In a storm of connections that makes batches of what would be an entry each.
+  // A message that nobody waits for may wait for others: batches of nothing else leave together, of
+  // all partitions, at most once in `patience_ms`. In a storm of connections that makes one visit
+  // to Redis of what would be one for each.
   enum class Haste : uint8_t { kNow, kCanWait };
 
   // `write` appends one message to the bytes of the partition's open batch. `ack` is owed for it
@@ -124,11 +126,9 @@ class BatchAppender {
 
   void Appended(Partition& partition, size_t before, OwedAck ack, Haste haste);
   void Touch(Partition& partition);
-  void ScheduleFlush();
   void Flush();
   [[nodiscard]] static Batch* LastOf(Partition& partition);
-  [[nodiscard]] bool MayWait(Partition& partition);
-  void ArmPatience(int64_t until_us);
+  void AwaitPatience(Partition& partition);
   void Close(Partition& partition);
   void SendBatch(Partition& partition);
   void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
@@ -148,12 +148,10 @@ class BatchAppender {
   OnAppended on_appended_;
   std::vector<Partition> partitions_;
   std::vector<uint32_t> dirty_;    // to be sent with the next flush
-  std::vector<uint32_t> patient_;  // to be looked at again when the patience of one is over
+  std::vector<uint32_t> patient_;  // … with the next that patience has an end for
   size_t buffered_bytes_ = 0;
-  MonoMs last_flush_;
-  bool flush_scheduled_ = false;
-  int64_t patience_until_us_ = 0;
-  net::TimerId patience_timer_ = 0;  // 0: none
+  MonoMs patience_until_;
+  net::PacedTask flush_;
 };
 
 }  // namespace homeport::gateway

@@ -280,5 +280,37 @@ TEST_CASE("a message that can wait waits without work, also where batches have n
   CHECK(fields == "ppb");
 }
 
+TEST_CASE("what can wait leaves together, of all partitions") {
+  BatchAppender::Options options = OptionsOf();
+  options.streams = {"stream-0", "stream-1", "stream-2"};
+  options.hashes.clear();
+  options.patience_ms = 1000;
+  World world(options);
+  const auto append = [&](uint32_t partition, BatchAppender::Haste haste) {
+    world.appender.Append(partition, {SessionHandle{}, 1}, haste,
+                          [](std::string& batch) { batch += "x"; });
+  };
+  const auto entry_ms = [&](const char* stream, size_t index) {
+    const auto entries = world.reader.Call({"XRANGE", stream, "-", "+"});
+    REQUIRE(entries.ok());
+    REQUIRE(entries->size() > index);
+    return std::stoll(std::string((*entries)[index][0].text()));
+  };
+  world.loop.Do([&] { append(0, BatchAppender::Haste::kCanWait); });
+  REQUIRE(world.HasAcks(1));
+  world.loop.Do([&] {
+    // Their streams are empty, but the appender has been to Redis a moment ago.
+    append(1, BatchAppender::Haste::kCanWait);
+    append(2, BatchAppender::Haste::kCanWait);
+    append(2, BatchAppender::Haste::kNow);
+    append(0, BatchAppender::Haste::kCanWait);
+  });
+  REQUIRE(world.HasAcks(5));
+  const int64_t first = entry_ms("stream-0", 0);
+  CHECK(entry_ms("stream-2", 0) - first < 500);
+  CHECK(entry_ms("stream-1", 0) - first > 500);
+  CHECK(entry_ms("stream-0", 1) - first > 500);
+}
+
 }  // namespace
 }  // namespace homeport::gateway

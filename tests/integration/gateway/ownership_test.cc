@@ -22,24 +22,55 @@ Identity Named(const std::string& device) {
   return identity;
 }
 
-TEST_CASE("claims of which a frozen Redis says nothing are refused, and taken back later") {
+// Claims of a pod on a private Redis.
+struct World {
   PrivateRedis redis;
   metrics::Registry registry;
-  ShardProbe probe(registry);
+  ShardProbe probe{registry};
   ReactorThread loop;
-  Ownership* ownership = nullptr;
-  redis::Client client(loop.reactor(), {redis.address(), "test", 200}, [&](bool connected) {
-    if (connected) ownership->OnConnected();
-  });
-  Ownership owner(client, probe, PodId("pod-1"));
-  ownership = &owner;
-  loop.Do([&] { client.Start(); });
-  REQUIRE(Eventually([&] { return loop.Do([&] { return client.connected(); }); }));
+  redis::Client client;
+  Ownership ownership;
+
+  explicit World(int64_t window_ms)
+      : client(loop.reactor(), {redis.address(), "test", 200},
+               [this](bool connected) {
+                 if (connected) ownership.OnConnected();
+               }),
+        ownership(loop.reactor(), client, probe, PodId("pod-1"), window_ms) {
+    loop.Do([this] { client.Start(); });
+    REQUIRE(Eventually([this] { return loop.Do([this] { return client.connected(); }); }));
+  }
+  ~World() {
+    loop.Do([this] { client.Stop(); });
+    loop.Stop();
+  }
+
+  // The answer to a claim of the device's main session.
+  Claim Acquire(const std::string& device, uint32_t session, const SessionWish& wish = {}) {
+    std::optional<absl::StatusOr<Claim>> claim;
+    loop.Do([&] {
+      ownership.Acquire(Named(device), Handle(session), wish,
+                        [&](const auto& answer) { claim = answer; });
+    });
+    REQUIRE(Eventually([&] { return loop.Do([&] { return claim.has_value(); }); }));
+    REQUIRE(claim->ok());
+    return **claim;
+  }
+  void Release(const std::string& device, uint32_t session) {
+    loop.Do([&] { ownership.Release(Named(device), Handle(session)); });
+  }
+  static SessionHandle Handle(uint32_t session) { return SessionHandle::FromPacked(session); }
+};
+
+TEST_CASE("claims of which a frozen Redis says nothing are refused, and taken back later") {
+  World world(0);
+  PrivateRedis& redis = world.redis;
+  ReactorThread& loop = world.loop;
 
   int refused = 0, granted = 0;
   // As in ConnectFlow: the end of one turn begins the next.
   const auto claim = [&](const std::string& device, auto next) {
-    ownership->Acquire(Named(device), SessionHandle{}, {}, [&, next](const auto& answer) {
+    world.ownership.Acquire(Named(device), SessionHandle{}, {}, [&, next](const auto& answer) {
       refused += absl::IsUnavailable(answer.status());
       granted += answer.ok();
       next();
@@ -63,8 +94,39 @@ TEST_CASE("claims of which a frozen Redis says nothing are refused, and taken ba
     }
     return true;
   }));
-  loop.Do([&] { client.Stop(); });
-  loop.Stop();
+}
+
+TEST_CASE("a claim tells of the session that it ends, and of none that was released before it") {
+  World world(60'000);  // a release waits for the next claim, but for the first
+  const uint64_t first = world.Acquire("lamp-1", 1).epoch;
+  const Claim second = world.Acquire("lamp-1", 2);
+  REQUIRE(second.former.has_value());
+  CHECK(second.epoch == first + 1);
+  CHECK(second.former->pod == "pod-1");
+  CHECK(second.former->session == 1);
+  CHECK(second.former->epoch == first);
+
+  world.Release("lamp-1", 2);
+  CHECK(world.Acquire("lamp-2", 3).epoch >= first);
+  world.Release("lamp-2", 3);
+  CHECK_FALSE(world.loop.Do([&] { return world.ownership.idle(); }));
+  const Claim third = world.Acquire("lamp-1", 4);
+  CHECK_FALSE(third.former.has_value());
+  CHECK(third.epoch == first + 2);
+  CHECK_FALSE(third.kept.has_value());
+  CHECK(Eventually([&] { return world.loop.Do([&] { return world.ownership.idle(); }); }));
+  CHECK_FALSE(world.Acquire("lamp-2", 5).former.has_value());
+}
+
+TEST_CASE("what is kept of a session is found by who does not want one kept") {
+  World world(0);
+  const uint64_t first = world.Acquire("lamp-1", 1, {.clean_start = true, .expiry_s = 60}).epoch;
+  world.Release("lamp-1", 1);
+  const Claim second = world.Acquire("lamp-1", 2, {.clean_start = true, .expiry_s = 0});
+  CHECK(second.epoch == first + 1);
+  REQUIRE(second.kept.has_value());
+  REQUIRE(second.kept->owner.has_value());
+  CHECK(second.kept->owner->session == 1);
 }
 
 }  // namespace

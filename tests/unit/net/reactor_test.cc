@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libs/net/address.h"
+#include "libs/net/paced_task.h"
 
 namespace homeport::net {
 namespace {
@@ -82,6 +83,30 @@ struct AddressCase {
   bool ok;
   bool is_unix;
 };
+
+TEST_CASE("a paced task runs at once after a quiet while, then once in its window for all wishes") {
+  constexpr int64_t kWindowMs = 30;
+  Reactor reactor(SystemClock());
+  std::vector<MonoMs> runs;
+  int wishes = 0, wishes_at_first_run = 0;
+  PacedTask task(reactor, kWindowMs, [&] {
+    runs.push_back(reactor.now());
+    if (runs.size() == 1) wishes_at_first_run = wishes;
+    if (runs.size() == 3) reactor.Stop();
+  });
+  const auto wish = [&](auto&& self) -> void {
+    ++wishes;
+    task.Want();
+    task.Want();
+    reactor.After(1, [&self] { self(self); });
+  };
+  reactor.After(0, [&] { wish(wish); });
+  reactor.Run();
+  REQUIRE(runs.size() == 3);
+  CHECK(wishes_at_first_run == 1);
+  CHECK(runs[1] - runs[0] >= kWindowMs);
+  CHECK(runs[2] - runs[1] >= kWindowMs);
+}
 
 TEST_CASE("addresses") {
   const AddressCase cases[] = {
