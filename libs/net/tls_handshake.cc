@@ -58,9 +58,9 @@ void TlsHandshake::OnKeyLog(const SSL* ssl, const char* line) {
   SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), nullptr);
 }
 
-// OpenSSL derives a side's traffic secret behind that side's Finished, in the same call but where the
-// socket has no room for the server's: if another handshake comes between, that session stays with
-// OpenSSL.
+// OpenSSL derives a side's traffic secret behind that side's Finished, in the same call but where
+// the socket has no room for the server's: if another handshake comes between, that session stays
+// with OpenSSL.
 void TlsHandshake::OnMessage(int is_write, int /*version*/, int content_type, const void* bytes,
                              size_t size, SSL* ssl, void* /*arg*/) {
   if (content_type == SSL3_RT_HANDSHAKE && size > 0 &&

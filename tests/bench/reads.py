@@ -4,7 +4,6 @@ server's process and, for the registry, of PostgreSQL too."""
 
 import base64
 import json
-import os
 import subprocess
 import time
 
@@ -36,7 +35,7 @@ def run(bench):
             for turn in range(TURNS):
                 for method in METHODS:
                     registry = [stack.pid("registry")]
-                    postgres = children(stack.pid("postgres"))
+                    postgres = support.family(stack.pid("postgres"))
                     results[method, "homeport"].append(
                         measure(bench, stack, method, stack.registry.grpc, requests[method],
                                 registry, postgres))
@@ -114,20 +113,6 @@ class Echo:
     @property
     def pid(self):
         return self._process.pid
-
-
-def children(pid):
-    """PostgreSQL's processes: the postmaster and those of its sessions."""
-    found = [pid]
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/stat") as file:
-                parent = int(file.read().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found.append(int(entry))
-    return found
 
 
 def measure(bench, stack, method, address, requests, server, database):

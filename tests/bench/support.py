@@ -79,6 +79,20 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def family(pid):
+    """The process and its children: of PostgreSQL the postmaster and those of its sessions."""
+    found = [pid]
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                parent = int(file.read().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found.append(int(entry))
+    return found
+
+
 def kernel_bytes():
     """What the kernel has taken for sockets and the like, of all processes."""
     fields = {}

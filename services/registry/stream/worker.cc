@@ -28,7 +28,6 @@ constexpr int64_t kCommitWaitMsMax = 25;
 // A transaction for what nobody waits for starts no sooner after the one before: in a storm of
 // connections it carries many of them.
 constexpr int64_t kPatienceMs = 200;
-constexpr int64_t kPatientLookMs = 10;  // how often it is seen meanwhile that somebody does wait
 
 postgres::ConnectOptions WithBatchSettings(postgres::ConnectOptions options) {
   options.settings = kBatchSettings;
@@ -236,13 +235,19 @@ absl::Status Worker::Exchange() {
   HP_ASSIGN_OR_RETURN(const size_t answers, outbox_.Send(redis_));
   HP_ASSIGN_OR_RETURN(const std::vector<uint32_t> trimmed, SendTrims());
   const bool read = reader_.WantsMore() && !stop_.stopped();
-  if (read) HP_RETURN_IF_ERROR(reader_.Send(redis_, reader_.empty() ? kBlockMs : 0));
+  if (read) HP_RETURN_IF_ERROR(reader_.Send(redis_, BlockMs()));
   HP_RETURN_IF_ERROR(outbox_.Receive(redis_, answers));
   HP_RETURN_IF_ERROR(ReceiveTrims(trimmed));
   if (!read) return absl::OkStatus();
   HP_RETURN_IF_ERROR(reader_.Receive(redis_));
   if (reader_.empty()) caught_up_ms_ = parts_.clock.Wall().value;
   return absl::OkStatus();
+}
+
+// What nobody waits for waits for company where it would also be seen that somebody does.
+int64_t Worker::BlockMs() const {
+  if (reader_.empty()) return kBlockMs;
+  return reader_.CanWait() ? std::max<int64_t>(0, CommitWait()) : 0;
 }
 
 absl::StatusOr<std::vector<uint32_t>> Worker::SendTrims() {
@@ -279,7 +284,8 @@ absl::Status Worker::CommitNext() {
   // A commit replaces the pending downlinks of its partitions: the former must be out first.
   if (!outbox_.empty()) return absl::OkStatus();
   if (const int64_t wait = CommitWait(); wait > 0 && reader_.WantsMore()) {
-    (void)stop_.WaitFor(wait);  // small transactions cost more than a short wait
+    // Small transactions cost more than a short wait; the next Exchange waits for what can.
+    if (!reader_.CanWait()) (void)stop_.WaitFor(wait);
     return absl::OkStatus();
   }
   const MonoMs began = parts_.clock.Now();
@@ -293,9 +299,8 @@ absl::Status Worker::CommitNext() {
 }
 
 int64_t Worker::CommitWait() const {
-  const MonoMs now = parts_.clock.Now();
-  if (now < commit_at_ || !reader_.CanWait()) return commit_at_ - now;
-  return std::min(patient_until_ - now, kPatientLookMs);
+  const MonoMs due = reader_.CanWait() ? std::max(commit_at_, patient_until_) : commit_at_;
+  return due - parts_.clock.Now();
 }
 
 absl::Status Worker::CommitOrRehearse() {

@@ -90,6 +90,7 @@ class Worker {
   [[nodiscard]] absl::Status ReceiveTrims(const std::vector<uint32_t>& trimmed);
 
   [[nodiscard]] absl::Status CommitNext();
+  [[nodiscard]] int64_t BlockMs() const;     // how long a read may wait for what comes
   [[nodiscard]] int64_t CommitWait() const;  // ms; what is read may wait so long for company
   [[nodiscard]] absl::Status CommitOrRehearse();
   [[nodiscard]] absl::Status CommitBatch(Batch& batch);
