@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 
 #include "libs/base/check.h"
@@ -60,6 +61,12 @@ void ChildProcess::Signal(int signal) const {
 
 void ChildProcess::SignalFamily(int signal) const {
   Signal(signal);
+  if (signal == SIGSTOP) {  // what it was about to start is its child once it stands still
+    siginfo_t stopped{};
+    while (waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WNOWAIT) != 0 &&
+           errno == EINTR) {
+    }
+  }
   std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid_));
   for (pid_t child = 0; children >> child;) kill(child, signal);
 }
