@@ -36,6 +36,7 @@ gateway::GatewayConfig ConfigOf(const std::string& folder, const std::string& re
   config.publishes_per_second = 0;
   config.bytes_per_second = 0;
   config.uplink_window_ms = 0;
+  config.claim_window_ms = 0;
   config.overload_lag_ms = 60'000;
   config.session_expiry_s_max = 30;
   return config;
