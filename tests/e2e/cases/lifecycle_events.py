@@ -206,6 +206,10 @@ def gateway_dies(stack, watchers):
     app = harness.Device(stack, "left", gateway=1, client_id="left/app", subscribe=False)
     back = harness.Device(stack, "back", gateway=1, subscribe=False)
     connected = watcher.events_of("connected", ("left", "left/app", "back"))
+    # A gateway takes news of its newest connections with it, which waits a moment for company.
+    eventually(lambda: stack.database.number(
+        "SELECT count(*) FROM device_session WHERE device IN ('left', 'back', 'watcher-1')") == 4,
+               "the registry knows of the sessions")
     os.kill(stack.pid("gateway-1"), signal.SIGKILL)
     back = harness.Device(stack, "back", gateway=0, subscribe=False)
     newer = watcher.event("connected", "back")[1]
