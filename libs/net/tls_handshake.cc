@@ -43,7 +43,7 @@ TlsHandshake::~TlsHandshake() {
 
 // "<label> <client random> <secret>", in hexadecimal. OpenSSL derives each secret at the moment
 // from which it is used. It prints a line of each, whether or not it is wanted, as long as somebody
-// listens, which costs as much as deriving it.
+// listens.
 void TlsHandshake::OnKeyLog(const SSL* ssl, const char* line) {
   TlsHandshake* self = Attached(ssl);
   if (self == nullptr) return;

@@ -18,10 +18,10 @@ def run(bench):
             with support.Mosquitto(stack.state.address(f"mosquitto-{kind.replace(' ', '-')}"),
                                    stack.pki if settings else None) as peer:
                 gateway = stack.gateways[0].listen["mqtts" if settings else "mqtt"]
-                parts = {name: [stack.pid(name)] for name in ("gateway-0", "redis", "registry")}
-                parts["postgres"] = support.family(stack.pid("postgres"))
+                parts = {name: stack.pid(name)
+                         for name in ("gateway-0", "redis", "registry", "postgres")}
                 subjects = {"homeport": (gateway, parts, stack),
-                            "mosquitto": (peer.address, {"mosquitto": [peer.pid]}, None)}
+                            "mosquitto": (peer.address, {"mosquitto": peer.pid}, None)}
                 results = {name: [] for name in subjects}
                 for turn in range(TURNS):
                     for name, subject in subjects.items():
@@ -55,7 +55,7 @@ def visit(bench, kind, stack, target, parts, credentials):
     if KINDS[kind]:
         settings |= KINDS[kind] | {"ca": stack.pki.ca_cert}
         target = target.replace("127.0.0.1", "localhost")
-    server = [pid for part in SERVER for pid in parts.get(part, [])]
+    server = [parts[part] for part in SERVER if part in parts]
     before = cpu_seconds(parts)
     result = support.generate(bench.bin, "connect", target, server, credentials, **settings)
     accepted = max(1, result["accepted"])
@@ -66,4 +66,4 @@ def visit(bench, kind, stack, target, parts, credentials):
 
 
 def cpu_seconds(parts):
-    return {part: sum(map(support.cpu_seconds, pids)) for part, pids in parts.items()}
+    return {part: support.family_cpu_seconds(pid) for part, pid in parts.items()}

@@ -35,7 +35,7 @@ def run(bench):
             for turn in range(TURNS):
                 for method in METHODS:
                     registry = [stack.pid("registry")]
-                    postgres = support.family(stack.pid("postgres"))
+                    postgres = [stack.pid("postgres")]
                     results[method, "homeport"].append(
                         measure(bench, stack, method, stack.registry.grpc, requests[method],
                                 registry, postgres))
@@ -117,9 +117,9 @@ class Echo:
 
 def measure(bench, stack, method, address, requests, server, database):
     load(bench, stack, method, address, requests, seconds=1)
-    before = [sum(map(support.cpu_seconds, pids)) for pids in (server, database)]
+    before = [sum(map(support.family_cpu_seconds, pids)) for pids in (server, database)]
     result = load(bench, stack, method, address, requests, seconds=SECONDS)
-    after = [sum(map(support.cpu_seconds, pids)) for pids in (server, database)]
+    after = [sum(map(support.family_cpu_seconds, pids)) for pids in (server, database)]
     server_us, database_us = ((b - a) / result["calls"] * 1e6 for a, b in zip(before, after))
     return {**result, "server_us": server_us, "all_us": server_us + database_us,
             "per_core": 1e6 / server_us}

@@ -79,18 +79,20 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def family(pid):
-    """The process and its children: of PostgreSQL the postmaster and those of its sessions."""
-    found = [pid]
+def family_cpu_seconds(pid):
+    """The process's and its children's, those that have ended included."""
+    total = 0
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/stat") as file:
-                parent = int(file.read().rsplit(")", 1)[1].split()[1])
+                fields = file.read().rsplit(")", 1)[1].split()
         except OSError:
             continue
-        if parent == pid:
-            found.append(int(entry))
-    return found
+        if int(entry) == pid:
+            total += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == pid:
+            total += sum(map(int, fields[11:13]))
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def kernel_bytes():
