@@ -1,6 +1,7 @@
 // The process_* metrics, under the names and meanings every Prometheus client library uses.
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,8 +43,16 @@ double DirectoryEntries(const char* path) {
   return entries;
 }
 
-// The directory being read has a descriptor of its own.
-double OpenFds() { return std::max(DirectoryEntries("/proc/self/fd") - 1, 0.0); }
+// Linux 6.2 and later say it at once; listing 20,000 descriptors takes 10 ms, one of which is of
+// the directory being read.
+double OpenFds() {
+  constexpr const char* kFolder = "/proc/self/fd";
+  struct stat folder {};
+  if (::stat(kFolder, &folder) == 0 && folder.st_size > 0) {
+    return static_cast<double>(folder.st_size);
+  }
+  return std::max(DirectoryEntries(kFolder) - 1, 0.0);
+}
 
 double MaxFds() {
   rlimit limit{};

@@ -58,8 +58,9 @@ def load(bench, stack, index, each):
     """Sessions dealt out to all gateways; those that are lost come back to other ones."""
     targets = ",".join(gateway.listen["mqtt"] for gateway in stack.gateways)
     return support.Generator(bench.bin, "idle", targets, [], stack, connections=each,
-                             source=f"127.0.1.{index + 1}", client_prefix=f"m{index:03}-",
-                             seconds=3600, keep_alive=600, connect_window=8)
+                             sources=f"127.0.1.{index + 1},127.0.2.{index + 1}",
+                             client_prefix=f"m{index:03}-", seconds=3600, keep_alive=600,
+                             connect_window=8)
 
 
 def await_sessions(stack, wanted, seconds=1200):

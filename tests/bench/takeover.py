@@ -10,6 +10,7 @@ import support
 CLIENTS = 19_000
 RATE = 5000  # messages a second
 WINDOWS = (64, 800)  # moves under way
+SOURCES = ",".join(f"127.0.0.{2 + i}" for i in range(4))
 
 
 def run(bench):
@@ -20,7 +21,8 @@ def run(bench):
             pids = [stack.pid(name) for name in ("gateway-0", "gateway-1", "redis")]
             targets = ",".join(gateway.listen["mqtt"] for gateway in stack.gateways)
             row = support.generate(bench.bin, "takeover", targets, pids, connections=CLIENTS,
-                                   connect_window=window, rate=RATE, drain=120)
+                                   connect_window=window, rate=RATE, drain=120,
+                                   sources=SOURCES)
         row.pop("bench")
         row.update({f"connack_{q}_ms": row[f"connack_{q}_us"] / 1000 for q in ("p50", "p99")})
         bench.row(**row)

@@ -77,14 +77,13 @@ void BatchAppender::Batch::Clear() {
   waits.clear();
   messages = 0;
   field_bytes = 0;
+  can_wait = true;
+  awaited = false;
 }
 
 void BatchAppender::Appended(Partition& partition, size_t before, OwedAck ack, Haste haste) {
   Batch& open = partition.open;
-  if (before == 0) {
-    open.opened_us = MonotonicMicros();
-    open.can_wait = true;
-  }
+  if (before == 0) open.opened_us = MonotonicMicros();
   if (haste == Haste::kNow) open.can_wait = false;
   buffered_bytes_ += open.bytes.size() - before;
   ++open.messages;
@@ -122,7 +121,7 @@ void BatchAppender::AfterAppended(uint32_t index, absl::AnyInvocable<void()> the
   if (last == nullptr) return then();
   last->waits.push_back(std::move(then));
   if (last != &partition.open) return;
-  partition.open.can_wait = false;
+  partition.open.awaited = true;
   Touch(partition);
 }
 
@@ -149,7 +148,7 @@ void BatchAppender::Touch(Partition& partition) {
     return;
   }
   if (partition.on_its_way) return;  // Settle sends it
-  if (!partition.dirty && !(partition.patient && partition.open.can_wait)) {
+  if (!partition.dirty && !(partition.patient && partition.open.may_rest())) {
     partition.dirty = true;
     dirty_.push_back(static_cast<uint32_t>(&partition - partitions_.data()));
   }
@@ -169,11 +168,11 @@ void BatchAppender::Flush() {
     Partition& partition = partitions_[index];
     partition.dirty = false;
     if (partition.on_its_way || partition.open.bytes.empty()) continue;
-    if (partition.open.can_wait && !patience_ends) {
+    if (partition.open.may_rest() && !patience_ends) {
       AwaitPatience(partition);
       continue;
     }
-    if (partition.open.can_wait) patience_until_ = reactor_.now() + options_.patience_ms;
+    if (partition.open.may_rest()) patience_until_ = reactor_.now() + options_.patience_ms;
     Close(partition);
   }
 }

@@ -104,9 +104,11 @@ class BatchAppender {
     uint64_t messages = 0;
     size_t field_bytes = 0;
     int64_t opened_us = 0;  // when the first message came
-    bool can_wait = false;  // all in it can
+    bool can_wait = true;   // all in it can, so its reader may let it wait, too
+    bool awaited = false;   // somebody waits until it is appended
 
     [[nodiscard]] size_t size() const { return bytes.size() + field_bytes; }
+    [[nodiscard]] bool may_rest() const { return can_wait && !awaited; }
     void Clear();  // keeps the capacity
   };
   struct Partition {

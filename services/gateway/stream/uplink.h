@@ -20,13 +20,17 @@ class Uplink : public BatchAppender {
 
   // The message, and the acknowledgement owed for it (packet_id 0: none).
   void Append(const routing::Uplink& message, OwedAck ack) {
-    // Presence is for watchers, not for a client that waits.
-    const Haste haste = message.kind == routing::UplinkKind::kConnected ||
-                                message.kind == routing::UplinkKind::kDisconnected
-                            ? Haste::kCanWait
-                            : Haste::kNow;
-    BatchAppender::Append(routing::PartitionOf(message.device, partitions_), ack, haste,
+    BatchAppender::Append(routing::PartitionOf(message.device, partitions_), ack,
+                          HasteOf(message.kind),
                           [&](std::string& batch) { routing::AppendUplink(batch, message); });
+  }
+  // What comes with each connection can wait: presence is for watchers, and the SUBACK does not
+  // wait for the delta that is pending.
+  [[nodiscard]] static Haste HasteOf(routing::UplinkKind kind) {
+    const bool can_wait = kind == routing::UplinkKind::kConnected ||
+                          kind == routing::UplinkKind::kDisconnected ||
+                          kind == routing::UplinkKind::kShadowListen;
+    return can_wait ? Haste::kCanWait : Haste::kNow;
   }
   // Runs `then` once all that was appended of `device` so far is in its stream.
   void AfterAppended(std::string_view device, absl::AnyInvocable<void()> then) {

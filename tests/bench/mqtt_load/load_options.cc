@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "absl/strings/str_split.h"
 #include "libs/base/status.h"
 #include "libs/runtime/process.h"
 #include "services/fleet/io/fleet_password.h"
@@ -12,6 +13,22 @@ namespace {
 
 constexpr uint64_t kSpareFiles = 64;
 
+// Each target from each source: targets[source * servers + server].
+absl::StatusOr<std::vector<fleet::Endpoint>> FromEach(const std::string& sources,
+                                                      const std::vector<fleet::Endpoint>& targets) {
+  std::vector<fleet::Endpoint> out;
+  for (const std::string& address : std::vector<std::string>(absl::StrSplit(sources, ','))) {
+    HP_ASSIGN_OR_RETURN(const fleet::Endpoint source,
+                        fleet::ResolveEndpoint(fmt::format("{}:0", address)));
+    for (fleet::Endpoint target : targets) {
+      target.source = source.address;
+      target.source_bytes = source.address_bytes;
+      out.push_back(std::move(target));
+    }
+  }
+  return out;
+}
+
 void DeclareCommon(LoadOptions* o, config::Table* t) {
   t->Text("target", &o->target,
           {.unit = "host:port, comma list",
@@ -21,9 +38,10 @@ void DeclareCommon(LoadOptions* o, config::Table* t) {
   t->Flag("resume", &o->resume,
           {.doc = "With --tls: connect by the last ticket that a server gave"});
   t->Text("ca", &o->ca, {.unit = "PEM file", .doc = "CA of the servers' certificates, for --tls"});
-  t->Text(
-      "source", &o->source,
-      {.doc = "Address to connect from: each has ports of its own. Empty: the system's choice"});
+  t->Text("sources", &o->sources,
+          {.unit = "comma list",
+           .doc = "Addresses to connect from, in turn: each has ports of its own, and Linux is "
+                  "slow to find the second half of them. Empty: the system's choice"});
   t->Text("fleet-key", &o->fleet_key,
           {.doc = "Compute each session's password from this key", .secret = true});
   t->Text("product", &o->product, {.doc = "Product of the user names, for --fleet-key"});
@@ -189,13 +207,9 @@ absl::StatusOr<Load> Prepare(const LoadOptions& options) {
   Load load;
   load.options = options;
   HP_ASSIGN_OR_RETURN(load.targets, fleet::ResolveEndpoints(options.target));
-  if (!options.source.empty()) {
-    HP_ASSIGN_OR_RETURN(const fleet::Endpoint source,
-                        fleet::ResolveEndpoint(options.source + ":0"));
-    for (fleet::Endpoint& target : load.targets) {
-      target.source = source.address;
-      target.source_bytes = source.address_bytes;
-    }
+  load.servers = load.targets.size();
+  if (!options.sources.empty()) {
+    HP_ASSIGN_OR_RETURN(load.targets, FromEach(options.sources, load.targets));
   }
   HP_ASSIGN_OR_RETURN(load.server_pids, ParsePids(options.server_pids));
   if (options.tls) {

@@ -20,7 +20,7 @@ struct LoadOptions {
   bool tls = false;
   bool resume = false;
   std::string ca;
-  std::string source;
+  std::string sources;
   std::string fleet_key;
   std::string product;
   std::string user;
@@ -67,7 +67,8 @@ void Declare(Mode mode, LoadOptions* options, config::Table* table);
 // What the options name, opened: shared by all sessions of a run.
 struct Load {
   LoadOptions options;
-  std::vector<fleet::Endpoint> targets;
+  size_t servers = 0;
+  std::vector<fleet::Endpoint> targets;   // the servers, from each source
   std::unique_ptr<fleet::TlsClient> tls;  // null: plain TCP
   std::vector<pid_t> server_pids;
   // Of the first sessions, worked out beforehand: a device has its password stored. Those of others

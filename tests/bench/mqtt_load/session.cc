@@ -29,7 +29,9 @@ void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttC
   if (kind == SessionKind::kKept) connect.properties.session_expiry_s = kKeptS;
   if (!user.empty()) connect.user_name = user;
   if (!password.empty()) connect.password = password;
-  client->Open(load.targets[target % load.targets.size()], load.tls.get(), connect);
+  const size_t source = index % (load.targets.size() / load.servers);
+  client->Open(load.targets[source * load.servers + target % load.servers], load.tls.get(),
+               connect);
 }
 
 void LossLog::Note(std::string_view client, std::string_view why) {

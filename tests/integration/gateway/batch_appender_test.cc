@@ -312,5 +312,31 @@ TEST_CASE("what can wait leaves together, of all partitions") {
   CHECK(entry_ms("stream-0", 1) - first > 500);
 }
 
+TEST_CASE("what is awaited leaves at once, and its reader may still let it wait") {
+  BatchAppender::Options options = OptionsOf();
+  options.patience_ms = 60'000;
+  World world(options);
+  const auto append = [&](uint16_t id) { world.Append(id, 10, BatchAppender::Haste::kCanWait); };
+  world.loop.Do([&] { append(1); });
+  REQUIRE(world.HasAcks(1));
+  bool appended = false;
+  world.loop.Do([&] {
+    append(2);
+    world.appender.AfterAppended(0, [&] { appended = true; });
+  });
+  REQUIRE(world.HasAcks(2));
+  CHECK(world.loop.Do([&] { return appended; }));
+  const auto entries = world.reader.Call({"XRANGE", kStream, "-", "+"});
+  REQUIRE(entries.ok());
+  REQUIRE(entries->size() == 2);
+  CHECK((*entries)[1][1][0].text() == routing::kPatientBatchField);
+
+  // Nobody awaits the third: it leaves with the fourth, which cannot wait.
+  world.loop.Do([&] { append(3); });
+  world.loop.Do([&] { world.loop.reactor().After(50, [&] { world.Append(4, 10); }); });
+  REQUIRE(world.HasAcks(4));
+  CHECK(world.Read().count == 3);
+}
+
 }  // namespace
 }  // namespace homeport::gateway

@@ -102,6 +102,21 @@ TEST_CASE("the process metrics describe this process") {
   }
 }
 
+TEST_CASE("open descriptors are counted") {
+  Registry registry;
+  AddProcessMetrics(registry);
+  const auto open_fds = [&] {
+    constexpr std::string_view kName = "\nprocess_open_fds ";
+    const std::string text = registry.Render();
+    return std::stod(text.substr(text.find(kName) + kName.size()));
+  };
+  const double before = open_fds();
+  const int fds[] = {dup(0), dup(0), dup(0)};
+  CHECK(open_fds() == before + 3);
+  for (const int fd : fds) close(fd);
+  CHECK(open_fds() == before);
+}
+
 // promtool, where it is installed, is the judge of names, help texts and format.
 TEST_CASE("promtool finds nothing to complain about") {
   if (std::system("command -v promtool >/dev/null 2>&1") != 0) return;
