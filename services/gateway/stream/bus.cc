@@ -24,12 +24,11 @@ BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t part
   return options;
 }
 
-// In memory, which is several times what small messages take on the wire: a message with its
-// strings and what the allocator adds. Asking Protobuf for it costs more than delivering does.
-size_t BytesOf(const internal::v1::BusBatch& batch, size_t wire_bytes) {
-  constexpr size_t kBatchBytes = 256;
-  constexpr size_t kMessageBytes = sizeof(BusMessage) + 7 * (sizeof(std::string) + 16);
-  return kBatchBytes + wire_bytes + static_cast<size_t>(batch.messages_size()) * kMessageBytes;
+// What an entry takes beside its bytes.
+constexpr size_t kRememberedBytes = 128;
+
+std::string_view BatchOf(const redis::Reply& entry) {
+  return entry[1].size() == 2 ? entry[1][1].text() : std::string_view();
 }
 
 std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.seq); }
@@ -165,8 +164,8 @@ void Bus::Read() {
       return;
     }
     // Behind what has come to the inbox by now: a session that was taken over gets nothing more.
-    reactor_.Defer([this, entries = ParseEntries(reply)] {
-      for (const Arrived& entry : entries) OnEntry(entry);
+    reactor_.Defer([this, entries = ParseEntries(reply)]() mutable {
+      for (Arrived& entry : entries) OnEntry(std::move(entry));
       reading_ = false;
       Read();
     });
@@ -181,38 +180,34 @@ std::vector<Bus::Arrived> Bus::ParseEntries(const redis::Reply& reply) {
     if (partition == partition_of_key_.end()) continue;
     const redis::Reply entries = reply[i][1];
     for (size_t k = 0; k < entries.size(); ++k) {
-      const redis::Reply entry = entries[k];
-      SharedBatch batch = Parse(partition->second, entry);
-      const size_t wire_bytes = batch ? entry[1][1].text().size() : 0;
-      arrived.push_back(
-          {partition->second, ParseStreamPos(entry[0].text()), std::move(batch), wire_bytes});
+      arrived.push_back({partition->second, ParseStreamPos(entries[k][0].text()),
+                         std::string(BatchOf(entries[k]))});
     }
   }
   return arrived;
 }
 
-void Bus::OnEntry(const Arrived& entry) {
+void Bus::OnEntry(Arrived entry) {
   Stream& stream = streams_[entry.partition];
   stream.last = entry.pos;
-  if (!entry.batch) return;
-  const internal::v1::BusBatch& batch = *entry.batch;
-  Confirm(entry.partition, batch.pod(), batch.sequence());
+  const SharedBatch batch = Parse(entry.partition, entry.pos, entry.bytes);
+  if (!batch) return;
+  Confirm(entry.partition, batch->pod(), batch->sequence());
   // Appended again because an answer was lost.
-  if (!stream.seen.IsNew(batch.pod(), batch.sequence(), stream.last.ms)) return;
-  Remember(stream, {stream.last, entry.batch, BytesOf(batch, entry.wire_bytes)});
-  Tell(entry.partition, stream.last, entry.batch, on_message_);
+  if (!stream.seen.IsNew(batch->pod(), batch->sequence(), stream.last.ms)) return;
+  Remember(stream, {stream.last, std::make_shared<const std::string>(std::move(entry.bytes))});
+  Tell(entry.partition, stream.last, batch, on_message_);
 }
 
-Bus::SharedBatch Bus::Parse(uint32_t partition, const redis::Reply& entry) {
-  auto batch = std::make_shared<internal::v1::BusBatch>();
-  const std::string_view bytes = entry[1].size() == 2 ? entry[1][1].text() : std::string_view();
-  if (batch->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
-      batch->version() == 1) {
-    return batch;
+Bus::SharedBatch Bus::Parse(uint32_t partition, StreamPos pos, std::string_view bytes) {
+  if (parsed_.use_count() != 1) parsed_ = std::make_shared<internal::v1::BusBatch>();
+  if (parsed_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+      parsed_->version() == 1) {
+    return parsed_;
   }
   probe_.Refuse("bus_entry_malformed");
   log::Refusal("bus_entry_malformed",
-               {{"partition", partition}, {"id", entry[0].text()}, {"next", "skipped"}});
+               {{"partition", partition}, {"id", FormatPos(pos)}, {"next", "skipped"}});
   return nullptr;
 }
 
@@ -224,10 +219,10 @@ void Bus::Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMe
 }
 
 void Bus::Remember(Stream& stream, Remembered entry) const {
-  stream.recent_bytes += entry.bytes;
+  stream.recent_bytes += kRememberedBytes + entry.bytes->size();
   stream.recent.push_back(std::move(entry));
   while (stream.recent_bytes > cache_bytes_ && !stream.recent.empty()) {
-    stream.recent_bytes -= stream.recent.front().bytes;
+    stream.recent_bytes -= kRememberedBytes + stream.recent.front().bytes->size();
     stream.recent_from = stream.recent.front().pos;
     stream.recent.pop_front();
   }
@@ -250,7 +245,10 @@ void Bus::Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage eac
     const std::vector<Remembered> entries(behind, stream.recent.end());
     from = std::max(from, stream.last);
     for (const Remembered& entry : entries) {
-      if (entry.pos <= to) Tell(partition, entry.pos, entry.batch, each);
+      if (entry.pos > to) break;
+      if (const SharedBatch batch = Parse(partition, entry.pos, *entry.bytes)) {
+        Tell(partition, entry.pos, batch, each);
+      }
     }
   }
   if (from >= to) return on_end(true);
@@ -268,7 +266,8 @@ void Bus::ReplayPage(std::shared_ptr<Replaying> replaying) {
                 if (reply.size() == 0) return replaying->on_end(true);
                 for (size_t i = 0; i < reply.size(); ++i) {
                   replaying->from = ParseStreamPos(reply[i][0].text());
-                  const SharedBatch batch = Parse(replaying->partition, reply[i]);
+                  const SharedBatch batch =
+                      Parse(replaying->partition, replaying->from, BatchOf(reply[i]));
                   if (batch) Tell(replaying->partition, replaying->from, batch, replaying->each);
                 }
                 ReplayPage(replaying);

@@ -74,11 +74,11 @@ class Bus : public BatchAppender {
   [[nodiscard]] uint32_t PartitionOf(std::string_view topic) const;
 
  private:
-  using SharedBatch = std::shared_ptr<const internal::v1::BusBatch>;
+  using SharedBatch = std::shared_ptr<internal::v1::BusBatch>;
+  // As it came: parsed again by the few who replay it, it takes a fraction of the memory.
   struct Remembered {
     StreamPos pos;
-    SharedBatch batch;
-    size_t bytes = 0;
+    std::shared_ptr<const std::string> bytes;
   };
   struct Stream {
     bool followed = false;
@@ -98,12 +98,12 @@ class Bus : public BatchAppender {
   struct Arrived {
     uint32_t partition = 0;
     StreamPos pos;
-    SharedBatch batch;  // nullptr where it is malformed
-    size_t wire_bytes = 0;
+    std::string bytes;
   };
   [[nodiscard]] std::vector<Arrived> ParseEntries(const redis::Reply& reply);
-  void OnEntry(const Arrived& entry);
-  [[nodiscard]] SharedBatch Parse(uint32_t partition, const redis::Reply& entry);
+  void OnEntry(Arrived entry);
+  // nullptr where it is malformed.
+  [[nodiscard]] SharedBatch Parse(uint32_t partition, StreamPos pos, std::string_view bytes);
   static void Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each);
   void Remember(Stream& stream, Remembered entry) const;
   struct Replaying;
@@ -118,6 +118,7 @@ class Bus : public BatchAppender {
   const uint32_t partitions_;
   const uint64_t cache_bytes_;  // of one partition
   std::vector<Stream> streams_;
+  SharedBatch parsed_;  // last; its memory serves the next one where nobody holds on to it
   absl::flat_hash_map<std::string, uint32_t, StringHash, StringEqual> partition_of_key_;
   redis::Client reader_;
   int64_t reader_id_ = 0;  // Redis's number of the reading connection

@@ -9,6 +9,7 @@
 #include "libs/metrics/registry.h"
 #include "libs/redis_blocking/client.h"
 #include "libs/routing/envelope.h"
+#include "libs/routing/keys.h"
 #include "tests/integration/gateway/reactor_thread.h"
 #include "tests/support/private_servers.h"
 

@@ -1,0 +1,154 @@
+#include "services/gateway/stream/bus.h"
+
+#include <catch2/catch.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libs/metrics/registry.h"
+#include "libs/redis_blocking/client.h"
+#include "libs/routing/keys.h"
+#include "tests/integration/gateway/reactor_thread.h"
+#include "tests/support/private_servers.h"
+
+namespace homeport::gateway {
+namespace {
+
+using testing::Eventually;
+using testing::PrivateRedis;
+using testing::ReactorThread;
+
+using Topics = std::vector<std::string>;
+
+// A bus of one partition that is followed; what it tells is held on to.
+struct World {
+  PrivateRedis redis;
+  redis_blocking::Client writer{{.address = redis.address()}};
+  metrics::Registry registry;
+  ShardProbe probe{registry};
+  ReactorThread loop;
+  std::vector<SharedMessage> told;
+  std::function<void()> on_told;
+  redis::Client client;
+  Bus bus;
+
+  explicit World(uint64_t cache_bytes)
+      : client(loop.reactor(), {redis.address(), "test", 300},
+               [this](bool connected) {
+                 if (connected) bus.OnConnected();
+               }),
+        bus(
+            loop.reactor(), client, {redis.address(), "bus", 3000}, probe, OptionsOf(), 1,
+            cache_bytes, [](std::span<const OwedAck>) {},
+            [this](uint32_t, const BusPlace&, const SharedMessage& message) {
+              told.push_back(message);
+              if (on_told) on_told();
+            }) {
+    loop.Do([this] {
+      client.Start();
+      bus.Start();
+    });
+    REQUIRE(Eventually([this] { return loop.Do([this] { return client.connected(); }); }));
+    loop.Do([this] { bus.Follow(0, [](const absl::StatusOr<StreamPos>&) {}); });
+    REQUIRE(Eventually([this] { return loop.Do([this] { return bus.IsFollowed(0); }); }));
+  }
+  ~World() {
+    loop.Do([this] {
+      bus.Stop();
+      client.Stop();
+    });
+    loop.Stop();
+  }
+  static BatchAppender::Options OptionsOf() {
+    BatchAppender::Options options;
+    options.pod = PodId("pod-1");
+    return options;
+  }
+
+  // Each in an entry of its own.
+  void Publish(const std::string& topic) {
+    const size_t before = loop.Do([&] { return told.size(); });
+    loop.Do([&] {
+      BusMessage message;
+      message.set_topic(topic);
+      message.set_payload("the payload of " + topic);
+      bus.Publish(message, {});
+    });
+    REQUIRE(Eventually([&] { return loop.Do([&] { return told.size() > before; }); }));
+  }
+  static std::string TopicOf(const SharedMessage& message) {
+    CHECK(message->payload() == "the payload of " + message->topic());
+    return message->topic();
+  }
+  Topics Told() {
+    return loop.Do([&] {
+      Topics topics;
+      for (const SharedMessage& message : told) topics.push_back(TopicOf(message));
+      return topics;
+    });
+  }
+  Topics Replay() {
+    Topics topics;
+    bool complete = false;
+    loop.Do([&] {
+      bus.Replay(
+          0, {}, bus.position(0),
+          [&](uint32_t, const BusPlace&, const SharedMessage& message) {
+            topics.push_back(TopicOf(message));
+          },
+          [&](bool all) { complete = all; });
+    });
+    REQUIRE(Eventually([&] { return loop.Do([&] { return complete; }); }));
+    return topics;
+  }
+};
+
+TEST_CASE("what is held on to stays as it was when more is read") {
+  World world(16 << 20);
+  const Topics topics = {"first", "second", "third"};
+  for (const std::string& topic : topics) world.Publish(topic);
+  CHECK(world.Told() == topics);
+  CHECK(world.Replay() == topics);
+  CHECK(world.Told() == topics);
+}
+
+TEST_CASE("what the bus does not remember is replayed from the stream") {
+  World world(1);
+  const Topics topics = {"first", "second", "third"};
+  for (const std::string& topic : topics) world.Publish(topic);
+  CHECK(world.Replay() == topics);
+}
+
+TEST_CASE("a replay that begins while a message is told changes nothing for it") {
+  World world(16 << 20);
+  world.Publish("first");
+  Topics seen;
+  world.loop.Do([&] {
+    world.on_told = [&] {
+      const SharedMessage& message = world.told.back();
+      world.bus.Replay(
+          0, {}, world.bus.position(0),
+          [&](uint32_t, const BusPlace&, const SharedMessage& again) {
+            seen.push_back(World::TopicOf(again));
+          },
+          [](bool) {});
+      seen.push_back(World::TopicOf(message));
+    };
+  });
+  world.Publish("second");
+  CHECK(world.loop.Do([&] { return seen; }) == Topics{"first", "second", "second"});
+}
+
+TEST_CASE("an entry that is no batch is skipped") {
+  World world(16 << 20);
+  world.Publish("first");
+  for (const char* value : {"\xff\xff", ""}) {
+    REQUIRE(world.writer.Call({"XADD", routing::BusKey(0), "*", "b", value}).ok());
+  }
+  world.Publish("second");
+  CHECK(world.Told() == Topics{"first", "second"});
+  CHECK(world.Replay() == Topics{"first", "second"});
+}
+
+}  // namespace
+}  // namespace homeport::gateway
