@@ -110,9 +110,11 @@ BatchAppender::Batch* BatchAppender::LastOf(Partition& partition) {
 }
 
 void BatchAppender::AppendAck(uint32_t index, OwedAck ack) {
-  Batch* last = LastOf(partitions_[index]);
+  Partition& partition = partitions_[index];
+  Batch* last = LastOf(partition);
   if (last == nullptr) return on_appended_({&ack, 1});
   last->acks.push_back(ack);
+  Await(partition, *last);
 }
 
 void BatchAppender::AfterAppended(uint32_t index, absl::AnyInvocable<void()> then) {
@@ -120,7 +122,11 @@ void BatchAppender::AfterAppended(uint32_t index, absl::AnyInvocable<void()> the
   Batch* last = LastOf(partition);
   if (last == nullptr) return then();
   last->waits.push_back(std::move(then));
-  if (last != &partition.open) return;
+  Await(partition, *last);
+}
+
+void BatchAppender::Await(Partition& partition, const Batch& last) {
+  if (&last != &partition.open) return;
   partition.open.awaited = true;
   Touch(partition);
 }

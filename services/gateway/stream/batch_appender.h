@@ -127,6 +127,8 @@ class BatchAppender {
   };
 
   void Appended(Partition& partition, size_t before, OwedAck ack, Haste haste);
+  // Somebody waits for `last`, the partition's: it rests no longer.
+  void Await(Partition& partition, const Batch& last);
   void Touch(Partition& partition);
   void Flush();
   [[nodiscard]] static Batch* LastOf(Partition& partition);

@@ -24,8 +24,8 @@ BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t part
   return options;
 }
 
-// What an entry takes beside its bytes.
-constexpr size_t kRememberedBytes = 128;
+constexpr size_t kRememberedBytes = 160;  // what an entry takes beside its bytes
+constexpr size_t kScratchBytes = 1 << 20;
 
 std::string_view BatchOf(const redis::Reply& entry) {
   return entry[1].size() == 2 ? entry[1][1].text() : std::string_view();
@@ -190,20 +190,42 @@ std::vector<Bus::Arrived> Bus::ParseEntries(const redis::Reply& reply) {
 void Bus::OnEntry(Arrived entry) {
   Stream& stream = streams_[entry.partition];
   stream.last = entry.pos;
-  const SharedBatch batch = Parse(entry.partition, entry.pos, entry.bytes);
+  const SharedBatch batch =
+      Parse(NewBatch(entry.bytes.size()), entry.partition, entry.pos, entry.bytes);
   if (!batch) return;
   Confirm(entry.partition, batch->pod(), batch->sequence());
   // Appended again because an answer was lost.
   if (!stream.seen.IsNew(batch->pod(), batch->sequence(), stream.last.ms)) return;
-  Remember(stream, {stream.last, std::make_shared<const std::string>(std::move(entry.bytes))});
-  Tell(entry.partition, stream.last, batch, on_message_);
+  auto remembered = std::make_shared<Remembered>(Remembered{entry.pos, std::move(entry.bytes), {}});
+  Remember(stream, remembered);
+  Tell(entry.partition, entry.pos, batch, on_message_);
+  const bool is_held = batch.use_count() > 2;  // by others than this and the scratch
+  if (!is_held) return;
+  remembered->parsed = batch;
+  scratch_.reset();
 }
 
-Bus::SharedBatch Bus::Parse(uint32_t partition, StreamPos pos, std::string_view bytes) {
-  if (parsed_.use_count() != 1) parsed_ = std::make_shared<internal::v1::BusBatch>();
-  if (parsed_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
-      parsed_->version() == 1) {
-    return parsed_;
+Bus::SharedBatch Bus::NewBatch(size_t bytes) {
+  scratch_bytes_ += bytes;
+  if (scratch_ == nullptr || scratch_bytes_ > kScratchBytes) {
+    scratch_ = std::make_shared<internal::v1::BusBatch>();
+    scratch_bytes_ = bytes;
+  }
+  return scratch_;
+}
+
+Bus::SharedBatch Bus::Recall(uint32_t partition, Remembered& entry) const {
+  SharedBatch batch = entry.parsed.lock();
+  if (batch) return batch;
+  batch = Parse(std::make_shared<internal::v1::BusBatch>(), partition, entry.pos, entry.bytes);
+  entry.parsed = batch;
+  return batch;
+}
+
+Bus::SharedBatch Bus::Parse(SharedBatch into, uint32_t partition, StreamPos pos,
+                            std::string_view bytes) const {
+  if (into->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) && into->version() == 1) {
+    return into;
   }
   probe_.Refuse("bus_entry_malformed");
   log::Refusal("bus_entry_malformed",
@@ -218,12 +240,12 @@ void Bus::Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMe
   }
 }
 
-void Bus::Remember(Stream& stream, Remembered entry) const {
-  stream.recent_bytes += kRememberedBytes + entry.bytes->size();
+void Bus::Remember(Stream& stream, std::shared_ptr<Remembered> entry) const {
+  stream.recent_bytes += kRememberedBytes + entry->bytes.size();
   stream.recent.push_back(std::move(entry));
   while (stream.recent_bytes > cache_bytes_ && !stream.recent.empty()) {
-    stream.recent_bytes -= kRememberedBytes + stream.recent.front().bytes->size();
-    stream.recent_from = stream.recent.front().pos;
+    stream.recent_bytes -= kRememberedBytes + stream.recent.front()->bytes.size();
+    stream.recent_from = stream.recent.front()->pos;
     stream.recent.pop_front();
   }
 }
@@ -241,13 +263,13 @@ void Bus::Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage eac
   if (stream.followed && from >= stream.recent_from) {
     const auto behind = std::upper_bound(
         stream.recent.begin(), stream.recent.end(), from,
-        [](StreamPos pos, const Remembered& remembered) { return pos < remembered.pos; });
-    const std::vector<Remembered> entries(behind, stream.recent.end());
+        [](StreamPos pos, const auto& remembered) { return pos < remembered->pos; });
+    const std::vector<std::shared_ptr<Remembered>> entries(behind, stream.recent.end());
     from = std::max(from, stream.last);
-    for (const Remembered& entry : entries) {
-      if (entry.pos > to) break;
-      if (const SharedBatch batch = Parse(partition, entry.pos, *entry.bytes)) {
-        Tell(partition, entry.pos, batch, each);
+    for (const std::shared_ptr<Remembered>& entry : entries) {
+      if (entry->pos > to) break;
+      if (const SharedBatch batch = Recall(partition, *entry)) {
+        Tell(partition, entry->pos, batch, each);
       }
     }
   }
@@ -267,7 +289,8 @@ void Bus::ReplayPage(std::shared_ptr<Replaying> replaying) {
                 for (size_t i = 0; i < reply.size(); ++i) {
                   replaying->from = ParseStreamPos(reply[i][0].text());
                   const SharedBatch batch =
-                      Parse(replaying->partition, replaying->from, BatchOf(reply[i]));
+                      Parse(std::make_shared<internal::v1::BusBatch>(), replaying->partition,
+                            replaying->from, BatchOf(reply[i]));
                   if (batch) Tell(replaying->partition, replaying->from, batch, replaying->each);
                 }
                 ReplayPage(replaying);

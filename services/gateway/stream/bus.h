@@ -75,14 +75,16 @@ class Bus : public BatchAppender {
 
  private:
   using SharedBatch = std::shared_ptr<internal::v1::BusBatch>;
-  // As it came: parsed again by the few who replay it, it takes a fraction of the memory.
+  // As it came, which takes a fraction of the memory; who replays it parses it again, unless its
+  // messages are still held by others.
   struct Remembered {
     StreamPos pos;
-    std::shared_ptr<const std::string> bytes;
+    std::string bytes;
+    std::weak_ptr<internal::v1::BusBatch> parsed;
   };
   struct Stream {
     bool followed = false;
-    std::deque<Remembered> recent;  // every entry read behind recent_from
+    std::deque<std::shared_ptr<Remembered>> recent;  // every entry read behind recent_from
     StreamPos recent_from;
     size_t recent_bytes = 0;
     StreamPos last;
@@ -103,9 +105,12 @@ class Bus : public BatchAppender {
   [[nodiscard]] std::vector<Arrived> ParseEntries(const redis::Reply& reply);
   void OnEntry(Arrived entry);
   // nullptr where it is malformed.
-  [[nodiscard]] SharedBatch Parse(uint32_t partition, StreamPos pos, std::string_view bytes);
+  [[nodiscard]] SharedBatch Parse(SharedBatch into, uint32_t partition, StreamPos pos,
+                                  std::string_view bytes) const;
+  [[nodiscard]] SharedBatch NewBatch(size_t bytes);
+  [[nodiscard]] SharedBatch Recall(uint32_t partition, Remembered& entry) const;
   static void Tell(uint32_t partition, StreamPos pos, const SharedBatch& batch, OnMessage& each);
-  void Remember(Stream& stream, Remembered entry) const;
+  void Remember(Stream& stream, std::shared_ptr<Remembered> entry) const;
   struct Replaying;
   void ReplayPage(std::shared_ptr<Replaying> replaying);
 
@@ -118,7 +123,10 @@ class Bus : public BatchAppender {
   const uint32_t partitions_;
   const uint64_t cache_bytes_;  // of one partition
   std::vector<Stream> streams_;
-  SharedBatch parsed_;  // last; its memory serves the next one where nobody holds on to it
+  // What is read is parsed into it, as long as nobody holds on to messages in it. Each place in it
+  // keeps room for the largest message that was there, so it serves for so many bytes only.
+  SharedBatch scratch_;
+  size_t scratch_bytes_ = 0;
   absl::flat_hash_map<std::string, uint32_t, StringHash, StringEqual> partition_of_key_;
   redis::Client reader_;
   int64_t reader_id_ = 0;  // Redis's number of the reading connection

@@ -29,7 +29,7 @@ void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttC
   if (kind == SessionKind::kKept) connect.properties.session_expiry_s = kKeptS;
   if (!user.empty()) connect.user_name = user;
   if (!password.empty()) connect.password = password;
-  const size_t source = index % (load.targets.size() / load.servers);
+  const size_t source = index / load.servers % (load.targets.size() / load.servers);
   client->Open(load.targets[source * load.servers + target % load.servers], load.tls.get(),
                connect);
 }

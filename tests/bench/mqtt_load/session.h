@@ -13,8 +13,8 @@ namespace homeport::bench {
 
 enum class SessionKind : uint8_t { kClean, kKept };
 
-// Connects `client` as session `index` of the load to server `target` % count, from source
-// `index` % count. A kept session outlives its connection.
+// Connects `client` as session `index` of the load to server `target` % count, from one of
+// the sources. A kept session outlives its connection.
 void OpenSession(const Load& load, uint32_t index, uint32_t target, fleet::MqttClient* client,
                  SessionKind kind = SessionKind::kClean);
 

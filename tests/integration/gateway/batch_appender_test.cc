@@ -332,9 +332,11 @@ TEST_CASE("what is awaited leaves at once, and its reader may still let it wait"
   REQUIRE(entries->size() == 2);
   CHECK((*entries)[1][1][0].text() == routing::kPatientBatchField);
 
-  // Nobody awaits the third: it leaves with the fourth, which cannot wait.
+  // Nobody awaits the third: it leaves with the acknowledgement that is to follow it.
   world.loop.Do([&] { append(3); });
-  world.loop.Do([&] { world.loop.reactor().After(50, [&] { world.Append(4, 10); }); });
+  world.loop.Do([&] {
+    world.loop.reactor().After(50, [&] { world.appender.AppendAck(0, {SessionHandle{}, 4}); });
+  });
   REQUIRE(world.HasAcks(4));
   CHECK(world.Read().count == 3);
 }

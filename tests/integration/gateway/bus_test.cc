@@ -112,6 +112,27 @@ TEST_CASE("what is held on to stays as it was when more is read") {
   CHECK(world.Told() == topics);
 }
 
+TEST_CASE("a replay shares what others hold on to") {
+  World world(16 << 20);
+  world.Publish("first");
+  world.Publish("second");
+  world.loop.Do([&] { world.told.erase(world.told.begin()); });
+  std::vector<SharedMessage> held;
+  for (int i = 0; i < 2; ++i) {
+    world.loop.Do([&] {
+      world.bus.Replay(
+          0, {}, world.bus.position(0),
+          [&](uint32_t, const BusPlace&, const SharedMessage& message) { held.push_back(message); },
+          [](bool) {});
+    });
+  }
+  REQUIRE(world.loop.Do([&] { return held.size(); }) == 4);
+  CHECK(held[0]->topic() == "first");
+  CHECK(held[0] == held[2]);
+  CHECK(held[1] == held[3]);
+  CHECK(held[1] == world.told[0]);
+}
+
 TEST_CASE("what the bus does not remember is replayed from the stream") {
   World world(1);
   const Topics topics = {"first", "second", "third"};
