@@ -36,7 +36,7 @@ struct GatewayConfig {
   uint32_t partitions = 64;
   uint32_t bus_partitions = 16;
   uint32_t bus_keep_s = 60;
-  uint64_t bus_cache_bytes = 16 << 20;
+  uint64_t bus_cache_bytes = 4 << 20;
   uint64_t retained_messages_max = 250'000;
   uint64_t retained_bytes_max = 256 << 20;
   uint32_t reactors = 0;
