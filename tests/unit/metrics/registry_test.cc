@@ -67,6 +67,7 @@ TEST_CASE("cells of different shards share no cache line") {
 TEST_CASE("many cells keep their addresses and values") {
   Registry registry;
   std::vector<Counter*> cells;
+  cells.reserve(2000);
   for (int i = 0; i < 2000; ++i) cells.push_back(&registry.AddCounter("hp_b_total", "B."));
   for (Counter* cell : cells) cell->Increment();
   CHECK(HasLine(registry.Render(), "hp_b_total 2000"));
