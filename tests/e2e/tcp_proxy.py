@@ -61,34 +61,34 @@ class Proxy:
                 return
             with self._mutex:
                 self._pairs.add((client, server))
-            try:
-                self._pass_on(client, server)
-            except OSError:
-                pass  # one end is gone
+            self._pass_on(client, server)
             with self._mutex:
                 self._pairs.discard((client, server))
 
     def _pass_on(self, client, server):
-        first = b""
-        with selectors.DefaultSelector() as selector:
-            selector.register(client, selectors.EVENT_READ, server)
-            selector.register(server, selectors.EVENT_READ, client)
-            while True:
-                for key, _ in selector.select():
-                    data = key.fileobj.recv(65536)
-                    if not data:
-                        return
-                    if key.fileobj is client:
-                        first = first or data
-                    while self._is_held(key.fileobj is server and first):
-                        self._stopped.wait(0.02)
-                    key.data.sendall(data)
+        first = []  # what the client has said first: by that its connection is known
+        questions = threading.Thread(target=self._copy, args=(client, server, self._cut.is_set, first),
+                                     daemon=True)
+        questions.start()
+        self._copy(server, client, lambda: self._cut.is_set() or self._is_held(first))
+        questions.join()
 
+    def _copy(self, source, target, is_held, first=None):
+        """Until either end is gone; then the other goes, too."""
+        try:
+            while data := source.recv(65536):
+                if first == []:
+                    first.append(data)
+                while is_held() and not self._stopped.is_set():
+                    self._stopped.wait(0.02)
+                target.sendall(data)
+        except OSError:
+            pass
+        _shut(source)
+        _shut(target)
 
-    def _is_held(self, answered):
-        """`answered`: the first bytes of the connection whose answer is to be passed on."""
-        held = self._cut.is_set() or any(word in (answered or b"") for word in list(self._held))
-        return held and not self._stopped.is_set()
+    def _is_held(self, first):
+        return any(word in said for said in first for word in list(self._held))
 
 
 def _shut(end):

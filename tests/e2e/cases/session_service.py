@@ -262,18 +262,23 @@ def busy_and_slow(stack):
     check_equal(top("ORDER_BYTES")[:2], ["bulky", "chatty"], "top talkers by bytes")
     check_equal(top("ORDER_BYTES", page_size=1), ["bulky"], "the top talker")
     # Two that do not acknowledge: what waits for the one is larger.
-    slow = {}
-    for device, gateway, payload in (("slow", 0, b"x" * 100), ("slower", 1, b"x" * 5000)):
-        slow[device] = harness.Device(stack, device, gateway=gateway)
-        reason_of(lambda: service(stack).PublishToSession(pb.PublishToSessionRequest(
-            name=name_of(device), topic="say", payload=payload, qos=1,
-            timeout={"nanos": 50_000_000}), timeout=10))
-    found = service(stack).ListSlowConsumers(pb.ListSlowConsumersRequest(parent="tenants/-"),
-                                             timeout=10)
+    slow = {"slow": harness.Device(stack, "slow", gateway=0),
+            "slower": harness.Device(stack, "slower", gateway=1)}
+    with concurrent.futures.ThreadPoolExecutor(2) as callers:
+        calls = [callers.submit(reason_of, lambda device=device, size=size: service(stack).PublishToSession(
+            pb.PublishToSessionRequest(name=name_of(device), topic="say", payload=b"x" * size, qos=1,
+                                       timeout={"seconds": 15}), timeout=20))
+                 for device, size in (("slow", 100), ("slower", 5000))]
+        eventually(lambda: all(get(stack, device).in_flight_to_client == 1 for device in slow),
+                   "the messages under way")
+        found = service(stack).ListSlowConsumers(pb.ListSlowConsumersRequest(parent="tenants/-"),
+                                                 timeout=10)
+        for device in (chatty, bulky, *slow.values()):
+            device.client.disconnect()
     check_equal([(s.device, s.queued_bytes) for s in found.sessions],
                 [("slower", 5000), ("slow", 100)], "slow consumers")
-    for device in (chatty, bulky, *slow.values()):
-        device.client.disconnect()
+    for call in calls:
+        check_equal(call.result(), ("ABORTED", "SESSION_ENDED"), "an end before PUBACK")
 
 
 def refusals(stack):
