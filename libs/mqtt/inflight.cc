@@ -4,26 +4,41 @@
 
 namespace homeport::mqtt {
 
-InboundQos2Ids::Insertion InboundQos2Ids::Insert(uint16_t packet_id, size_t window) {
-  if (Contains(packet_id)) return Insertion::kDuplicate;
+InboundQos2Ids::Insertion InboundQos2Ids::Insert(Entry entry, size_t window) {
+  if (Find(entry.packet_id) != nullptr) return Insertion::kDuplicate;
   if (size() >= window) return Insertion::kFull;
-  if (!ids_) ids_ = std::make_unique<std::vector<uint16_t>>();
-  ids_->push_back(packet_id);
+  if (!entries_) entries_ = std::make_unique<std::vector<Entry>>();
+  entries_->push_back(entry);
   return Insertion::kNew;
 }
 
 bool InboundQos2Ids::Remove(uint16_t packet_id) {
-  if (!ids_) return false;
-  const auto at = std::find(ids_->begin(), ids_->end(), packet_id);
-  if (at == ids_->end()) return false;
-  ids_->erase(at);
-  if (ids_->empty()) ids_.reset();
+  const Entry* entry = Find(packet_id);
+  if (entry == nullptr) return false;
+  entries_->erase(entries_->begin() + (entry - entries_->data()));
+  if (entries_->empty()) entries_.reset();
   return true;
 }
 
-bool InboundQos2Ids::Contains(uint16_t packet_id) const {
-  const std::span<const uint16_t> all = ids();
-  return std::find(all.begin(), all.end(), packet_id) != all.end();
+void InboundQos2Ids::SetStored(uint16_t packet_id) {
+  if (Entry* entry = Find(packet_id)) entry->number = 0;
+}
+
+void InboundQos2Ids::SetAllStored() {
+  if (!entries_) return;
+  for (Entry& entry : *entries_) entry.number = 0;
+}
+
+bool InboundQos2Ids::all_stored() const {
+  return std::all_of(entries().begin(), entries().end(),
+                     [](const Entry& entry) { return entry.number == 0; });
+}
+
+InboundQos2Ids::Entry* InboundQos2Ids::Find(uint16_t packet_id) {
+  if (!entries_) return nullptr;
+  const auto at = std::find_if(entries_->begin(), entries_->end(),
+                               [&](const Entry& entry) { return entry.packet_id == packet_id; });
+  return at == entries_->end() ? nullptr : &*at;
 }
 
 }  // namespace homeport::mqtt

@@ -17,19 +17,31 @@ enum class Awaiting : uint8_t { kPuback, kPubrec, kPubcomp };
 class InboundQos2Ids {
  public:
   enum class Insertion : uint8_t { kNew, kDuplicate, kFull };
+  struct Entry {
+    uint16_t packet_id = 0;
+    // Which of its client's publishes the message is, as long as it is not known to be stored; 0
+    // where it is, or where nobody asks.
+    uint32_t number = 0;
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
 
-  [[nodiscard]] Insertion Insert(uint16_t packet_id, size_t window);
+  [[nodiscard]] Insertion Insert(Entry entry, size_t window);
   // False when it was not there.
   bool Remove(uint16_t packet_id);
-  [[nodiscard]] bool Contains(uint16_t packet_id) const;
-  [[nodiscard]] size_t size() const { return ids_ ? ids_->size() : 0; }
-  [[nodiscard]] std::span<const uint16_t> ids() const {
-    return ids_ ? std::span<const uint16_t>(*ids_) : std::span<const uint16_t>();
+  // The message is stored, or all are.
+  void SetStored(uint16_t packet_id);
+  void SetAllStored();
+  [[nodiscard]] bool all_stored() const;
+  [[nodiscard]] size_t size() const { return entries_ ? entries_->size() : 0; }
+  [[nodiscard]] std::span<const Entry> entries() const {
+    return entries_ ? std::span<const Entry>(*entries_) : std::span<const Entry>();
   }
-  void Clear() { ids_.reset(); }
+  void Clear() { entries_.reset(); }
 
  private:
-  std::unique_ptr<std::vector<uint16_t>> ids_;
+  [[nodiscard]] Entry* Find(uint16_t packet_id);
+
+  std::unique_ptr<std::vector<Entry>> entries_;
 };
 
 }  // namespace homeport::mqtt

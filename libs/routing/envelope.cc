@@ -49,11 +49,11 @@ void AppendBatchMessage(std::string& batch, size_t size) {
 void AppendUplink(std::string& batch, const Uplink& message) {
   const auto kind = static_cast<uint64_t>(message.kind);
   const auto received = static_cast<uint64_t>(message.received_ms);
-  const size_t size = IntSize(kind) + TextSize(message.device) + IntSize(message.session) +
-                      IntSize(message.epoch) + IntSize(received) + TextSize(message.detail) +
-                      TextSize(message.payload) + IntSize(message.dup ? 1 : 0) +
-                      IntSize(message.correlation) + IntSize(message.cbor ? 1 : 0) +
-                      TextSize(message.client) + TextSize(message.hub);
+  const size_t size =
+      IntSize(kind) + TextSize(message.device) + IntSize(message.session) + IntSize(message.epoch) +
+      IntSize(received) + TextSize(message.detail) + TextSize(message.payload) +
+      IntSize(message.dup ? 1 : 0) + IntSize(message.correlation) + IntSize(message.cbor ? 1 : 0) +
+      TextSize(message.client) + TextSize(message.hub) + IntSize(message.once ? 1 : 0);
   AppendBatchMessage(batch, size);
   PutInt(batch, 1, kind);
   PutText(batch, 2, message.device);
@@ -67,6 +67,7 @@ void AppendUplink(std::string& batch, const Uplink& message) {
   PutInt(batch, 10, message.cbor ? 1 : 0);
   PutText(batch, 11, message.client);
   PutText(batch, 12, message.hub);
+  PutInt(batch, 13, message.once ? 1 : 0);
 }
 
 void AppendBatchTail(std::string& batch, std::string_view pod, uint64_t sequence) {

@@ -41,6 +41,7 @@ struct Uplink {
   bool cbor = false;
   std::string_view client;  // empty for the device's main client
   std::string_view hub;     // through whose session a child's message came; empty: its own
+  bool once = false;        // QoS 2, of a session that outlives its connection
 };
 
 // Appends one `messages` field. Allocates only when `batch` must grow.

@@ -33,6 +33,14 @@ std::string RetainedBytesKey(uint32_t partition) {
   return fmt::format("hp:{{t:{:02}}}:retbytes", partition);
 }
 
+std::string UplinkReceiptsKey(uint32_t partition, std::string_view pod) {
+  return fmt::format("hp:{{u:{:02}}}:receipts:{}", partition, pod);
+}
+
+std::string BusReceiptsKey(uint32_t partition, std::string_view pod) {
+  return fmt::format("hp:{{t:{:02}}}:receipts:{}", partition, pod);
+}
+
 std::string ReadersKey(uint32_t partition) {
   return fmt::format("hp:{{t:{:02}}}:readers", partition);
 }

@@ -61,12 +61,18 @@ inline constexpr uint32_t kBusPartitionsMax = 1024;
 [[nodiscard]] std::string RetainedKey(uint32_t partition);
 // hp:{t:NN}:retbytes — how many bytes these are.
 [[nodiscard]] std::string RetainedBytesKey(uint32_t partition);
+// hp:{u:NN}:receipts:<pod>, hp:{t:NN}:receipts:<pod> — which QoS 2 publishes of sessions that
+// outlive their connections are in the last batch with any that the pod has appended there
+// (services/gateway/ownership/receipts.h).
+[[nodiscard]] std::string UplinkReceiptsKey(uint32_t partition, std::string_view pod);
+[[nodiscard]] std::string BusReceiptsKey(uint32_t partition, std::string_view pod);
 // hp:{t:NN}:readers — the pods that read the partition, by when they said so last (Unix ms).
 [[nodiscard]] std::string ReadersKey(uint32_t partition);
 
 inline constexpr std::string_view kBlockedField = "x";
 inline constexpr std::string_view kBatchField = "b";
-// … or this one, where nobody waits for what is in the batch: its reader may let it wait for others.
+// … or this one, where nobody waits for what is in the batch: its reader may let it wait for
+// others.
 inline constexpr std::string_view kPatientBatchField = "p";
 
 // The device of a session key, the pod of an inbox key; empty where `key` is not of that form.

@@ -85,9 +85,10 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       ownership_(reactor_, redis_, probe_, pod_, config.claim_window_ms),
       outbox_(reactor_, redis_, probe_),
       store_(reactor_, redis_, probe_, pod_),
+      receipts_(redis_, config.partitions, config.bus_partitions),
       traffic_(reactor_.now(), {config.talkers_max, int64_t{config.traffic_window_s} * 1000}),
-      context_{reactor_,   config_, pod_,   probe_,    io_,      uplink_, bus_,
-               ownership_, outbox_, store_, directory, traffic_, ends_},
+      context_{reactor_,   config_, pod_,   probe_,    io_,       uplink_,  bus_,
+               ownership_, outbox_, store_, receipts_, directory, traffic_, ends_},
       server_(context_, redis_),
       commands_once_(context_, redis_, server_.commands()),
       session_finder_(redis_),
@@ -177,10 +178,10 @@ void Shard::OnRedis(bool connected) {
   if (!connected) return health_.Unmet(condition, "connection lost");
   health_.Met(condition);
   lease_.OnConnected();
+  store_.OnConnected();  // before the streams: their next receipts replace what is noted there
   uplink_.OnConnected();
   bus_.OnConnected();
   ownership_.OnConnected();
-  store_.OnConnected();
   store_.ListPod();
 }
 

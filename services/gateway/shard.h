@@ -94,6 +94,7 @@ class Shard final : private SessionHandler {
   Ownership ownership_;
   Outbox outbox_;
   SessionStore store_;
+  Receipts receipts_;
   TrafficMeter traffic_;
   RecentEnds ends_;
   ShardContext context_;

@@ -7,6 +7,7 @@
 #include "services/gateway/inspect/recent_ends.h"
 #include "services/gateway/inspect/traffic_meter.h"
 #include "services/gateway/ownership/ownership.h"
+#include "services/gateway/ownership/receipts.h"
 #include "services/gateway/ownership/session_store.h"
 #include "services/gateway/probe.h"
 #include "services/gateway/session/session_io.h"
@@ -28,6 +29,7 @@ struct ShardContext {
   Ownership& ownership;
   Outbox& outbox;
   SessionStore& store;
+  Receipts& receipts;
   Directory& directory;
   TrafficMeter& traffic;
   RecentEnds& ends;

@@ -136,21 +136,25 @@ class Client:
         while True:
             packet = self._read(deadline)
             if packet.kind == PUBLISH and packet.flags & 6:
-                self.send(PUBACK, 0, self._split(packet)[1])
+                self.send(PUBACK, 0, self.split(packet)[1])
             if packet.kind == kind:
                 return packet
             self._waiting.append(packet)
 
+    def read(self, timeout=None):
+        """The next packet, whatever it is; nothing is acknowledged."""
+        return self._read(time.monotonic() + (timeout or self.timeout))
+
     def message(self, timeout=None):
         """(topic, payload) of the next PUBLISH."""
         packet = self.wait(PUBLISH, timeout)
-        topic, _, payload = self._split(packet)
+        topic, _, payload = self.split(packet)
         return topic, payload
 
     def marked_message(self, timeout=None):
         """(payload, whether it has DUP) of the next PUBLISH."""
         packet = self.wait(PUBLISH, timeout)
-        return self._split(packet)[2], bool(packet.flags & 8)
+        return self.split(packet)[2], bool(packet.flags & 8)
 
     def wait_closed(self, timeout=None):
         """The reason of a DISCONNECT (None without one) once the server has closed."""
@@ -165,7 +169,8 @@ class Client:
         except Closed:
             return reason
 
-    def _split(self, packet):
+    def split(self, packet):
+        """(topic, bytes of the packet id, payload) of a PUBLISH."""
         size = struct.unpack(">H", packet.body[:2])[0]
         topic, rest = packet.body[2:2 + size].decode(), packet.body[2 + size:]
         packet_id = b""

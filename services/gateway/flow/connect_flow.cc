@@ -286,6 +286,16 @@ std::optional<SessionKeeper::Past> ConnectFlow::PastOf(const Claimant& claimant,
   return past;
 }
 
+// What the session has received is known where its former connection has ended in order.
+std::optional<Doubt> ConnectFlow::DoubtOf(const Claimant& claimant, const Claim& claim) {
+  if (!claim.kept || claim.kept->fields.empty() || !claim.kept->owner) return std::nullopt;
+  const SessionLocation& owner = *claim.kept->owner;
+  Doubt doubt = MakeDoubt(owner.pod, claimant.identity, owner.epoch, claim.kept->Field("in"));
+  const bool has_ended = !claim.former && !claim.kept->Field("off").empty();
+  if (has_ended && doubt.record.all_stored()) return std::nullopt;
+  return doubt;
+}
+
 void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim) {
   Session* session = Waiting(claimant.handle, Phase::kClaiming);
   if (!claim.ok()) {
@@ -293,15 +303,16 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
     return;
   }
   const Successor successor{!claimant.wish.clean_start, session == nullptr};
+  std::optional<Doubt> doubt = DoubtOf(claimant, *claim);
+  const auto answer_to = doubt ? std::optional(claimant.handle) : std::nullopt;
+  if (doubt && session != nullptr) acks_.ExpectFormer(*session, *std::move(doubt));
   if (claim->former) {
     c_.probe.takeovers.Increment();
-    const bool goes_on = claim->kept && !claim->kept->fields.empty();
-    if (session != nullptr && goes_on) acks_.ExpectFormer(*session);
-    EndFormer(*claim->former, successor, goes_on ? std::optional(claimant.handle) : std::nullopt);
+    EndFormer(*claim->former, successor, answer_to);
   }
   const bool is_away = claim->kept && claim->kept->owner &&
                        !(claim->former && claim->former->epoch == claim->kept->owner->epoch);
-  if (is_away) EndFormer(*claim->kept->owner, successor, std::nullopt);
+  if (is_away) EndFormer(*claim->kept->owner, successor, answer_to);
   if (session == nullptr) {  // closed meanwhile: OnClosed has released the claim
     if (!claim->kept) return;
     const auto past = PastOf(claimant, *claim);

@@ -80,6 +80,7 @@ class ConnectFlow {
     std::optional<SessionStore::Former> former;
   };
   void OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim);
+  [[nodiscard]] static std::optional<Doubt> DoubtOf(const Claimant& claimant, const Claim& claim);
   // `answer_to`: the session that waits until the former connection has ended.
   void EndFormer(const SessionLocation& former, Successor successor,
                  std::optional<SessionHandle> answer_to);

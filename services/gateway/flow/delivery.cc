@@ -121,7 +121,10 @@ bool Delivery::MayWait(const Outbound& outbound, const BusMessage& message) cons
 
 Delivery::DirectResult Delivery::SendDirect(Session& session, OutMessage out, uint16_t* packet_id) {
   const bool is_acknowledged = out.qos != Qos::kAtMostOnce;
-  if (session.writing || (is_acknowledged && session.Cold().outbound.size() >= Window(session))) {
+  const auto has_no_room = [&](const Outbound& outbound) {
+    return outbound.waiting() > 0 || outbound.size() >= Window(session);
+  };
+  if (session.writing || (is_acknowledged && has_no_room(session.Cold().outbound))) {
     return DirectResult::kWindowFull;
   }
   bool is_written = false;
@@ -163,9 +166,22 @@ std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessag
   if (from != nullptr) {
     changes.push_back(SessionStore::Set(PlaceField(from->partition), FormatPlace(from->place)));
   }
-  c_.store.Write(session, std::move(changes), {});
+  SessionStore::OnWritten on_written;
+  if (out.qos == Qos::kExactlyOnce && !session.is_away()) {
+    on_written = [this, handle = session.handle(),
+                  number = kept.number](SessionStore::Written how) { OnKept(handle, number, how); };
+  }
+  c_.store.Write(session, std::move(changes), std::move(on_written));
   c_.probe.queued_messages.Increment();
   return kept;
+}
+
+// A session that is another's by now ends here; what Redis could not take is sent all the same.
+void Delivery::OnKept(SessionHandle handle, uint64_t number, SessionStore::Written how) {
+  Session* session = c_.io.sessions().Find(handle);
+  if (session == nullptr || !session->cold || how == SessionStore::Written::kNotOurs) return;
+  session->cold->outbound.SetStored(number);
+  SendWaiting(*session);
 }
 
 void Delivery::Unkeep(const Session& session, const Outbound::KeptAs& kept) {
@@ -300,7 +316,16 @@ FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
     // The message is the client's; its number stays until PUBCOMP.
     session.kept()->queued_bytes -= known->bytes;
     session.cold->outbound.ForgetBytes(pubrec->packet_id);
-    c_.store.Write(session, {SessionStore::Queue(known->number, std::string())}, {});
+    // Behind that: else whoever has the session next would send the message again, under an id that
+    // the client has released.
+    const auto send = [this, handle = session.handle(),
+                       id = pubrec->packet_id](SessionStore::Written how) {
+      Session* there = c_.io.sessions().Find(handle);
+      if (there == nullptr || how == SessionStore::Written::kNotOurs) return;
+      SendPubrel(*there, id, ReasonCode::kSuccess);
+    };
+    c_.store.Write(session, {SessionStore::Queue(known->number, std::string())}, send);
+    return FrameOutcome::kConsumed;
   }
   SendPubrel(session, pubrec->packet_id,
              known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);

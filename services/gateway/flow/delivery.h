@@ -66,6 +66,7 @@ class Delivery {
   // Writes the message to the session's queue in Redis; nothing when that is full.
   [[nodiscard]] std::optional<Outbound::KeptAs> Keep(Session& session, const OutMessage& out,
                                                      const Origin* from);
+  void OnKept(SessionHandle handle, uint64_t number, SessionStore::Written how);
   void Unkeep(const Session& session, const Outbound::KeptAs& kept);
   [[nodiscard]] bool MayWait(const Outbound& outbound, const BusMessage& message) const;
   // False when it was dropped.

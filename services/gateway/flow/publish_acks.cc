@@ -15,6 +15,18 @@ using mqtt::PacketType;
 using mqtt::Qos;
 using mqtt::ReasonCode;
 
+namespace {
+
+constexpr int64_t kReadAgainMs = 100;
+
+// Of a publish whose session outlives its connection; 0 for others.
+uint32_t NextNumber(Session& session) {
+  Kept* kept = session.kept();
+  return kept == nullptr ? 0 : ++kept->received;
+}
+
+}  // namespace
+
 FrameOutcome PublishAcks::CheckWindow(Session& session, const mqtt::PublishView& publish) {
   const bool is_again = publish.dup && publish.qos == Qos::kExactlyOnce;
   if (is_again && session.awaits_former) return AwaitFormer(session);
@@ -34,27 +46,44 @@ FrameOutcome PublishAcks::AwaitFormer(Session& session) {
   return FrameOutcome::kRetry;
 }
 
-void PublishAcks::ExpectFormer(Session& session) {
+void PublishAcks::ExpectFormer(Session& session, Doubt doubt) {
   session.awaits_former = true;
-  c_.reactor.After(c_.config.former_end_ms_max, [this, handle = session.handle()] {
-    const Session* there = c_.io.sessions().Find(handle);
-    if (there == nullptr || !there->awaits_former) return;
-    if (there->waits_for_acks) {
-      c_.probe.Refuse("former_end_ms_max");
-      log::Refusal("former_connection_silent",
-                   {{"device", there->identity->device},
-                    {"limit", "former_end_ms_max"},
-                    {"next", "a QoS 2 publish that it had received may be delivered twice"}});
-    }
-    OnFormerEnded(handle, {});
+  c_.reactor.After(c_.config.former_end_ms_max,
+                   [this, handle = session.handle(), doubt = std::move(doubt)]() mutable {
+                     const Session* there = Awaiting(handle);
+                     if (there == nullptr) return;
+                     if (there->waits_for_acks) {
+                       c_.probe.Refuse("former_end_ms_max");
+                       log::Refusal("former_connection_silent",
+                                    {{"device", there->identity->device},
+                                     {"pod", doubt.pod},
+                                     {"limit", "former_end_ms_max"},
+                                     {"next", "what it had received of QoS 2 is read from Redis"}});
+                     }
+                     ReadReceipts(handle, std::move(doubt));
+                   });
+}
+
+Session* PublishAcks::Awaiting(SessionHandle handle) {
+  Session* session = c_.io.sessions().Find(handle);
+  return session != nullptr && session->awaits_former ? session : nullptr;
+}
+
+void PublishAcks::ReadReceipts(SessionHandle handle, Doubt doubt) {
+  c_.receipts.Read(doubt.pod, [this, handle, doubt](const PodReceipts* receipts) mutable {
+    if (receipts != nullptr) return OnFormerEnded(handle, Settle(doubt, *receipts));
+    c_.reactor.After(kReadAgainMs, [this, handle, doubt = std::move(doubt)]() mutable {
+      if (Awaiting(handle) != nullptr) ReadReceipts(handle, std::move(doubt));
+    });
   });
 }
 
 void PublishAcks::OnFormerEnded(SessionHandle handle, std::span<const uint16_t> received) {
-  Session* session = c_.io.sessions().Find(handle);
-  if (session == nullptr || !std::exchange(session->awaits_former, false)) return;
+  Session* session = Awaiting(handle);
+  if (session == nullptr) return;
+  session->awaits_former = false;
   for (const uint16_t id : received) {
-    static_cast<void>(session->Cold().from_device_qos2.Insert(id, Qos2Max(*session)));
+    static_cast<void>(session->Cold().from_device_qos2.Insert({id}, Qos2Max(*session)));
   }
   if (!received.empty()) SaveQos2Ids(*session);
   if (std::exchange(session->waits_for_acks, false)) c_.io.Resume(*session);
@@ -67,8 +96,8 @@ std::optional<OwedAck> PublishAcks::Owe(Session& session, const mqtt::PublishVie
   ack.packet_id = publish.packet_id;
   if (publish.qos == Qos::kExactlyOnce) {
     ack.type = PacketType::kPubrec;
-    const auto insertion =
-        session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session));
+    const auto insertion = session.Cold().from_device_qos2.Insert(
+        {publish.packet_id, NextNumber(session)}, Qos2Max(session));
     if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
       Answer(session, publish, ReasonCode::kSuccess);
       return std::nullopt;
@@ -104,7 +133,7 @@ void PublishAcks::Answer(Session& session, const mqtt::PublishView& publish, Rea
     ack.type = PacketType::kPubrec;
     if (!mqtt::IsFailure(reason) || session.version == mqtt::Version::k311) {
       static_cast<void>(
-          session.Cold().from_device_qos2.Insert(publish.packet_id, Qos2Max(session)));
+          session.Cold().from_device_qos2.Insert({publish.packet_id}, Qos2Max(session)));
     }
   }
   ++session.unacked_up;
@@ -120,17 +149,40 @@ FrameOutcome PublishAcks::OnPubrel(Session& session, const mqtt::Frame& frame) {
   mqtt::Packet packet;
   const auto* pubrel = ReadPacket<mqtt::Pubrel>(c_, session, frame, packet);
   if (pubrel == nullptr) return FrameOutcome::kConsumed;
+  const uint16_t id = pubrel->packet_id;
+  const bool known = session.cold && session.cold->from_device_qos2.Remove(id);
+  if (session.kept() == nullptr) {
+    session.TrimCold();
+    SendPubcomp(session, id, known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
+  } else if (known) {
+    NoteRelease(session, id);
+  } else {
+    SendPubcomp(session, id, ReasonCode::kSuccess);  // it comes again for want of its answer
+  }
+  return FrameOutcome::kConsumed;
+}
+
+// PUBCOMP lets the client use the id for another message: by then Redis must not call it received.
+void PublishAcks::NoteRelease(const Session& session, uint16_t packet_id) {
+  c_.store.Write(session, {SessionStore::Set("in", FormatReceived(session))},
+                 [this, handle = session.handle(), packet_id](SessionStore::Written how) {
+                   Session* there = c_.io.sessions().Find(handle);
+                   if (there == nullptr || how == SessionStore::Written::kNotOurs) return;
+                   if (how == SessionStore::Written::kDone) {
+                     return SendPubcomp(*there, packet_id, ReasonCode::kSuccess);
+                   }
+                   c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerUnavailable,
+                                        "Redis did not take the release of a packet id"});
+                 });
+}
+
+void PublishAcks::SendPubcomp(Session& session, uint16_t packet_id, ReasonCode reason) {
   mqtt::Pubcomp answer;
-  answer.packet_id = pubrel->packet_id;
-  const bool known = session.cold && session.cold->from_device_qos2.Remove(answer.packet_id);
-  // Where the session is kept, a PUBREL may come again because the answer was lost.
-  if (!known && session.kept() == nullptr) answer.reason = ReasonCode::kPacketIdentifierNotFound;
-  if (known) SaveQos2Ids(session);
-  session.TrimCold();
+  answer.packet_id = packet_id;
+  answer.reason = reason;
   std::string bytes;
   mqtt::EncodePubcomp(answer, session.version, &bytes);
   c_.io.Send(session, bytes);
-  return FrameOutcome::kConsumed;
 }
 
 void PublishAcks::Send(std::span<const OwedAck> acks) {
@@ -176,8 +228,12 @@ void PublishAcks::SendOrdered(Session& session, std::span<const OwedAck> acks) {
 
 // All acknowledgements of one session in one write, but for those that say no.
 void PublishAcks::SendNow(Session& session, std::span<const OwedAck> acks) {
-  const bool has_pubrec = std::any_of(
-      acks.begin(), acks.end(), [](const OwedAck& ack) { return ack.type == PacketType::kPubrec; });
+  bool has_pubrec = false;
+  for (const OwedAck& ack : acks) {
+    if (ack.type != PacketType::kPubrec) continue;
+    has_pubrec = true;
+    if (session.cold) session.cold->from_device_qos2.SetStored(ack.packet_id);
+  }
   if (has_pubrec) SaveQos2Ids(session);
   constexpr size_t kBytesMax = 1024;
   char bytes[kBytesMax];
@@ -231,7 +287,7 @@ std::string PublishAcks::Refusal(const Session& session, const OwedAck& ack) {
 // A session that outlives its connection knows on the next one what it has received.
 void PublishAcks::SaveQos2Ids(const Session& session) {
   if (session.kept() == nullptr) return;
-  c_.store.Write(session, {SessionStore::Set("in", JoinIds(session.cold->from_device_qos2))}, {});
+  c_.store.Write(session, {SessionStore::Set("in", FormatReceived(session))}, {});
 }
 
 }  // namespace homeport::gateway

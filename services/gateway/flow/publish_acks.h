@@ -6,6 +6,7 @@
 #include <string>
 
 #include "libs/mqtt/publish_view.h"
+#include "services/gateway/ownership/receipts.h"
 #include "services/gateway/shard_context.h"
 
 namespace homeport::gateway {
@@ -33,18 +34,23 @@ class PublishAcks {
   // A batch is in Redis: sends what was owed for its messages.
   void Send(std::span<const OwedAck> acks);
   FrameOutcome OnPubrel(Session& session, const mqtt::Frame& frame);
-  // Another connection had the session until now: what it has received is told by OnFormerEnded,
-  // within `former-end-ms-max`.
-  void ExpectFormer(Session& session);
+  // Another connection had the session until now: what it has received is told by OnFormerEnded. If
+  // its pod does not say so within `former-end-ms-max`, the receipts of that pod do.
+  void ExpectFormer(Session& session, Doubt doubt);
   // The former connection of a session that goes on has ended. `received`: its QoS 2 publishes that
   // were not released.
   void OnFormerEnded(SessionHandle session, std::span<const uint16_t> received);
 
  private:
   static FrameOutcome AwaitFormer(Session& session);
+  // The session, while it waits for what its former connection has received.
+  [[nodiscard]] Session* Awaiting(SessionHandle handle);
+  void ReadReceipts(SessionHandle handle, Doubt doubt);
   void SendOrdered(Session& session, std::span<const OwedAck> acks);
   void SendNow(Session& session, std::span<const OwedAck> acks);
   [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);
+  void NoteRelease(const Session& session, uint16_t packet_id);
+  void SendPubcomp(Session& session, uint16_t packet_id, mqtt::ReasonCode reason);
   void SaveQos2Ids(const Session& session);
   [[nodiscard]] size_t Qos2Max(const Session& session) const;
 

@@ -10,6 +10,7 @@
 #include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
+#include "services/gateway/ownership/receipts.h"
 #include "services/gateway/pubsub/pub_sub.h"
 
 namespace homeport::gateway {
@@ -43,6 +44,13 @@ bool IsShadowRequest(auth::TopicClass topic_class) {
   return topic_class == auth::TopicClass::kShadowGet ||
          topic_class == auth::TopicClass::kShadowUpdate ||
          topic_class == auth::TopicClass::kShadowDelete;
+}
+
+// For a session that outlives its connection: that its publish is in its stream.
+std::string ReceiptOf(const Session& session, const mqtt::PublishView& publish) {
+  if (publish.qos != Qos::kExactlyOnce || session.kept() == nullptr) return {};
+  return MakeReceipt(*session.identity, session.epoch,
+                     {publish.packet_id, session.kept()->received});
 }
 
 // The request with who makes it: an anonymous client is nobody.
@@ -178,7 +186,9 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
     message.device = subject.child;
     message.hub = subject.device;
   }
-  c_.uplink.Append(message, *ack);
+  const std::string receipt = ReceiptOf(session, publish);
+  message.once = !receipt.empty();
+  c_.uplink.Append(message, *ack, receipt);
   c_.probe.publishes.Increment();
   if (c_.config.anonymous && IsShadowRequest(topic.topic_class)) {
     BusMessage echo = MessageOf(session, publish);
@@ -228,7 +238,7 @@ void PublishFlow::Broadcast(Session& session, const mqtt::PublishView& publish) 
   std::optional<OwedAck> ack = acks_.Owe(session, publish, PublishAcks::Stream::kOther);
   if (!ack) return;
   if (GoesUnheard(session, publish)) ack->reason = ReasonCode::kNoMatchingSubscribers;
-  c_.bus.Publish(MessageOf(session, publish), *ack);
+  c_.bus.Publish(MessageOf(session, publish), *ack, ReceiptOf(session, publish));
   c_.probe.publishes.Increment();
 }
 

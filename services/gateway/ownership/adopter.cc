@@ -18,6 +18,7 @@ constexpr std::string_view kLockMs = "30000";
 struct Adopter::Estate {
   std::string pod;
   std::vector<StreamPos> places;
+  PodReceipts receipts;
   std::map<std::string, SessionHandle> sessions;  // adopted, by "<device>\n<client>"
   size_t open = 0;                                // of the page
   bool failed = false;
@@ -74,9 +75,18 @@ void Adopter::Lock(const std::string& pod) {
                   auto estate = std::make_shared<Estate>();  // shared by the answers of Redis
                   estate->pod = pod;
                   estate->places = (*former)->places;
-                  ReadSessions(std::move(estate));
+                  ReadReceipts(std::move(estate));
                 });
               });
+}
+
+void Adopter::ReadReceipts(std::shared_ptr<Estate> estate) {
+  c_.receipts.Read(estate->pod, [this, estate](const PodReceipts* receipts) {
+    busy_ = receipts != nullptr;
+    if (!busy_) return;
+    estate->receipts = *receipts;
+    ReadSessions(estate);
+  });
 }
 
 // Each page may take the time of the whole lock: nobody else is to do the same work meanwhile.
@@ -104,23 +114,25 @@ void Adopter::AdoptSession(std::shared_ptr<Estate> estate, const std::string& na
   if (!listed) return SessionDone(estate, name, true);
   Session* slot = keeper_.Reserve();
   if (slot == nullptr) return SessionDone(estate, name, false);
-  c_.store.Adopt(listed->identity, estate->pod, slot->handle(),
-                 [this, estate, name, slot, identity = listed->identity](
-                     absl::StatusOr<SessionStore::Adopted> adopted) mutable {
-                   if (!adopted.ok()) {
-                     keeper_.Unreserve(*slot);
-                     return SessionDone(estate, name, absl::IsNotFound(adopted.status()));
-                   }
-                   if (SessionKeeper::IsGivenUp(*slot, adopted->epoch)) {
-                     keeper_.Unreserve(*slot);
-                     return SessionDone(estate, name, true);
-                   }
-                   estate->sessions[fmt::format("{}\n{}", identity.device, identity.client)] =
-                       slot->handle();
-                   c_.probe.adopted_sessions.Increment();
-                   keeper_.Adopt(std::move(identity), *adopted, estate->places, *slot);
-                   SessionDone(estate, name, true);
-                 });
+  c_.store.Adopt(
+      listed->identity, estate->pod, slot->handle(),
+      [this, estate, name, slot, epoch = listed->epoch,
+       identity = listed->identity](absl::StatusOr<SessionStore::Adopted> adopted) mutable {
+        if (!adopted.ok()) {
+          keeper_.Unreserve(*slot);
+          return SessionDone(estate, name, absl::IsNotFound(adopted.status()));
+        }
+        if (SessionKeeper::IsGivenUp(*slot, adopted->epoch)) {
+          keeper_.Unreserve(*slot);
+          return SessionDone(estate, name, true);
+        }
+        estate->sessions[fmt::format("{}\n{}", identity.device, identity.client)] = slot->handle();
+        c_.probe.adopted_sessions.Increment();
+        const Doubt doubt = MakeDoubt(estate->pod, identity, epoch, adopted->record.Field("in"));
+        keeper_.Adopt(std::move(identity), *adopted, estate->places,
+                      Settle(doubt, estate->receipts), *slot);
+        SessionDone(estate, name, true);
+      });
 }
 
 void Adopter::SessionDone(const std::shared_ptr<Estate>& estate, const std::string& name,

@@ -28,6 +28,7 @@ class Adopter {
   void Check(const std::string& pod);
   void Lock(const std::string& pod);
   void RenewLock(const Estate& estate);
+  void ReadReceipts(std::shared_ptr<Estate> estate);
   void ReadSessions(std::shared_ptr<Estate> estate);
   void AdoptSession(std::shared_ptr<Estate> estate, const std::string& name);
   void SessionDone(const std::shared_ptr<Estate>& estate, const std::string& name, bool settled);

@@ -14,21 +14,13 @@ namespace homeport::gateway {
 namespace {
 
 constexpr int64_t kKickMs = 5000;  // that the kick of a newer claim may take
+constexpr size_t kPacketIds = 65'535;
 constexpr uint32_t kWholeEntry = std::numeric_limits<uint32_t>::max();
 
 uint64_t NumberOf(std::string_view text) {
   uint64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
-}
-
-void RestoreIds(std::string_view text, mqtt::InboundQos2Ids& ids) {
-  while (!text.empty()) {
-    const size_t space = std::min(text.find(' '), text.size());
-    const auto id = static_cast<uint16_t>(NumberOf(text.substr(0, space)));
-    if (id != 0) static_cast<void>(ids.Insert(id, 65'535));
-    text.remove_prefix(std::min(space + 1, text.size()));
-  }
 }
 
 internal::v1::KeptFilters FiltersOf(const KeptRecord& record) {
@@ -123,7 +115,7 @@ bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past*
   if (session.cold && session.cold->will) ListWill(session, 0);
   if (!is_present) return false;
   c_.probe.resumed_sessions.Increment();
-  RestoreIds(past->record.Field("in"), session.cold->from_device_qos2);
+  RestoreReceived(ParseReceived(past->record.Field("in")), session.cold->from_device_qos2);
   RestoreQueue(past->record, session);
   return true;
 }
@@ -182,7 +174,11 @@ void SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint6
 }
 
 void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted,
-                          const std::vector<StreamPos>& places, Session& waiting) {
+                          const std::vector<StreamPos>& places,
+                          std::span<const uint16_t> also_received, Session& waiting) {
+  for (const uint16_t id : also_received) {
+    static_cast<void>(waiting.Cold().from_device_qos2.Insert({id}, kPacketIds));
+  }
   Adopt(std::move(identity), adopted, Past{adopted.record, places, false}, waiting);
 }
 
@@ -195,6 +191,7 @@ void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopte
   kept.queued = adopted.queued;
   kept.queued_bytes = adopted.queued_bytes;
   kept.last_number = std::max(adopted.last_number, NumberOf(adopted.record.Field("sent")));
+  RestoreReceived(ParseReceived(adopted.record.Field("in")), waiting.cold->from_device_qos2);
   c_.store.List(*waiting.identity, waiting.epoch);
   uint32_t left_s = kept.expiry_s;
   if (const uint64_t off = NumberOf(adopted.record.Field("off")); off != 0) {
@@ -214,7 +211,8 @@ void SessionKeeper::SaveUnknownEnd(const Session& waiting, const Past& past) {
   const std::string_view off = past.record.Field("off");
   const std::string now = std::to_string(c_.reactor.wall().value);
   std::vector<SessionStore::Change> changes = {
-      SessionStore::Set("off", off.empty() ? now : std::string(off))};
+      SessionStore::Set("off", off.empty() ? now : std::string(off)),
+      SessionStore::Set("in", FormatReceived(waiting))};
   if (off.empty()) {
     changes.push_back(SessionStore::Set("sent", std::to_string(waiting.kept()->last_number)));
   }
@@ -238,7 +236,10 @@ void SessionKeeper::End(Session& session, const CloseCause& cause) {
   Session* heir = nullptr;
   if (session.kept() != nullptr) {
     if (!session.taken_over && session.kept()->expiry_s > 0) heir = MakeHeir(session);
-    if (heir == nullptr && cause.word == kShutdown && !session.taken_over) return SaveEnd(session);
+    if (heir == nullptr && cause.word == kShutdown && !session.taken_over) {
+      session.cold->from_device_qos2.SetAllStored();  // by the end of the drain
+      return SaveEnd(session);
+    }
     if (heir == nullptr) c_.store.Unlist(*session.identity, session.epoch);
     if (heir == nullptr && !session.taken_over) c_.store.Drop(SessionStore::OwnerOf(session));
   }
@@ -251,7 +252,7 @@ void SessionKeeper::SaveEnd(const Session& session) {
   c_.store.Write(session,
                  {SessionStore::Set("off", std::to_string(c_.reactor.wall().value)),
                   SessionStore::Set("x", std::to_string(cold.kept->expiry_s)),
-                  SessionStore::Set("in", JoinIds(cold.from_device_qos2)),
+                  SessionStore::Set("in", FormatReceived(session)),
                   SessionStore::Set("sent", std::to_string(cold.outbound.last_sent_number()))},
                  {});
 }
@@ -271,7 +272,20 @@ Session* SessionKeeper::MakeHeir(Session& session) {
   heir->cold->filters = std::move(session.cold->filters);
   StartWaiting(*heir, heir->kept()->expiry_s);
   pub_sub_.Move(session, *heir);
+  if (!heir->cold->from_device_qos2.all_stored()) SaveOnceStored(*heir);
   return heir;
+}
+
+// What the connection has received is in its streams soon, and nobody else will say so.
+void SessionKeeper::SaveOnceStored(const Session& waiting) {
+  auto save = [this, handle = waiting.handle(), epoch = waiting.epoch] {
+    Session* there = c_.io.sessions().FindKept(handle);
+    if (there == nullptr || !there->is_away() || there->epoch != epoch) return;
+    there->cold->from_device_qos2.SetAllStored();
+    c_.store.Write(*there, {SessionStore::Set("in", FormatReceived(*there))}, {});
+  };
+  c_.uplink.AfterAllAppended(
+      [this, save = std::move(save)]() mutable { c_.bus.AfterAllAppended(std::move(save)); });
 }
 
 // Where the session is another's by now, the kick that says so names the slot it had before.
@@ -334,8 +348,11 @@ std::vector<uint16_t> SessionKeeper::ReceivedOf(SessionHandle handle, uint64_t e
   const Session* session =
       c_.io.sessions().FindKept(heir == leaving_.end() ? handle : heir->second);
   if (session == nullptr || session->epoch != epoch || !session->cold) return {};
-  const std::span<const uint16_t> ids = session->cold->from_device_qos2.ids();
-  return {ids.begin(), ids.end()};
+  std::vector<uint16_t> ids;
+  for (const auto& entry : session->cold->from_device_qos2.entries()) {
+    ids.push_back(entry.packet_id);
+  }
+  return ids;
 }
 
 void SessionKeeper::GiveUp(SessionHandle handle, uint64_t epoch, bool resumed) {

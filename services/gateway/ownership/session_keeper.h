@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -57,9 +58,11 @@ class SessionKeeper {
   // A waiting session whose client is back elsewhere: with `resumed` its will is not published.
   // Also before this pod has heard that the session is its own.
   void GiveUp(SessionHandle handle, uint64_t epoch, bool resumed);
-  // A session of a dead pod, to wait here.
+  // A session of a dead pod, to wait here. `also_received`: what that pod's receipts add to the QoS
+  // 2 publishes that the record names.
   void Adopt(Identity identity, const SessionStore::Adopted& adopted,
-             const std::vector<StreamPos>& places, Session& slot);
+             const std::vector<StreamPos>& places, std::span<const uint16_t> also_received,
+             Session& slot);
   // Will of a dead pod's client that waits for its delay.
   // `due_ms`: Unix ms at which its delay ends; 0 where its connection ended with the pod.
   void AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will, int64_t due_ms);
@@ -92,6 +95,7 @@ class SessionKeeper {
   void SaveUnknownEnd(const Session& waiting, const Past& past);
   void EndWill(Session& session, Session* heir);
   void SaveEnd(const Session& session);
+  void SaveOnceStored(const Session& waiting);
   // From now on `heir` stands for the session, unless another has claimed it.
   void LeaveTo(const SessionStore::Owner& owner, SessionHandle heir, uint32_t expiry_s);
   Session* MakeHeir(Session& session);

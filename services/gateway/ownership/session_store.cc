@@ -352,12 +352,6 @@ std::optional<Listed> ParseListName(std::string_view text) {
   return listed;
 }
 
-std::string JoinIds(const mqtt::InboundQos2Ids& ids) {
-  std::string text;
-  for (const uint16_t id : ids.ids()) text += fmt::format("{} ", id);
-  return text;
-}
-
 std::string PlaceField(uint32_t partition) { return fmt::format("p{}", partition); }
 
 std::string FormatPlace(const BusPlace& place) {

@@ -27,7 +27,7 @@ namespace homeport::gateway {
 //   off  Unix ms at which the connection ended; absent while it is there
 //   f    a KeptFilters
 //   sent the number of the last message of the queue that was sent to the client
-//   in   packet ids of QoS 2 publishes received and not yet released
+//   in   the QoS 2 publishes received and not yet released (receipts.h)
 //   pNN  up to where partition NN of the bus is in the queue: "<ms>-<seq>-<index>"
 // and hp:{d:<device>}:queue:<client> its messages, a KeptMessage each, by number.
 //
@@ -162,8 +162,6 @@ struct Listed {
   uint64_t epoch = 0;
 };
 [[nodiscard]] std::optional<Listed> ParseListName(std::string_view text);
-// The value of field `in`.
-[[nodiscard]] std::string JoinIds(const mqtt::InboundQos2Ids& ids);
 
 // The field of a partition's place, and its value.
 [[nodiscard]] std::string PlaceField(uint32_t partition);

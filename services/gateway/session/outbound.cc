@@ -46,7 +46,20 @@ uint16_t Outbound::NextFreeId() {
 void Outbound::Push(OutMessage out, KeptAs kept) {
   waiting_bytes_ += PayloadBytes(out);
   has_kept_ |= kept.number != 0;
-  entries_.push_back({std::move(out), kept});
+  const bool is_unstored = kept.number != 0 && out.qos == Qos::kExactlyOnce;
+  Entry entry;
+  entry.out = std::move(out);
+  entry.kept = kept;
+  entry.is_unstored = is_unstored;
+  entries_.push_back(std::move(entry));
+}
+
+void Outbound::SetStored(uint64_t number) {
+  for (size_t i = sent_; i < entries_.size(); ++i) {
+    if (entries_[i].kept.number != number) continue;
+    entries_[i].is_unstored = false;
+    return;
+  }
 }
 
 void Outbound::Restore(Entry entry) {
@@ -65,6 +78,7 @@ void Outbound::Restore(Entry entry) {
 Outbound::Entry* Outbound::Next(size_t window) {
   if (sent_ >= window || sent_ == entries_.size()) return nullptr;
   Entry& entry = entries_[sent_];
+  if (entry.is_unstored) return nullptr;
   entry.packet_id = entry.kept.number != 0 ? IdOfNumber(entry.kept.number) : NextFreeId();
   ++sent_;
   waiting_bytes_ -= PayloadBytes(entry.out);

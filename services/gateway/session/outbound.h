@@ -36,6 +36,7 @@ class Outbound {
     KeptAs kept;
     uint16_t packet_id = 0;
     mqtt::Awaiting awaiting = mqtt::Awaiting::kPuback;
+    bool is_unstored = false;  // to be sent after SetStored
   };
 
   [[nodiscard]] bool empty() const { return entries_.empty(); }
@@ -46,14 +47,18 @@ class Outbound {
   // Of all of them.
   [[nodiscard]] size_t payload_bytes() const;
 
+  // A kept QoS 2 message waits for SetStored, and what is behind it with it: whoever has the
+  // session next must know its packet id, or the client would take it for another message.
   void Push(OutMessage out, KeptAs kept);
+  // Redis has the kept message of that number.
+  void SetStored(uint64_t number);
   // From now on kept messages may come: others get ids of the upper half.
   void ExpectKept() { has_kept_ = true; }
   // A message of an earlier connection, in order, before any other. Without a message it awaits
   // PUBCOMP and counts as sent.
   void Restore(Entry entry);
-  // The next message to send, with its packet id; nullptr when `window` are under way or none
-  // waits. Valid until the next call.
+  // The next message to send, with its packet id; nullptr when `window` are under way, or none
+  // waits that may be sent. Valid until the next call.
   [[nodiscard]] Entry* Next(size_t window);
   // A message that need not be sent after all, just taken by Next.
   void DropLast();

@@ -86,6 +86,7 @@ struct Kept {
   uint64_t last_number = 0;  // of its queue
   uint32_t queued = 0;       // messages in its queue
   uint64_t queued_bytes = 0;
+  uint32_t received = 0;   // number of the last QoS 2 publish of its client, under its epoch
   int64_t end_due_ms = 0;  // while it waits: when it ends, and its will is due; 0: never
   int64_t will_due_ms = 0;
 };

@@ -13,9 +13,11 @@ namespace homeport::gateway {
 namespace {
 
 constexpr int64_t kRefusedRetryMs = 100;
+constexpr std::string_view kReceiptsKeepS = "86400";  // far longer than a session waits for a pod
 
-// KEYS: stream, hash, its bytes. ARGV: oldest id to keep, name and bytes of the batch, most fields
-// and bytes of the hash, then field and value in turn; a value gets the entry's place, so that it
+// KEYS: stream, hash, its bytes, receipts. ARGV: oldest id to keep, name and bytes of the batch,
+// most fields and bytes of the hash, the receipts and how long to keep them, then field and value
+// in turn; a value gets the entry's place, so that it
 // is known whether a subscription is older. Returns the id, and which fields were refused, from 0.
 // Sent again after a lost answer it has the same effect on the hash.
 constexpr std::string_view kAppendSource = R"lua(
@@ -23,7 +25,8 @@ local id = redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[1], '*', ARGV[2], ARGV
 local fields, bytes = redis.call('HLEN', KEYS[2]), 0
 if fields > 0 then bytes = tonumber(redis.call('GET', KEYS[3]) or '0') end
 local answer = {id}
-for i = 6, #ARGV, 2 do
+if ARGV[6] ~= '' then redis.call('SET', KEYS[4], ARGV[6], 'EX', ARGV[7]) end
+for i = 8, #ARGV, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   local is_there = redis.call('HEXISTS', KEYS[2], field)
   local before = is_there == 1 and #field + redis.call('HSTRLEN', KEYS[2], field) or 0
@@ -32,7 +35,7 @@ for i = 6, #ARGV, 2 do
     value = value .. id .. string.char(#id)
     after = #field + #value
     if fields - is_there >= tonumber(ARGV[4]) or bytes - before + after > tonumber(ARGV[5]) then
-      answer[#answer + 1] = (i - 6) / 2
+      answer[#answer + 1] = (i - 8) / 2
       after = 0
     end
   end
@@ -49,8 +52,20 @@ redis.call('SET', KEYS[3], bytes)
 return answer
 )lua";
 
+// KEYS: stream, receipts. ARGV: the receipts, how long to keep them, what follows the stream in
+// XADD. Returns the id.
+constexpr std::string_view kReceiptSource = R"lua(
+local id = redis.call('XADD', KEYS[1], unpack(ARGV, 3))
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
+return id
+)lua";
+
 const redis::Script& AppendScript() {
   static const redis::Script script(kAppendSource);
+  return script;
+}
+const redis::Script& ReceiptScript() {
+  static const redis::Script script(kReceiptSource);
   return script;
 }
 
@@ -74,9 +89,10 @@ void BatchAppender::Batch::Clear() {
   acks.clear();
   fields.clear();
   field_acks.clear();
+  receipts.clear();
   waits.clear();
   messages = 0;
-  field_bytes = 0;
+  extra_bytes = 0;
   can_wait = true;
   awaited = false;
 }
@@ -95,11 +111,18 @@ void BatchAppender::SetWithBatch(uint32_t partition, std::string_view field, std
                                  OwedAck ack) {
   Batch& open = partitions_[partition].open;
   const size_t bytes = field.size() + value.size();
-  open.field_bytes += bytes;
+  open.extra_bytes += bytes;
   buffered_bytes_ += bytes;
   open.fields.emplace_back(field);
   open.fields.push_back(std::move(value));
   open.field_acks.push_back(ack);
+}
+
+void BatchAppender::AddReceipt(uint32_t partition, std::string_view receipt) {
+  Batch& open = partitions_[partition].open;
+  open.receipts += receipt;
+  open.extra_bytes += receipt.size();
+  buffered_bytes_ += receipt.size();
 }
 
 // The last batch that is not in its stream yet; nullptr where all is.
@@ -217,6 +240,8 @@ void BatchAppender::SendBatch(Partition& partition) {
   };
   if (!partition.sent.fields.empty()) {
     SendWithFields(partition, std::move(on_reply));
+  } else if (!partition.sent.receipts.empty()) {
+    SendWithReceipts(partition, std::move(on_reply));
   } else if (options_.keep_ms == 0) {
     redis_.Send({"XADD", partition.key, "*",
                  partition.sent.can_wait ? routing::kPatientBatchField : routing::kBatchField,
@@ -228,23 +253,44 @@ void BatchAppender::SendBatch(Partition& partition) {
                  partition.sent.bytes},
                 std::move(on_reply));
   }
+  partition.told_early = false;
   partition.asked = WantsReaders(partition.sent);
   if (partition.asked) AskForReaders(partition);
 }
 
 void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply on_reply) {
   const auto index = static_cast<size_t>(&partition - partitions_.data());
-  std::vector<std::string> arguments = {"3",
+  std::vector<std::string> arguments = {"4",
                                         partition.key,
                                         options_.hashes[index].key,
                                         options_.hashes[index].bytes_key,
+                                        options_.receipts[index],
                                         std::to_string(reactor_.wall().value - options_.keep_ms),
                                         std::string(routing::kBatchField),
                                         partition.sent.bytes,
                                         std::to_string(options_.hash_fields_max),
-                                        std::to_string(options_.hash_bytes_max)};
+                                        std::to_string(options_.hash_bytes_max),
+                                        ReceiptsOf(partition),
+                                        std::string(kReceiptsKeepS)};
   arguments.insert(arguments.end(), partition.sent.fields.begin(), partition.sent.fields.end());
   redis_.Eval(AppendScript(), std::move(arguments), std::move(on_reply));
+}
+
+std::string BatchAppender::ReceiptsOf(const Partition& partition) {
+  return partition.sent.receipts.empty() ? std::string()
+                                         : partition.receipts + partition.sent.receipts;
+}
+
+void BatchAppender::SendWithReceipts(Partition& partition, redis::Client::OnReply on_reply) {
+  const auto index = static_cast<size_t>(&partition - partitions_.data());
+  std::vector<std::string> arguments = {"2", partition.key, options_.receipts[index],
+                                        ReceiptsOf(partition), std::string(kReceiptsKeepS)};
+  if (options_.keep_ms > 0) {
+    arguments.insert(arguments.end(),
+                     {"MINID", "~", std::to_string(reactor_.wall().value - options_.keep_ms)});
+  }
+  arguments.insert(arguments.end(), {"*", std::string(routing::kBatchField), partition.sent.bytes});
+  redis_.Eval(ReceiptScript(), std::move(arguments), std::move(on_reply));
 }
 
 void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
@@ -263,6 +309,7 @@ void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
     RefuseField(partition.sent, static_cast<size_t>(reply[i].integer()));
   }
   partition.appended = true;
+  if (partition.told_early) return AskForReaders(partition);
   if (!partition.asked) Settle(partition);  // else OnReaders does
 }
 
@@ -284,9 +331,12 @@ void BatchAppender::AskForReaders(Partition& partition) {
 }
 
 void BatchAppender::OnReaders(Partition& partition, const redis::Reply& reply) {
-  if (reply.lost()) return;  // the batch is sent again
-  // Where Redis had to be told the script of the append first, this answer is older.
-  bool others = !reply.ok() || !partition.appended;
+  if (reply.lost()) return;   // the batch is sent again
+  if (!partition.appended) {  // Redis had to be told the script of the append first
+    partition.told_early = true;
+    return;
+  }
+  bool others = !reply.ok();
   for (size_t i = 0; reply.ok() && i < reply.size(); ++i) {
     others |= reply[i].text() != options_.pod.str();
   }
@@ -296,7 +346,7 @@ void BatchAppender::OnReaders(Partition& partition, const redis::Reply& reply) {
     }
   }
   partition.asked = false;
-  if (partition.appended) Settle(partition);  // else OnAnswer does
+  Settle(partition);
 }
 
 void BatchAppender::RefuseField(Batch& batch, size_t index) {
@@ -331,20 +381,24 @@ void BatchAppender::Settle(Partition& partition) {
   counts_.ack_us.Observe(now_us - sent.opened_us);
   counts_.batches.Increment();
   buffered_bytes_ -= sent.size();
-  partition.on_its_way = false;
+  const bool has_next = !partition.full.empty();
+  partition.on_its_way = has_next;  // what comes meanwhile goes behind it
   std::vector<OwedAck> acks = std::exchange(sent.acks, {});
   std::vector<absl::AnyInvocable<void()>> waits = std::exchange(sent.waits, {});
+  if (!sent.receipts.empty()) std::swap(partition.receipts, sent.receipts);
   sent.Clear();
-  if (!partition.full.empty()) {
-    sent = std::move(partition.full.front());
-    partition.full.pop_front();
-    SendBatch(partition);
-  }
   for (auto& then : waits) then();
-  if (!partition.open.bytes.empty()) Touch(partition);
+  // Before the next batch: its receipts replace those of this one, which are noted now.
   on_appended_(acks);
   acks.clear();
   if (sent.acks.empty()) sent.acks.swap(acks);  // keeps the capacity
+  if (has_next) {
+    sent = std::move(partition.full.front());
+    partition.full.pop_front();
+    SendBatch(partition);
+  } else if (!partition.open.bytes.empty()) {
+    Touch(partition);
+  }
 }
 
 void BatchAppender::RetryLater(Partition& partition) {

@@ -36,6 +36,10 @@ class BatchAppender {
       std::string bytes_key;
     };
     std::vector<Hash> hashes;
+    // For AddReceipt, of each partition: the key that holds the receipts of the last two batches
+    // with any. Two: the session may be another's when those of the one are to be noted there, and
+    // the next is on its way.
+    std::vector<std::string> receipts;
     // Who reads each partition, and how long that is believed; 0: nobody is asked.
     std::vector<std::string> readers;
     int64_t readers_ms = 0;
@@ -83,6 +87,9 @@ class BatchAppender {
   // `ack`, where it is the PUBACK of the message that follows, says kQuotaExceeded.
   void SetWithBatch(uint32_t partition, std::string_view field, std::string value, OwedAck ack);
 
+  // Of the message that follows (ownership/receipts.h): set in the same transaction as the append.
+  void AddReceipt(uint32_t partition, std::string_view receipt);
+
   // The batch was read back from its stream, which is as good as the answer that may yet come: what
   // is acknowledged so is told before what was read.
   void Confirm(uint32_t partition, std::string_view pod, uint64_t sequence);
@@ -99,15 +106,16 @@ class BatchAppender {
     std::vector<OwedAck> acks;
     std::vector<std::string> fields;                // field and value in turn, of SetWithBatch
     std::vector<OwedAck> field_acks;                // of each field
+    std::string receipts;                           // of AddReceipt
     std::vector<absl::AnyInvocable<void()>> waits;  // of AfterAppended
     uint64_t sequence = 0;                          // once it is closed
     uint64_t messages = 0;
-    size_t field_bytes = 0;
-    int64_t opened_us = 0;  // when the first message came
-    bool can_wait = true;   // all in it can, so its reader may let it wait, too
-    bool awaited = false;   // somebody waits until it is appended
+    size_t extra_bytes = 0;  // of fields and receipts
+    int64_t opened_us = 0;   // when the first message came
+    bool can_wait = true;    // all in it can, so its reader may let it wait, too
+    bool awaited = false;    // somebody waits until it is appended
 
-    [[nodiscard]] size_t size() const { return bytes.size() + field_bytes; }
+    [[nodiscard]] size_t size() const { return bytes.size() + extra_bytes; }
     [[nodiscard]] bool may_rest() const { return can_wait && !awaited; }
     void Clear();  // keeps the capacity
   };
@@ -116,11 +124,13 @@ class BatchAppender {
     Batch open;
     std::deque<Batch> full;  // closed, behind the one on its way
     Batch sent;
+    std::string receipts;   // of the last batch with any before `sent`
     uint64_t sequence = 0;  // of the batch closed last
     int64_t sent_us = 0;
     uint32_t attempt = 0;     // answers to earlier attempts are ignored
     bool on_its_way = false;  // `sent` awaits Redis's answer
     bool asked = false;       // … and to be told of its readers
+    bool told_early = false;  // … of which Redis spoke before the append
     bool appended = false;    // `sent` is in its stream
     bool dirty = false;       // listed in dirty_
     bool patient = false;     // listed in patient_
@@ -136,6 +146,8 @@ class BatchAppender {
   void Close(Partition& partition);
   void SendBatch(Partition& partition);
   void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
+  [[nodiscard]] static std::string ReceiptsOf(const Partition& partition);
+  void SendWithReceipts(Partition& partition, redis::Client::OnReply on_reply);
   void OnAnswer(Partition& partition, const redis::Reply& reply);
   void RefuseField(Batch& batch, size_t index);
   [[nodiscard]] bool WantsReaders(const Batch& batch) const;

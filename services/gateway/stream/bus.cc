@@ -19,6 +19,7 @@ BatchAppender::Options WithStreams(BatchAppender::Options options, uint32_t part
   for (uint32_t i = 0; i < partitions; ++i) {
     options.streams.push_back(routing::BusKey(i));
     options.hashes.push_back({routing::RetainedKey(i), routing::RetainedBytesKey(i)});
+    options.receipts.push_back(routing::BusReceiptsKey(i, options.pod.str()));
     options.readers.push_back(routing::ReadersKey(i));
   }
   return options;
@@ -68,8 +69,9 @@ std::vector<StreamPos> Bus::positions() const {
   return all;
 }
 
-void Bus::Publish(const BusMessage& message, OwedAck ack) {
+void Bus::Publish(const BusMessage& message, OwedAck ack, std::string_view receipt) {
   const uint32_t partition = PartitionOf(message.topic());
+  if (!receipt.empty()) AddReceipt(partition, receipt);
   if (message.retain()) {
     SetWithBatch(partition, message.topic(),
                  message.payload().empty() ? std::string() : message.SerializeAsString(), ack);

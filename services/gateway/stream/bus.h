@@ -54,7 +54,7 @@ class Bus : public BatchAppender {
 
   // A retained message becomes, or with an empty payload ends, the topic's retained message
   // [MQTT-3.3.1-5, -6].
-  void Publish(const BusMessage& message, OwedAck ack);
+  void Publish(const BusMessage& message, OwedAck ack, std::string_view receipt = {});
 
   // Yields the end of the partition at a moment after the call, behind what this pod was to publish
   // before it: a client's own messages are earlier than its later subscription. What is appended

@@ -18,10 +18,11 @@ class Uplink : public BatchAppender {
                       WithStreams(std::move(options), partitions), std::move(on_appended)),
         partitions_(partitions) {}
 
-  // The message, and the acknowledgement owed for it (packet_id 0: none).
-  void Append(const routing::Uplink& message, OwedAck ack) {
-    BatchAppender::Append(routing::PartitionOf(message.device, partitions_), ack,
-                          HasteOf(message.kind),
+  // The message, the acknowledgement owed for it (packet_id 0: none), and its receipt.
+  void Append(const routing::Uplink& message, OwedAck ack, std::string_view receipt = {}) {
+    const uint32_t partition = routing::PartitionOf(message.device, partitions_);
+    if (!receipt.empty()) AddReceipt(partition, receipt);
+    BatchAppender::Append(partition, ack, HasteOf(message.kind),
                           [&](std::string& batch) { routing::AppendUplink(batch, message); });
   }
   // What comes with each connection can wait: presence is for watchers, and the SUBACK does not
@@ -43,7 +44,10 @@ class Uplink : public BatchAppender {
 
  private:
   static Options WithStreams(Options options, uint32_t partitions) {
-    for (uint32_t i = 0; i < partitions; ++i) options.streams.push_back(routing::UplinkKey(i));
+    for (uint32_t i = 0; i < partitions; ++i) {
+      options.streams.push_back(routing::UplinkKey(i));
+      options.receipts.push_back(routing::UplinkReceiptsKey(i, options.pod.str()));
+    }
     return options;
   }
   const uint32_t partitions_;

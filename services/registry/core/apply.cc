@@ -11,10 +11,12 @@ using internal::v1::UplinkMessage;
 namespace {
 
 // A gateway that was slow to append may do so after the device has connected again and sent the
-// same once more; what it appends then was never acknowledged.
+// same once more; what it appends then was never acknowledged. Of QoS 2 the device is told that it
+// was.
 bool IsOvertaken(const ApplyContext& context) {
-  const uint64_t epoch = context.message.epoch();
-  return epoch != 0 && epoch < context.device.epoch && context.message.client().empty();
+  const UplinkMessage& message = context.message;
+  return message.epoch() != 0 && message.epoch() < context.device.epoch &&
+         message.client().empty() && !message.once();
 }
 
 // A request about a shadow that cannot be, which deserves an answer all the same.

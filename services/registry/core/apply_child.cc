@@ -128,7 +128,8 @@ bool NoteChild(const ApplyContext& context) {
   }
   // Epochs tell of the hub's main session; its other clients only bring news of the child.
   const bool by_main = message.client().empty();
-  if (by_main && message.epoch() < child->hub_epoch && context.pod != child->hub_pod) {
+  const bool is_late = message.epoch() < child->hub_epoch && context.pod != child->hub_pod;
+  if (by_main && is_late && !message.once()) {
     ++context.effects.tally.overtaken;
     return false;
   }

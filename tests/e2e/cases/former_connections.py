@@ -57,6 +57,10 @@ def has_received(near, far):
     check_equal(reader.subscribe("once/#"), [1], "SUBSCRIBE")
     old = mqtt.Client(far.listen["mqtt"])
     check_equal(old.connect("once", clean=False), (0, 0), "CONNECT")
+    old.send_exactly_once("once/x", "0", packet_id=7)  # from now on Redis knows the script
+    old.wait(mqtt.PUBREC)
+    old.release(7)
+    check_equal(reader.message(), ("once/x", b"0"), "the first message")
     far.proxy.hold(CLAIMS)
     old.send_exactly_once("once/x", "1", packet_id=7)
     check_equal(reader.message(), ("once/x", b"1"), "a message of QoS 2")

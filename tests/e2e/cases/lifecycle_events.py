@@ -97,7 +97,7 @@ def follow(stack, gateway):
         for other in range(2):
             harness.Device(stack, f"probe-{other}", gateway=other, subscribe=False).client.disconnect()
         watcher.client.ping()
-        told = {watcher.client._split(p)[0] for p in watcher.client._waiting
+        told = {watcher.client.split(p)[0] for p in watcher.client._waiting
                 if p.kind == mqtt.PUBLISH}
         return told >= {f"{PRESENCE}/disconnected/probe-{other}" for other in range(2)}
 

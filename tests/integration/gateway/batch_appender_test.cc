@@ -24,12 +24,14 @@ constexpr char kStream[] = "stream";
 constexpr char kHash[] = "hash";
 constexpr char kHashBytes[] = "hash-bytes";
 constexpr char kReaders[] = "readers";
+constexpr char kReceipts[] = "receipts";
 
 BatchAppender::Options OptionsOf() {
   BatchAppender::Options options;
   options.pod = PodId("pod-1");
   options.streams = {kStream};
   options.hashes = {{kHash, kHashBytes}};
+  options.receipts = {kReceipts};
   options.batch_bytes_max = 10'000;
   return options;
 }
@@ -169,7 +171,7 @@ TEST_CASE("that nobody follows is told only where no other pod reads the partiti
   CHECK_FALSE(publish(4));
 }
 
-TEST_CASE("a batch that brings Redis its script is acknowledged, and says nothing of who follows") {
+TEST_CASE("a batch that brings Redis its script is told who follows as others are") {
   BatchAppender::Options options = OptionsOf();
   options.readers = {kReaders};
   options.readers_ms = 60'000;
@@ -182,7 +184,8 @@ TEST_CASE("a batch that brings Redis its script is acknowledged, and says nothin
                           [](std::string& batch) { batch += "x"; });
   });
   REQUIRE(world.HasAcks(1));
-  CHECK(world.loop.Do([&] { return world.refused.empty() && world.appender.idle(); }));
+  CHECK(world.loop.Do(
+      [&] { return world.refused == std::vector<uint16_t>{1} && world.appender.idle(); }));
 }
 
 TEST_CASE("hundreds of fields go with one batch") {
@@ -201,6 +204,49 @@ TEST_CASE("hundreds of fields go with one batch") {
   REQUIRE(fields.ok());
   CHECK(fields->integer() == 500);
   CHECK(world.loop.Do([&] { return world.appender.buffered_bytes(); }) == 0);
+}
+
+TEST_CASE("receipts stand beside the stream with the last two batches that have any") {
+  World world;
+  const auto append = [&](uint16_t id, std::string_view receipt, bool with_field) {
+    world.loop.Do([&] {
+      if (with_field) world.appender.SetWithBatch(0, "field", "value", {});
+      if (!receipt.empty()) world.appender.AddReceipt(0, receipt);
+      world.Append(id, 1);
+    });
+    REQUIRE(world.HasAcks(id));
+  };
+  const auto receipts = [&] { return std::string(world.reader.Call({"GET", kReceipts})->text()); };
+  append(1, {}, false);
+  CHECK(receipts().empty());
+  append(2, "a", false);
+  CHECK(receipts() == "a");
+  append(3, {}, false);  // leaves them alone
+  append(4, {}, true);
+  CHECK(receipts() == "a");
+  append(5, "b", true);
+  CHECK(receipts() == "ab");
+  append(6, "c", false);
+  CHECK(receipts() == "bc");
+  CHECK(world.reader.Call({"TTL", kReceipts})->integer() > 0);
+  CHECK(world.Read().topics == std::vector<std::string>{"1", "2", "3", "4", "5", "6"});
+}
+
+TEST_CASE("a batch that is not appended leaves no receipt") {
+  BatchAppender::Options options = OptionsOf();
+  options.window_ms = 0;
+  World world(std::move(options));
+  REQUIRE(world.reader.Call({"SET", kStream, "no stream"}).ok());
+  world.loop.Do([&] {
+    world.appender.AddReceipt(0, "a");
+    world.Append(1, 1);
+  });
+  REQUIRE(Eventually(
+      [&] { return world.loop.Do([&] { return world.probe.uplink.retries.value() > 0; }); }));
+  CHECK(world.reader.Call({"EXISTS", kReceipts})->integer() == 0);
+  REQUIRE(world.reader.Call({"DEL", kStream}).ok());
+  REQUIRE(world.HasAcks(1));
+  CHECK(world.reader.Call({"GET", kReceipts})->text() == "a");
 }
 
 TEST_CASE("a full hash takes no more fields, but newer values of those it has") {

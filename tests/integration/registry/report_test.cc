@@ -111,6 +111,11 @@ TEST_CASE("what a slow gateway appends after its device went elsewhere is droppe
   CHECK(world.Becomes(kVersion, "3"));
   CHECK(world.Sql(kState) == R"({"reported":{"light":{"brightness":30}}})");
   CHECK(worker.Counts("homeport_registry_overtaken_messages_total", 1));
+  UplinkMessage once = with_epoch(Brightness(kDevice, 40), 1);
+  once.set_once(true);  // of QoS 2: the device was told that it is received
+  slow.Append({once});
+  CHECK(world.Becomes(kVersion, "4"));
+  CHECK(worker.Counts("homeport_registry_overtaken_messages_total", 1));
 }
 
 TEST_CASE("what cannot be applied is refused, answered, counted, and blocks nothing") {

@@ -90,12 +90,27 @@ TEST_CASE("a kept message has the id of its number, others use the upper half") 
   outbound.Push(Message(Qos::kAtLeastOnce), {.number = 7, .bytes = 10});
   outbound.Push(Message(Qos::kAtLeastOnce), {});
   outbound.Push(Message(Qos::kExactlyOnce), {.number = 32'768, .bytes = 10});
+  outbound.SetStored(32'768);
   CHECK(SendAll(outbound, 10) == std::vector<uint16_t>{7, 32'768, 1});
   CHECK(outbound.last_sent_number() == 32'768);
   const auto kept = outbound.Complete(7, Awaiting::kPuback);
   REQUIRE(kept);
   CHECK(kept->number == 7);
   CHECK(kept->bytes == 10);
+}
+
+TEST_CASE("a kept QoS 2 message waits until it is stored, and what is behind it with it") {
+  Outbound outbound;
+  outbound.Push(Message(Qos::kAtLeastOnce), {.number = 1, .bytes = 10});
+  outbound.Push(Message(Qos::kExactlyOnce), {.number = 2, .bytes = 10});
+  outbound.Push(Message(Qos::kAtLeastOnce), {.number = 3, .bytes = 10});
+  outbound.Push(Message(Qos::kExactlyOnce), {.number = 4, .bytes = 10});
+  CHECK(SendAll(outbound, 10) == std::vector<uint16_t>{1});
+  outbound.SetStored(4);
+  outbound.SetStored(99);
+  CHECK(SendAll(outbound, 10).empty());
+  outbound.SetStored(2);
+  CHECK(SendAll(outbound, 10) == std::vector<uint16_t>{2, 3, 4});
 }
 
 TEST_CASE("PUBREC leaves the id in use until PUBCOMP") {

@@ -31,6 +31,7 @@ TEST_CASE("every field of an uplink message arrives") {
   message.cbor = true;
   message.client = "tool";
   message.hub = "hub-1";
+  message.once = true;
   std::string bytes;
   AppendUplink(bytes, message);
   AppendBatchTail(bytes, "gateway-0a1b2c3d.0", 128);
@@ -53,6 +54,7 @@ TEST_CASE("every field of an uplink message arrives") {
   CHECK(got.cbor());
   CHECK(got.client() == "tool");
   CHECK(got.hub() == "hub-1");
+  CHECK(got.once());
 }
 
 TEST_CASE("messages of one batch keep their order, at sizes around the varint's steps") {
