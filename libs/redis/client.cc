@@ -195,6 +195,7 @@ void Client::LogIn() {
 void Client::OnReady() {
   reactor_.Cancel(connect_timer_);
   connected_ = true;
+  loaded_.clear();
   told_connected_ = true;
   failures_ = 0;
   log::Info("redis_connected", {{"connection", options_.name}, {"address", options_.address}});
@@ -268,6 +269,9 @@ void Client::ReplyCallback(redisAsyncContext* /*context*/, void* raw, void* pend
 }
 
 void Client::Eval(const Script& script, std::vector<std::string> arguments, OnReply on_reply) {
+  if (connected_ && loaded_.insert(&script).second) {
+    Send({"SCRIPT", "LOAD", script.source()}, [](const Reply& /*reply*/) {});
+  }
   std::vector<std::string_view> command = {"EVALSHA", script.sha1()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   // The words of `command` stay where they are. AnyInvocable is move-only: the first callback hands

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,8 +57,9 @@ class Client final {
     Send(std::span(arguments.begin(), arguments.size()), std::move(on_reply));
   }
 
-  // EVALSHA, falling back to EVAL where Redis does not know the script yet. `script` must outlive
-  // the command. `arguments`: number of keys, keys, arguments.
+  // EVALSHA, with SCRIPT LOAD before the first of a connection, so that scripts are carried out in
+  // the order of the calls; EVAL where Redis has forgotten it since. `script` must outlive the
+  // client. `arguments`: number of keys, keys, arguments.
   void Eval(const class Script& script, std::vector<std::string> arguments, OnReply on_reply);
 
  private:
@@ -87,6 +89,7 @@ class Client final {
   bool told_connected_ = false;  // what on_state_ heard last
   bool stopped_ = false;
   int failures_ = 0;
+  std::set<const class Script*> loaded_;  // on this connection
   uint64_t sent_ = 0;
   uint64_t answered_ = 0;
   uint64_t answered_at_check_ = 0;

@@ -61,8 +61,8 @@ inline constexpr uint32_t kBusPartitionsMax = 1024;
 [[nodiscard]] std::string RetainedKey(uint32_t partition);
 // hp:{t:NN}:retbytes — how many bytes these are.
 [[nodiscard]] std::string RetainedBytesKey(uint32_t partition);
-// hp:{u:NN}:receipts:<pod>, hp:{t:NN}:receipts:<pod> — which QoS 2 publishes of sessions that
-// outlive their connections are in the last batch with any that the pod has appended there
+// hp:{u:NN}:receipts:<pod>, hp:{t:NN}:receipts:<pod> — a list: which QoS 2 publishes of sessions
+// that outlive their connections are in the last batches with any that the pod has appended there
 // (services/gateway/ownership/receipts.h).
 [[nodiscard]] std::string UplinkReceiptsKey(uint32_t partition, std::string_view pod);
 [[nodiscard]] std::string BusReceiptsKey(uint32_t partition, std::string_view pod);

@@ -12,7 +12,7 @@
 namespace homeport::websocket {
 namespace {
 
-constexpr std::string_view kPath = "/mqtt";
+constexpr std::string_view kPaths[] = {"/mqtt", "/"};
 constexpr std::string_view kSubprotocols[] = {"mqtt", "mqttv3.1"};
 constexpr std::string_view kAcceptSuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455, 1.3
 constexpr size_t kKeyBytes = 16;
@@ -174,7 +174,10 @@ UpgradeResult Judge(const http_parser& parser, const Request& request, size_t by
     return Refuse("405 Method Not Allowed", "the method is not GET", "Allow: GET\r\n");
   }
   const std::string_view target = request.target;
-  if (target.substr(0, target.find('?')) != kPath) return Refuse("404 Not Found", "not /mqtt");
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (std::find(std::begin(kPaths), std::end(kPaths), path) == std::end(kPaths)) {
+    return Refuse("404 Not Found", "neither /mqtt nor /");
+  }
   if (parser.http_major > 1) return Refuse("505 HTTP Version Not Supported", "not HTTP/1.1");
   if (parser.http_major < 1 || parser.http_minor < 1) {
     return Refuse("400 Bad Request", "HTTP older than 1.1");

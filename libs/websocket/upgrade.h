@@ -20,9 +20,9 @@ struct UpgradeResult {
   std::string_view why = {};  // of a refusal; static text
 };
 
-// Reads an upgrade to MQTT: GET /mqtt (a query may follow) with subprotocol `mqtt` or `mqttv3.1`.
-// `bytes` are everything received so far, each time from the first byte on. A head of more than
-// `head_bytes_max` is refused. Pure.
+// Reads an upgrade to MQTT: GET /mqtt or / (a query may follow) with subprotocol `mqtt` or
+// `mqttv3.1`. `bytes` are everything received so far, each time from the first byte on. A head of
+// more than `head_bytes_max` is refused. Pure.
 [[nodiscard]] UpgradeResult ReadUpgrade(std::string_view bytes, size_t head_bytes_max);
 
 }  // namespace homeport::websocket

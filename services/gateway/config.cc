@@ -55,7 +55,7 @@ void DeclareAddresses(config::Table& table, GatewayConfig& c) {
   table.Text("mqtts-listen", &c.mqtts_listen,
              {.unit = "host:port", .doc = "MQTT over TLS; empty: off"});
   table.Text("ws-listen", &c.ws_listen,
-             {.unit = "host:port", .doc = "MQTT over WebSocket, path /mqtt; empty: off"});
+             {.unit = "host:port", .doc = "MQTT over WebSocket, path /mqtt or /; empty: off"});
   table.Text("wss-listen", &c.wss_listen,
              {.unit = "host:port", .doc = "MQTT over WebSocket over TLS; empty: off"});
   table.Text("proxy-from", &c.proxy_from,

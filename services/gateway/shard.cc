@@ -85,7 +85,7 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       ownership_(reactor_, redis_, probe_, pod_, config.claim_window_ms),
       outbox_(reactor_, redis_, probe_),
       store_(reactor_, redis_, probe_, pod_),
-      receipts_(redis_, config.partitions, config.bus_partitions),
+      receipts_(reactor_, redis_, config.partitions, config.bus_partitions),
       traffic_(reactor_.now(), {config.talkers_max, int64_t{config.traffic_window_s} * 1000}),
       context_{reactor_,   config_, pod_,   probe_,    io_,       uplink_,  bus_,
                ownership_, outbox_, store_, receipts_, directory, traffic_, ends_},

@@ -305,7 +305,7 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   const Successor successor{!claimant.wish.clean_start, session == nullptr};
   std::optional<Doubt> doubt = DoubtOf(claimant, *claim);
   const auto answer_to = doubt ? std::optional(claimant.handle) : std::nullopt;
-  if (doubt && session != nullptr) acks_.ExpectFormer(*session, *std::move(doubt));
+  if (doubt && session != nullptr) acks_.ExpectFormer(*session, *doubt);
   if (claim->former) {
     c_.probe.takeovers.Increment();
     EndFormer(*claim->former, successor, answer_to);
@@ -316,8 +316,11 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   if (session == nullptr) {  // closed meanwhile: OnClosed has released the claim
     if (!claim->kept) return;
     const auto past = PastOf(claimant, *claim);
-    return keeper_.Orphan(claimant.identity, claimant.handle, claim->epoch, claimant.wish.expiry_s,
-                          past ? *past : SessionKeeper::Past());
+    Session* heir = keeper_.Orphan(claimant.identity, claimant.handle, claim->epoch,
+                                   claimant.wish.expiry_s, past ? *past : SessionKeeper::Past());
+    if (heir == nullptr || !doubt) return;
+    acks_.ExpectFormer(*heir, *std::move(doubt));
+    return acks_.Inherit(claimant.handle, *heir);
   }
   if (!session->identity->claim) pace_.OnClaim(PaceKey(*session->identity), claim->epoch);
   const Attempt attempt = attempts_[claimant.handle.packed()];

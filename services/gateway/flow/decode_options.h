@@ -14,7 +14,9 @@ namespace homeport::gateway {
   limits.topic_bytes_max = config.topic_bytes_max;
   limits.topic_levels_max = config.topic_levels_max;
   limits.user_properties_max = config.user_properties_max;
-  limits.filters_per_packet_max = std::max(limits.filters_per_packet_max, config.subscriptions_max);
+  // More than a session may have, so that SUBACK can say which of them it cannot.
+  constexpr uint32_t kFilters = 1000;
+  limits.filters_per_packet_max = std::max(kFilters, config.subscriptions_max);
   return limits;
 }
 

@@ -322,7 +322,9 @@ FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
                        id = pubrec->packet_id](SessionStore::Written how) {
       Session* there = c_.io.sessions().Find(handle);
       if (there == nullptr || how == SessionStore::Written::kNotOurs) return;
-      SendPubrel(*there, id, ReasonCode::kSuccess);
+      if (how == SessionStore::Written::kDone) return SendPubrel(*there, id, ReasonCode::kSuccess);
+      c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerUnavailable,
+                           "Redis did not take that a message is received"});
     };
     c_.store.Write(session, {SessionStore::Queue(known->number, std::string())}, send);
     return FrameOutcome::kConsumed;

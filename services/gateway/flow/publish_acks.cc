@@ -18,6 +18,7 @@ using mqtt::ReasonCode;
 namespace {
 
 constexpr int64_t kReadAgainMs = 100;
+constexpr size_t kPacketIds = 65'535;
 
 // Of a publish whose session outlives its connection; 0 for others.
 uint32_t NextNumber(Session& session) {
@@ -31,7 +32,7 @@ FrameOutcome PublishAcks::CheckWindow(Session& session, const mqtt::PublishView&
   const bool is_again = publish.dup && publish.qos == Qos::kExactlyOnce;
   if (is_again && session.awaits_former) return AwaitFormer(session);
   if (session.unacked_up < c_.config.inflight_max) return FrameOutcome::kConsumed;
-  if (session.version == mqtt::Version::k5) {
+  if (session.version == mqtt::Version::k5 && publish.qos == Qos::kExactlyOnce) {
     c_.probe.Refuse(mqtt::Name(ReasonCode::kReceiveMaximumExceeded));
     c_.io.Close(session, {"CLIENT_ERROR", ReasonCode::kReceiveMaximumExceeded, "inflight_max"});
     return FrameOutcome::kConsumed;
@@ -64,8 +65,25 @@ void PublishAcks::ExpectFormer(Session& session, Doubt doubt) {
                    });
 }
 
+void PublishAcks::Inherit(SessionHandle former, Session& heir) {
+  if (!heir.awaits_former && heir.cold->from_device_qos2.all_stored()) return;
+  heirs_[former.packed()] = heir.handle();
+}
+
+Session* PublishAcks::Find(SessionHandle handle) {
+  if (Session* session = c_.io.sessions().FindKept(handle)) return session;
+  const auto heir = heirs_.find(handle.packed());
+  if (heir == heirs_.end()) return nullptr;
+  Session* session = c_.io.sessions().FindKept(heir->second);
+  const bool is_waited_for =
+      session != nullptr && session->cold &&
+      (session->awaits_former || !session->cold->from_device_qos2.all_stored());
+  if (!is_waited_for) heirs_.erase(heir);
+  return is_waited_for ? session : nullptr;
+}
+
 Session* PublishAcks::Awaiting(SessionHandle handle) {
-  Session* session = c_.io.sessions().Find(handle);
+  Session* session = Find(handle);
   return session != nullptr && session->awaits_former ? session : nullptr;
 }
 
@@ -83,7 +101,7 @@ void PublishAcks::OnFormerEnded(SessionHandle handle, std::span<const uint16_t> 
   if (session == nullptr) return;
   session->awaits_former = false;
   for (const uint16_t id : received) {
-    static_cast<void>(session->Cold().from_device_qos2.Insert({id}, Qos2Max(*session)));
+    static_cast<void>(session->Cold().from_device_qos2.Insert({id}, kPacketIds));
   }
   if (!received.empty()) SaveQos2Ids(*session);
   if (std::exchange(session->waits_for_acks, false)) c_.io.Resume(*session);
@@ -190,6 +208,7 @@ void PublishAcks::Send(std::span<const OwedAck> acks) {
   while (i < acks.size()) {
     size_t end = i + 1;
     while (end < acks.size() && acks[end].session.packed() == acks[i].session.packed()) ++end;
+    NoteStored(acks.subspan(i, end - i));
     if (Session* session = c_.io.sessions().Find(acks[i].session)) {
       if (session->cold && !session->cold->acks.empty()) {
         SendOrdered(*session, acks.subspan(i, end - i));
@@ -199,6 +218,18 @@ void PublishAcks::Send(std::span<const OwedAck> acks) {
     }
     i = end;
   }
+}
+
+// Whether the client may be told yet or not, or has left.
+void PublishAcks::NoteStored(std::span<const OwedAck> acks) {
+  const bool has_pubrec = std::any_of(
+      acks.begin(), acks.end(), [](const OwedAck& ack) { return ack.type == PacketType::kPubrec; });
+  Session* session = has_pubrec ? Find(acks.front().session) : nullptr;
+  if (session == nullptr || !session->cold) return;
+  for (const OwedAck& ack : acks) {
+    if (ack.type == PacketType::kPubrec) session->cold->from_device_qos2.SetStored(ack.packet_id);
+  }
+  SaveQos2Ids(*session);
 }
 
 // Those that are due and have only due ones before them. What is not listed is older than all that
@@ -228,13 +259,6 @@ void PublishAcks::SendOrdered(Session& session, std::span<const OwedAck> acks) {
 
 // All acknowledgements of one session in one write, but for those that say no.
 void PublishAcks::SendNow(Session& session, std::span<const OwedAck> acks) {
-  bool has_pubrec = false;
-  for (const OwedAck& ack : acks) {
-    if (ack.type != PacketType::kPubrec) continue;
-    has_pubrec = true;
-    if (session.cold) session.cold->from_device_qos2.SetStored(ack.packet_id);
-  }
-  if (has_pubrec) SaveQos2Ids(session);
   constexpr size_t kBytesMax = 1024;
   char bytes[kBytesMax];
   size_t size = 0;

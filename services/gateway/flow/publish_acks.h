@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "libs/mqtt/publish_view.h"
 #include "services/gateway/ownership/receipts.h"
 #include "services/gateway/shard_context.h"
@@ -21,9 +22,10 @@ class PublishAcks {
 
   explicit PublishAcks(ShardContext& context) : c_(context) {}
 
-  // Whether the session may have one more outstanding. In version 5 one more ends it: receive
-  // maximum [MQTT-3.3.4-9]. 3.1.1 has no such word, so there the frame is to be offered again. So
-  // it is where a QoS 2 publish is sent again and the former connection may have received it.
+  // Whether the session may have one more outstanding: else the frame is to be offered again. In
+  // version 5 some clients do not keep to the receive maximum: theirs of QoS 1 wait as well, and
+  // one of QoS 2, which could wait for a PUBREL behind it, ends the session [MQTT-3.3.4-9]. A QoS 2
+  // publish that is sent again waits while the former connection may have received it.
   [[nodiscard]] FrameOutcome CheckWindow(Session& session, const mqtt::PublishView& publish);
   // The acknowledgement of a publish that is taken; nothing where it repeats a QoS 2 packet that
   // was, or is one too many: that is acknowledged or refused, and done with.
@@ -37,15 +39,21 @@ class PublishAcks {
   // Another connection had the session until now: what it has received is told by OnFormerEnded. If
   // its pod does not say so within `former-end-ms-max`, the receipts of that pod do.
   void ExpectFormer(Session& session, Doubt doubt);
+  // The connection has ended and `heir` goes on without one: what is on its way for it is noted
+  // there.
+  void Inherit(SessionHandle former, Session& heir);
   // The former connection of a session that goes on has ended. `received`: its QoS 2 publishes that
   // were not released.
   void OnFormerEnded(SessionHandle session, std::span<const uint16_t> received);
 
  private:
   static FrameOutcome AwaitFormer(Session& session);
-  // The session, while it waits for what its former connection has received.
+  // The session, or its heir while something is on its way for it.
+  [[nodiscard]] Session* Find(SessionHandle handle);
+  // … while it waits for what its former connection has received.
   [[nodiscard]] Session* Awaiting(SessionHandle handle);
   void ReadReceipts(SessionHandle handle, Doubt doubt);
+  void NoteStored(std::span<const OwedAck> acks);
   void SendOrdered(Session& session, std::span<const OwedAck> acks);
   void SendNow(Session& session, std::span<const OwedAck> acks);
   [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);
@@ -55,6 +63,7 @@ class PublishAcks {
   [[nodiscard]] size_t Qos2Max(const Session& session) const;
 
   ShardContext& c_;
+  absl::flat_hash_map<uint64_t, SessionHandle> heirs_;  // by the packed handle of the connection
 };
 
 }  // namespace homeport::gateway

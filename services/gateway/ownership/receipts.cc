@@ -13,6 +13,8 @@ namespace {
 
 using Entry = mqtt::InboundQos2Ids::Entry;
 
+constexpr int64_t kCompanyMs = 50;  // after the death of a pod all its sessions ask
+
 uint64_t ClientOf(const Identity& identity) {
   return Hash64(fmt::format("{}\n{}", identity.device, identity.client));
 }
@@ -101,15 +103,16 @@ std::vector<uint16_t> Settle(const Doubt& doubt, const PodReceipts& receipts) {
   std::vector<uint16_t> ids;
   const auto found = receipts.find(doubt.client);
   if (found == receipts.end()) return ids;
-  // What an earlier owner wrote says nothing of this one's publishes.
-  static const ReceivedRecord none;
-  const ReceivedRecord& record = doubt.record.epoch == doubt.epoch ? doubt.record : none;
+  const ReceivedRecord& record = doubt.record;
   for (const internal::v1::Receipt& receipt : found->second) {
-    if (receipt.epoch() != doubt.epoch) continue;
     const Entry publish{static_cast<uint16_t>(receipt.packet_id()), receipt.number()};
     const bool was_on_its_way =
         std::find(record.entries.begin(), record.entries.end(), publish) != record.entries.end();
-    if (publish.number > record.last || was_on_its_way) ids.push_back(publish.packet_id);
+    // The record is of this epoch, or of one before it: then nothing of this one was noted yet.
+    const bool is_unnoted = receipt.epoch() == record.epoch
+                                ? publish.number > record.last || was_on_its_way
+                                : receipt.epoch() == doubt.epoch;
+    if (is_unnoted) ids.push_back(publish.packet_id);
   }
   return ids;
 }
@@ -117,7 +120,11 @@ std::vector<uint16_t> Settle(const Doubt& doubt, const PodReceipts& receipts) {
 void Receipts::Read(const std::string& pod, OnRead on_read) {
   const auto [asked, is_first] = next_.try_emplace(pod);
   asked->second.push_back(std::move(on_read));
-  if (is_first) Begin(pod);
+  if (is_first) BeginSoon(pod);
+}
+
+void Receipts::BeginSoon(const std::string& pod) {
+  reactor_.After(kCompanyMs, [this, pod] { Begin(pod); });
 }
 
 void Receipts::Begin(const std::string& pod) {
@@ -125,7 +132,7 @@ void Receipts::Begin(const std::string& pod) {
   reading->asked = std::exchange(next_[pod], {});
   reading->open = size_t{uplink_partitions_} + bus_partitions_;
   const auto read = [&](const std::string& key) {
-    redis_.Send({"GET", key},
+    redis_.Send({"LRANGE", key, "0", "-1"},
                 [this, pod, reading](const redis::Reply& reply) { OnReply(pod, reading, reply); });
   };
   for (uint32_t i = 0; i < uplink_partitions_; ++i) read(routing::UplinkReceiptsKey(i, pod));
@@ -135,10 +142,11 @@ void Receipts::Begin(const std::string& pod) {
 void Receipts::OnReply(const std::string& pod, const std::shared_ptr<Reading>& reading,
                        const redis::Reply& reply) {
   reading->failed |= !reply.ok();
-  internal::v1::Receipts part;
-  const std::string_view bytes = reply.ok() ? reply.text() : std::string_view();
-  if (part.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    for (internal::v1::Receipt& receipt : *part.mutable_receipts()) {
+  for (size_t i = 0; reply.ok() && i < reply.size(); ++i) {
+    internal::v1::Receipts batch;
+    const std::string_view bytes = reply[i].text();
+    if (!batch.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) continue;
+    for (internal::v1::Receipt& receipt : *batch.mutable_receipts()) {
       reading->found[receipt.client()].push_back(std::move(receipt));
     }
   }
@@ -146,7 +154,7 @@ void Receipts::OnReply(const std::string& pod, const std::shared_ptr<Reading>& r
   const bool is_wanted_again = !next_[pod].empty();
   if (!is_wanted_again) next_.erase(pod);
   for (OnRead& on_read : reading->asked) on_read(reading->failed ? nullptr : &reading->found);
-  if (is_wanted_again) Begin(pod);
+  if (is_wanted_again) BeginSoon(pod);
 }
 
 }  // namespace homeport::gateway

@@ -11,6 +11,7 @@
 #include "absl/functional/any_invocable.h"
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/mqtt/inflight.h"
+#include "libs/net/reactor.h"
 #include "libs/redis/client.h"
 #include "services/gateway/session/session.h"
 
@@ -18,9 +19,8 @@ namespace homeport::gateway {
 
 // What a session that outlives its connection has received of QoS 2, as whoever has the session
 // next finds it in Redis [MQTT-4.3.3-10]. A publish is in its stream before its packet id is noted
-// in the session. A pod that dies between the two leaves a receipt, which is written with the
-// batch: it says of the pod's last batch what was in it, and all batches before that one were
-// noted.
+// in the session. A pod that dies between the two leaves a receipt, which is written with the batch
+// and stays until some hundred more are.
 
 // Field `in` of the kept session: "<epoch> <number of the last publish>", then of each publish that
 // was not released its packet id, and, where it was on its way to its stream, "?" and its number.
@@ -63,10 +63,14 @@ class Receipts {
   // nullptr: Redis did not answer.
   using OnRead = absl::AnyInvocable<void(const PodReceipts*)>;
 
-  Receipts(redis::Client& redis, uint32_t uplink_partitions, uint32_t bus_partitions)
-      : redis_(redis), uplink_partitions_(uplink_partitions), bus_partitions_(bus_partitions) {}
+  Receipts(net::Reactor& reactor, redis::Client& redis, uint32_t uplink_partitions,
+           uint32_t bus_partitions)
+      : reactor_(reactor),
+        redis_(redis),
+        uplink_partitions_(uplink_partitions),
+        bus_partitions_(bus_partitions) {}
 
-  // As of a moment after the call. All who ask while a pod's are being read share the next reading.
+  // As of a moment after the call, and soon: all who ask for a pod's meanwhile share one reading.
   void Read(const std::string& pod, OnRead on_read);
 
  private:
@@ -76,10 +80,12 @@ class Receipts {
     bool failed = false;
     PodReceipts found;
   };
+  void BeginSoon(const std::string& pod);
   void Begin(const std::string& pod);
   void OnReply(const std::string& pod, const std::shared_ptr<Reading>& reading,
                const redis::Reply& reply);
 
+  net::Reactor& reactor_;
   redis::Client& redis_;
   const uint32_t uplink_partitions_;
   const uint32_t bus_partitions_;

@@ -96,8 +96,8 @@ std::vector<std::pair<uint32_t, BusPlace>> SessionKeeper::HadOf(
 void SessionKeeper::Renew(Session& session, uint64_t epoch) {
   if (session.kept() != nullptr) {
     c_.store.Renew(SessionStore::OwnerOf(session), epoch);
-    c_.store.Unlist(*session.identity, session.epoch);
     c_.store.List(*session.identity, epoch);
+    c_.store.Unlist(*session.identity, session.epoch);
   }
   const bool has_will = session.cold && session.cold->will;
   if (has_will) c_.store.UnlistWill(*session.identity, session.epoch);
@@ -115,7 +115,10 @@ bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past*
   if (session.cold && session.cold->will) ListWill(session, 0);
   if (!is_present) return false;
   c_.probe.resumed_sessions.Increment();
+  // The former connection's end may have told of some by now.
+  const bool has_news = session.cold->from_device_qos2.size() > 0;
   RestoreReceived(ParseReceived(past->record.Field("in")), session.cold->from_device_qos2);
+  if (has_news) c_.store.Write(session, {SessionStore::Set("in", FormatReceived(session))}, {});
   RestoreQueue(past->record, session);
   return true;
 }
@@ -153,12 +156,14 @@ void SessionKeeper::Unreserve(Session& slot) {
   c_.io.sessions().Free(slot);
 }
 
-void SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint64_t epoch,
-                           uint32_t expiry_s, const Past& past) {
+Session* SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint64_t epoch,
+                               uint32_t expiry_s, const Past& past) {
   const SessionStore::Owner owner{identity, handle, epoch};
-  if (expiry_s == 0) return c_.store.Drop(owner);
-  Session* heir = Reserve();
-  if (heir == nullptr) return c_.store.Drop(owner);
+  Session* heir = expiry_s == 0 ? nullptr : Reserve();
+  if (heir == nullptr) {
+    c_.store.Drop(owner);
+    return nullptr;
+  }
   LeaveTo(owner, heir->handle(), expiry_s);
 
   SessionStore::Adopted adopted;
@@ -171,6 +176,7 @@ void SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint6
     adopted.last_number = std::max(adopted.last_number, number);
   }
   Adopt(identity, adopted, past, *heir);
+  return heir;
 }
 
 void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted,
@@ -236,10 +242,7 @@ void SessionKeeper::End(Session& session, const CloseCause& cause) {
   Session* heir = nullptr;
   if (session.kept() != nullptr) {
     if (!session.taken_over && session.kept()->expiry_s > 0) heir = MakeHeir(session);
-    if (heir == nullptr && cause.word == kShutdown && !session.taken_over) {
-      session.cold->from_device_qos2.SetAllStored();  // by the end of the drain
-      return SaveEnd(session);
-    }
+    if (heir == nullptr && cause.word == kShutdown && !session.taken_over) return SaveEnd(session);
     if (heir == nullptr) c_.store.Unlist(*session.identity, session.epoch);
     if (heir == nullptr && !session.taken_over) c_.store.Drop(SessionStore::OwnerOf(session));
   }
@@ -272,20 +275,9 @@ Session* SessionKeeper::MakeHeir(Session& session) {
   heir->cold->filters = std::move(session.cold->filters);
   StartWaiting(*heir, heir->kept()->expiry_s);
   pub_sub_.Move(session, *heir);
-  if (!heir->cold->from_device_qos2.all_stored()) SaveOnceStored(*heir);
+  heir->awaits_former = session.awaits_former;
+  publish_.acks().Inherit(session.handle(), *heir);
   return heir;
-}
-
-// What the connection has received is in its streams soon, and nobody else will say so.
-void SessionKeeper::SaveOnceStored(const Session& waiting) {
-  auto save = [this, handle = waiting.handle(), epoch = waiting.epoch] {
-    Session* there = c_.io.sessions().FindKept(handle);
-    if (there == nullptr || !there->is_away() || there->epoch != epoch) return;
-    there->cold->from_device_qos2.SetAllStored();
-    c_.store.Write(*there, {SessionStore::Set("in", FormatReceived(*there))}, {});
-  };
-  c_.uplink.AfterAllAppended(
-      [this, save = std::move(save)]() mutable { c_.bus.AfterAllAppended(std::move(save)); });
 }
 
 // Where the session is another's by now, the kick that says so names the slot it had before.

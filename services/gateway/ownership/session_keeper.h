@@ -48,9 +48,10 @@ class SessionKeeper {
   void Renew(Session& session, uint64_t epoch);
   // Behind CONNACK: the session goes on. `on_resumed`: false when Redis did not answer.
   void Resume(Session& session, const Past& past, PubSub::OnRestored on_resumed);
-  // A claim whose connection ended while Redis was asked: the session waits for the next one.
-  void Orphan(const Identity& identity, SessionHandle handle, uint64_t epoch, uint32_t expiry_s,
-              const Past& past);
+  // A claim whose connection ended while Redis was asked: the session waits for the next one,
+  // and is returned; nullptr where it is not to wait.
+  Session* Orphan(const Identity& identity, SessionHandle handle, uint64_t epoch, uint32_t expiry_s,
+                  const Past& past);
   // The connection has ended: publishes the will or keeps it, and keeps the session or ends it.
   void End(Session& session, const CloseCause& cause);
   // The client has taken its will back.
@@ -95,7 +96,6 @@ class SessionKeeper {
   void SaveUnknownEnd(const Session& waiting, const Past& past);
   void EndWill(Session& session, Session* heir);
   void SaveEnd(const Session& session);
-  void SaveOnceStored(const Session& waiting);
   // From now on `heir` stands for the session, unless another has claimed it.
   void LeaveTo(const SessionStore::Owner& owner, SessionHandle heir, uint32_t expiry_s);
   Session* MakeHeir(Session& session);

@@ -33,9 +33,11 @@ if ttl > 0 then redis.call('PEXPIRE', KEYS[2], ttl) end
 return 1
 )lua";
 
-// ARGV: owner, heir "<pod> <session> <epoch>", ms to live or 0.
+// ARGV: owner, heir "<pod> <session> <epoch>", ms to live or 0. Done again after a lost answer it
+// yields the same.
 constexpr std::string_view kLeaveSource = R"lua(
-if redis.call('HGET', KEYS[1], 'h') ~= ARGV[1] then return 0 end
+local owner = redis.call('HGET', KEYS[1], 'h')
+if owner ~= ARGV[1] and owner ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'h', ARGV[2])
 if ARGV[3] ~= '0' then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -299,7 +301,9 @@ void SessionStore::Wait(Command command) {
                                            {"of", command.words[2]},
                                            {"reason", "too much waits for Redis"},
                                            {"bytes", waiting_bytes_}});
-    return command.on_reply(redis::Reply());
+    // Not from inside the call that asks for the write.
+    return reactor_.Defer(
+        [on_reply = std::move(command.on_reply)]() mutable { on_reply(redis::Reply()); });
   }
   waiting_bytes_ += bytes;
   const uint64_t number = command.number;

@@ -162,7 +162,8 @@ void PubSub::OnFormerSilent(SessionHandle handle) {
 
 void PubSub::OnFormerEnded(SessionHandle handle) {
   if (Session* session = c_.io.sessions().FindKept(handle); session != nullptr && session->cold) {
-    if (Subscriber* subscriber = session->cold->subscriber.get()) {
+    Subscriber* subscriber = session->cold->subscriber.get();
+    if (subscriber != nullptr && subscriber->missed != Missed::kNotSent) {
       subscriber->missed = Missed::kMaybeSent;
       subscriber->former_until_ms = 0;
     }

@@ -140,9 +140,11 @@ class SessionIo {
   void Arm(Session& session, bool reading, bool writing);
   void Touch(Session& session) const;
   void OnDeadline(net::TimerWheel::Entry entry);
-  // When nothing will have come for one and a half keep-alives [MQTT-3.1.2-22].
+  // When nothing will have come for one and a half keep-alives, and not before [MQTT-3.1.2-22]: the
+  // last packet may have come at the end of its second.
   [[nodiscard]] static int64_t KeepAliveDue(const Session& session) {
-    return int64_t{session.last_active_s} + session.keep_alive_s + (session.keep_alive_s + 1) / 2;
+    return int64_t{session.last_active_s} + session.keep_alive_s + (session.keep_alive_s + 1) / 2 +
+           1;
   }
 
   net::Reactor& reactor_;

@@ -14,19 +14,24 @@ namespace {
 
 constexpr int64_t kRefusedRetryMs = 100;
 constexpr std::string_view kReceiptsKeepS = "86400";  // far longer than a session waits for a pod
+constexpr std::string_view kReceiptBatches = "-256";  // as LTRIM has it: seconds even in a rush
 
 // KEYS: stream, hash, its bytes, receipts. ARGV: oldest id to keep, name and bytes of the batch,
-// most fields and bytes of the hash, the receipts and how long to keep them, then field and value
-// in turn; a value gets the entry's place, so that it
-// is known whether a subscription is older. Returns the id, and which fields were refused, from 0.
-// Sent again after a lost answer it has the same effect on the hash.
+// most fields and bytes of the hash, the receipts, how many to keep and how long, then field and
+// value in turn; a value gets the entry's place, so that it is known whether a subscription is
+// older. Returns the id, and which fields were refused, from 0. Sent again after a lost answer it
+// has the same effect on the hash.
 constexpr std::string_view kAppendSource = R"lua(
 local id = redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[1], '*', ARGV[2], ARGV[3])
 local fields, bytes = redis.call('HLEN', KEYS[2]), 0
 if fields > 0 then bytes = tonumber(redis.call('GET', KEYS[3]) or '0') end
 local answer = {id}
-if ARGV[6] ~= '' then redis.call('SET', KEYS[4], ARGV[6], 'EX', ARGV[7]) end
-for i = 8, #ARGV, 2 do
+if ARGV[6] ~= '' then
+  redis.call('RPUSH', KEYS[4], ARGV[6])
+  redis.call('LTRIM', KEYS[4], ARGV[7], -1)
+  redis.call('EXPIRE', KEYS[4], ARGV[8])
+end
+for i = 9, #ARGV, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   local is_there = redis.call('HEXISTS', KEYS[2], field)
   local before = is_there == 1 and #field + redis.call('HSTRLEN', KEYS[2], field) or 0
@@ -35,7 +40,7 @@ for i = 8, #ARGV, 2 do
     value = value .. id .. string.char(#id)
     after = #field + #value
     if fields - is_there >= tonumber(ARGV[4]) or bytes - before + after > tonumber(ARGV[5]) then
-      answer[#answer + 1] = (i - 8) / 2
+      answer[#answer + 1] = (i - 9) / 2
       after = 0
     end
   end
@@ -52,11 +57,13 @@ redis.call('SET', KEYS[3], bytes)
 return answer
 )lua";
 
-// KEYS: stream, receipts. ARGV: the receipts, how long to keep them, what follows the stream in
-// XADD. Returns the id.
+// KEYS: stream, receipts. ARGV: the receipts, how many to keep and how long, what follows the
+// stream in XADD. Returns the id.
 constexpr std::string_view kReceiptSource = R"lua(
-local id = redis.call('XADD', KEYS[1], unpack(ARGV, 3))
-redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
+local id = redis.call('XADD', KEYS[1], unpack(ARGV, 4))
+redis.call('RPUSH', KEYS[2], ARGV[1])
+redis.call('LTRIM', KEYS[2], ARGV[2], -1)
+redis.call('EXPIRE', KEYS[2], ARGV[3])
 return id
 )lua";
 
@@ -270,21 +277,21 @@ void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply 
                                         partition.sent.bytes,
                                         std::to_string(options_.hash_fields_max),
                                         std::to_string(options_.hash_bytes_max),
-                                        ReceiptsOf(partition),
+                                        partition.sent.receipts,
+                                        std::string(kReceiptBatches),
                                         std::string(kReceiptsKeepS)};
   arguments.insert(arguments.end(), partition.sent.fields.begin(), partition.sent.fields.end());
   redis_.Eval(AppendScript(), std::move(arguments), std::move(on_reply));
 }
 
-std::string BatchAppender::ReceiptsOf(const Partition& partition) {
-  return partition.sent.receipts.empty() ? std::string()
-                                         : partition.receipts + partition.sent.receipts;
-}
-
 void BatchAppender::SendWithReceipts(Partition& partition, redis::Client::OnReply on_reply) {
   const auto index = static_cast<size_t>(&partition - partitions_.data());
-  std::vector<std::string> arguments = {"2", partition.key, options_.receipts[index],
-                                        ReceiptsOf(partition), std::string(kReceiptsKeepS)};
+  std::vector<std::string> arguments = {"2",
+                                        partition.key,
+                                        options_.receipts[index],
+                                        partition.sent.receipts,
+                                        std::string(kReceiptBatches),
+                                        std::string(kReceiptsKeepS)};
   if (options_.keep_ms > 0) {
     arguments.insert(arguments.end(),
                      {"MINID", "~", std::to_string(reactor_.wall().value - options_.keep_ms)});
@@ -385,10 +392,8 @@ void BatchAppender::Settle(Partition& partition) {
   partition.on_its_way = has_next;  // what comes meanwhile goes behind it
   std::vector<OwedAck> acks = std::exchange(sent.acks, {});
   std::vector<absl::AnyInvocable<void()>> waits = std::exchange(sent.waits, {});
-  if (!sent.receipts.empty()) std::swap(partition.receipts, sent.receipts);
   sent.Clear();
   for (auto& then : waits) then();
-  // Before the next batch: its receipts replace those of this one, which are noted now.
   on_appended_(acks);
   acks.clear();
   if (sent.acks.empty()) sent.acks.swap(acks);  // keeps the capacity

@@ -36,9 +36,9 @@ class BatchAppender {
       std::string bytes_key;
     };
     std::vector<Hash> hashes;
-    // For AddReceipt, of each partition: the key that holds the receipts of the last two batches
-    // with any. Two: the session may be another's when those of the one are to be noted there, and
-    // the next is on its way.
+    // For AddReceipt, of each partition: the key of the list of receipts of the last batches with
+    // any. Many: the session may be another's by the time that those of the one are to be noted
+    // there, and that one may ask only later.
     std::vector<std::string> receipts;
     // Who reads each partition, and how long that is believed; 0: nobody is asked.
     std::vector<std::string> readers;
@@ -124,7 +124,6 @@ class BatchAppender {
     Batch open;
     std::deque<Batch> full;  // closed, behind the one on its way
     Batch sent;
-    std::string receipts;   // of the last batch with any before `sent`
     uint64_t sequence = 0;  // of the batch closed last
     int64_t sent_us = 0;
     uint32_t attempt = 0;     // answers to earlier attempts are ignored
@@ -146,7 +145,6 @@ class BatchAppender {
   void Close(Partition& partition);
   void SendBatch(Partition& partition);
   void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
-  [[nodiscard]] static std::string ReceiptsOf(const Partition& partition);
   void SendWithReceipts(Partition& partition, redis::Client::OnReply on_reply);
   void OnAnswer(Partition& partition, const redis::Reply& reply);
   void RefuseField(Batch& batch, size_t index);

@@ -1,6 +1,8 @@
 """Limits of clients and tenants: how often a client id may connect, the ban of one that flaps, also
 between two gateways, and a tenant's sessions and messages."""
 
+import time
+
 import harness
 import mqtt
 from harness import Device, check, check_equal, eventually
@@ -15,6 +17,7 @@ def run(context):
                 "flapping-connects": 0}
     with harness.stack(context.bin, gateways=1, gateway_settings=settings) as stack:
         too_fast(stack)
+        keep_alive(stack)
     settings = {"reactors": 1, "client-connects-per-second": 0, "flapping-connects": 20,
                 "flapping-window-s": 600, "flapping-ban-s": 3}
     with harness.stack(context.bin, gateway_settings=settings) as stack:
@@ -36,6 +39,22 @@ def attempt(stack, name, gateway=0, version=5):
 def refusals(stack, reason, gateway=0):
     page = metrics.scrape(stack.gateways[gateway].metrics)
     return page.total("homeport_gateway_refusals_total", reason=reason)
+
+
+def keep_alive(stack):
+    """Who is silent for less than one and a half keep-alives stays, whatever the part of the gateway's
+    second in which it spoke last."""
+    clients = []
+    for number in range(10):
+        client = mqtt.Client(stack.gateways[0].listen["mqtt"])
+        name = f"punctual-{number}"
+        client.connect(name, *harness.credentials(stack, name), keep_alive=2)
+        clients.append((client, time.monotonic()))
+        time.sleep(0.1)  # the parts of a second
+    for client, since in clients:
+        time.sleep(max(0, since + 2.8 - time.monotonic()))
+        client.ping()
+        client.disconnect()
 
 
 def short_of_memory(stack):

@@ -10,9 +10,11 @@ import threading
 import time
 
 from homestack import metrics
+from homestack.redis import RedisClient
 
 import harness
 import mqtt
+from cases.former_connections import FarGateway
 from harness import check, check_equal, eventually
 
 PUBLISHERS = 40
@@ -58,6 +60,143 @@ def run(arguments):
         had = sum(len(numbers) for receiver in receivers for numbers in receiver.numbers.values())
         print(f"{sent} messages, {again} sent again; {had} deliveries, "
               f"{sum(receiver.again for receiver in receivers)} sent again; each came once")
+    for case in (told_out_of_order, left_before_it_was_stored, moved_before_it_was_noted, came_and_left):
+        with harness.stack(arguments.bin, gateways=1, profile="conformance") as stack:
+            far = FarGateway(stack, {"reactors": 1})
+            stack.add(far)
+            case(stack, far, Watcher(stack.gateways[0].listen["mqtt"]))
+
+
+def told_out_of_order(stack, far, watcher):
+    """A publish is stored, and its PUBREC waits for that of an earlier one."""
+    client = kept(far, "orders")
+    with Blocked(stack, watcher, "p"):
+        client.send_exactly_once("p/x", "1", 1)
+        client.send_exactly_once("q/x", "2", 2)
+        watcher.wait_for("2")
+        others(far, "q")
+        os.kill(stack.pid(far.name), signal.SIGKILL)
+    client = kept(stack.gateways[0], "orders", present=1)
+    for topic, payload, packet_id in (("p/x", "1", 1), ("q/x", "2", 2)):
+        client.send_exactly_once(topic, payload, packet_id, dup=True)
+    for _ in range(2):
+        client.wait(mqtt.PUBREC, 20)
+    watcher.has_once("1", "2")
+
+
+def left_before_it_was_stored(stack, far, watcher):
+    """The client leaves while its publish is on its way; other partitions are slow."""
+    slow, client = kept(far, "slow"), kept(far, "leaves")
+    with Blocked(stack, watcher, "p"):
+        slow.send_exactly_once("p/x", "slow", 1)
+        client.send_exactly_once("q/x", "1", 1)
+        client.close()
+        watcher.wait_for("1")
+        others(far, "q")
+        os.kill(stack.pid(far.name), signal.SIGKILL)
+    client = kept(stack.gateways[0], "leaves", present=1)
+    client.send_exactly_once("q/x", "1", 1, dup=True)
+    client.wait(mqtt.PUBREC, 20)
+    watcher.has_once("1")
+
+
+def moved_before_it_was_noted(stack, far, watcher):
+    """The session is another gateway's when the publish is stored, so that it cannot be noted there."""
+    old = kept(far, "moves")
+    far.proxy.hold(b":inbox")
+    new = kept(stack.gateways[0], "moves", present=1)
+    old.send_exactly_once("q/x", "1", 1)
+    watcher.wait_for("1")
+    others(far, "q")
+    os.kill(stack.pid(far.name), signal.SIGKILL)
+    new.send_exactly_once("q/x", "1", 1, dup=True)
+    new.wait(mqtt.PUBREC, 20)
+    watcher.has_once("1")
+
+
+def came_and_left(stack, far, watcher):
+    """Between the gateway's death and the client's return it is there for a moment."""
+    old = kept(far, "hops")
+    others(far, "q")
+    far.proxy.hold(b"hp:pod:")
+    old.send_exactly_once("q/x", "1", 1)
+    watcher.wait_for("1")
+    os.kill(stack.pid(far.name), signal.SIGKILL)
+    kept(stack.gateways[0], "hops", present=1).close()
+    eventually(lambda: (redis(stack, "HGET", "hp:{d:hops}:kept:hops", "in") or "").endswith(" 1"),
+               "what the receipts say is noted")
+    client = kept(stack.gateways[0], "hops", present=1)
+    client.send_exactly_once("q/x", "1", 1, dup=True)
+    client.wait(mqtt.PUBREC, 20)
+    watcher.has_once("1")
+
+
+def redis(stack, *words):
+    with RedisClient(stack.redis.socket) as client:
+        return client.call(*words)
+
+
+def kept(gateway, name, present=0):
+    client = mqtt.Client(gateway.listen["mqtt"])
+    check_equal(client.connect(name, clean=False), (present, 0), f"CONNECT of {name}")
+    return client
+
+
+def others(gateway, topic):
+    """Others go on meanwhile: a few batches of the partition."""
+    client = kept(gateway, f"other-{time.monotonic()}")
+    for packet_id in range(1, 4):
+        client.send_exactly_once(f"{topic}/others", "other", packet_id)
+        client.wait(mqtt.PUBREC)
+        client.release(packet_id)
+
+
+class Watcher:
+    """Sees all that is published on p and q."""
+
+    def __init__(self, address):
+        self.address = address
+        self._client = mqtt.Client(address)
+        self._client.connect("watcher")
+        self._client.subscribe("p/#", "q/#")
+        self._had = []
+
+    def wait_for(self, payload):
+        while payload not in self._had:
+            self._had.append(self._client.message()[1].decode())
+
+    def has_once(self, *payloads):
+        last = mqtt.Client(self.address)
+        last.connect("last")
+        for topic in ("p/last", "q/last"):
+            last.publish(topic, topic)
+            self.wait_for(topic)
+        check_equal({payload: self._had.count(payload) for payload in payloads},
+                    {payload: 1 for payload in payloads}, "how often each message came")
+
+
+class Blocked:
+    """Redis refuses what is appended to the bus for `topic`."""
+
+    def __init__(self, stack, watcher, topic):
+        self._stack = stack
+        before = self._lengths()
+        publisher = mqtt.Client(watcher.address)
+        publisher.connect("finder")
+        publisher.publish(f"{topic}/find", "find")
+        watcher.wait_for("find")
+        self._key = next(key for key, length in self._lengths().items() if before.get(key) != length)
+
+    def _lengths(self):
+        return {key: redis(self._stack, "XLEN", key) for key in redis(self._stack, "KEYS", "hp:{t:*}:bus")}
+
+    def __enter__(self):
+        redis(self._stack, "RENAME", self._key, "hp:blocked")
+        redis(self._stack, "SET", self._key, "no stream")
+
+    def __exit__(self, *_):
+        redis(self._stack, "DEL", self._key)
+        redis(self._stack, "RENAME", "hp:blocked", self._key)
 
 
 def adopted(stack):

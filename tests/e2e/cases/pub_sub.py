@@ -12,6 +12,7 @@ from homestack.redis import RedisClient
 
 MESSAGES = 20
 BURST = 3000
+FILTERS_MAX = 500  # of a session, in this profile
 UNHEARD = 0x10  # no matching subscribers
 
 
@@ -28,6 +29,29 @@ def run(context):
         shared_over_many_streams(running)
         shared_with_a_latecomer(running)
         burst(running)
+        heedless(running)
+        too_many_filters(running)
+
+
+def heedless(running):
+    """A client of version 5 that does not keep to the receive maximum waits, and stays."""
+    client = mqtt.Client(running.gateways[0].listen["mqtt"], 5)
+    client.connect("heedless")
+    for number in range(BURST):
+        client.publish("heedless/x", str(number), wait=False)
+    for _ in range(BURST):
+        client.wait(mqtt.PUBACK)
+    client.disconnect()
+
+
+def too_many_filters(running):
+    """SUBACK says which of a packet's filters are too many."""
+    for version, refused in ((4, 0x80), (5, 0x97)):
+        client = mqtt.Client(running.gateways[0].listen["mqtt"], version)
+        client.connect(f"greedy-{version}")
+        codes = client.subscribe(*(f"greedy/{number}" for number in range(FILTERS_MAX + 20)))
+        harness.check_equal(codes, [1] * FILTERS_MAX + [refused] * 20, f"SUBACK of version {version}")
+        client.disconnect()
 
 
 def every_message_once(running, version, qos):
@@ -49,6 +73,9 @@ def unheard(running):
     maker, near, far = (mqtt.Client(address, 5) for address in (first, first, second))
     for client, name in ((maker, "maker"), (near, "near"), (far, "far")):
         client.connect(f"unheard-{name}")
+    # Redis has to be told a script first.
+    harness.check_equal(maker.publish("unheard/kept", "0", retain=True), UNHEARD, "a retained message")
+    maker.publish("unheard/kept", "", retain=True)
     harness.check_equal(maker.publish("unheard/x", "1"), UNHEARD, "nobody")
     near.subscribe("unheard/y")
     harness.check_equal(maker.publish("unheard/x", "2"), UNHEARD, "one of another topic")

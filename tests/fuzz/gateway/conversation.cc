@@ -62,7 +62,7 @@ mqtt::Limits ScriptLimits() {
   limits.topic_bytes_max = 65'535;
   limits.topic_levels_max = 256;
   limits.user_properties_max = 10'000;
-  limits.filters_per_packet_max = 500;
+  limits.filters_per_packet_max = 1000;
   limits.subscription_ids_max = 500;
   return limits;
 }

@@ -80,6 +80,11 @@ TEST_CASE("a receipt settles what its pod did not come to note") {
     CHECK(settled(lamp, 5, Written(3, 99, {{2, 11}})) == Ids{1, 2, 3});
     CHECK(settled(lamp, 5, "") == Ids{1, 2, 3});
   }
+  SECTION("the earlier one on the same pod, which did not come to note its last") {
+    CHECK(settled(lamp, 5, Written(4, 12, {})) == Ids{1, 2, 3, 4});
+    CHECK(settled(lamp, 5, Written(4, 13, {})) == Ids{1, 2, 3});
+    CHECK(settled(lamp, 6, Written(4, 12, {})) == Ids{4});
+  }
   SECTION("under another epoch, or of another client") {
     CHECK(settled(lamp, 6, "").empty());
     CHECK(settled(app, 5, "") == Ids{6});

@@ -58,6 +58,7 @@ TEST_CASE("Requests a browser, a proxy or an SDK may write") {
       {"list of subprotocols", With("Protocol: mqtt", "Protocol: x , mqttv3.1,mqtt"), "mqttv3.1"},
       {"subprotocols in two headers",
        With("Protocol: mqtt", "Protocol: x\r\nSec-WebSocket-Protocol: mqtt"), "mqtt"},
+      {"no path", With("GET /mqtt", "GET /"), "mqtt"},
       {"signed query", With("GET /mqtt", "GET /mqtt?X-Amz-Algorithm=AWS4-HMAC-SHA256"), "mqtt"},
       {"list of connection options", With("Connection: U", "Connection: keep-alive, U"), "mqtt"},
       {"other case", With("Upgrade: websocket", "uPGRADE: WebSocket"), "mqtt"},
@@ -84,7 +85,7 @@ TEST_CASE("Bad upgrades get the HTTP status that says why") {
   const Row rows[] = {
       {"MQTT instead of HTTP", "\x10\x0c\x00\x04MQTT\x04\x02", "400"},
       {"other method", With("GET", "POST"), "405"},
-      {"other path", With("/mqtt", "/"), "404"},
+      {"other path", With("/mqtt", "/ws"), "404"},
       {"longer path", With("/mqtt", "/mqtt2"), "404"},
       {"HTTP/1.0", With("HTTP/1.1", "HTTP/1.0"), "400"},
       {"HTTP/2.0", With("HTTP/1.1", "HTTP/2.0"), "505"},
