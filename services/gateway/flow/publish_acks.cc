@@ -52,7 +52,7 @@ void PublishAcks::ExpectFormer(Session& session, Doubt doubt) {
   c_.reactor.After(c_.config.former_end_ms_max,
                    [this, handle = session.handle(), doubt = std::move(doubt)]() mutable {
                      const Session* there = Awaiting(handle);
-                     if (there == nullptr) return;
+                     if (there == nullptr) return ForgetHeir(handle);
                      if (there->waits_for_acks) {
                        c_.probe.Refuse("former_end_ms_max");
                        log::Refusal("former_connection_silent",
@@ -73,13 +73,15 @@ void PublishAcks::Inherit(SessionHandle former, Session& heir) {
 Session* PublishAcks::Find(SessionHandle handle) {
   if (Session* session = c_.io.sessions().FindKept(handle)) return session;
   const auto heir = heirs_.find(handle.packed());
-  if (heir == heirs_.end()) return nullptr;
-  Session* session = c_.io.sessions().FindKept(heir->second);
-  const bool is_waited_for =
-      session != nullptr && session->cold &&
-      (session->awaits_former || !session->cold->from_device_qos2.all_stored());
-  if (!is_waited_for) heirs_.erase(heir);
-  return is_waited_for ? session : nullptr;
+  return heir == heirs_.end() ? nullptr : c_.io.sessions().FindKept(heir->second);
+}
+
+void PublishAcks::ForgetHeir(SessionHandle handle) {
+  if (heirs_.empty() || !heirs_.contains(handle.packed())) return;
+  const Session* heir = Find(handle);
+  const bool is_settled = heir == nullptr || !heir->cold ||
+                          (!heir->awaits_former && heir->cold->from_device_qos2.all_stored());
+  if (is_settled) heirs_.erase(handle.packed());
 }
 
 Session* PublishAcks::Awaiting(SessionHandle handle) {
@@ -91,19 +93,21 @@ void PublishAcks::ReadReceipts(SessionHandle handle, Doubt doubt) {
   c_.receipts.Read(doubt.pod, [this, handle, doubt](const PodReceipts* receipts) mutable {
     if (receipts != nullptr) return OnFormerEnded(handle, Settle(doubt, *receipts));
     c_.reactor.After(kReadAgainMs, [this, handle, doubt = std::move(doubt)]() mutable {
-      if (Awaiting(handle) != nullptr) ReadReceipts(handle, std::move(doubt));
+      if (Awaiting(handle) == nullptr) return ForgetHeir(handle);
+      ReadReceipts(handle, std::move(doubt));
     });
   });
 }
 
 void PublishAcks::OnFormerEnded(SessionHandle handle, std::span<const uint16_t> received) {
   Session* session = Awaiting(handle);
-  if (session == nullptr) return;
+  if (session == nullptr) return ForgetHeir(handle);
   session->awaits_former = false;
   for (const uint16_t id : received) {
     static_cast<void>(session->Cold().from_device_qos2.Insert({id}, kPacketIds));
   }
   if (!received.empty()) SaveQos2Ids(*session);
+  ForgetHeir(handle);
   if (std::exchange(session->waits_for_acks, false)) c_.io.Resume(*session);
 }
 
@@ -224,12 +228,16 @@ void PublishAcks::Send(std::span<const OwedAck> acks) {
 void PublishAcks::NoteStored(std::span<const OwedAck> acks) {
   const bool has_pubrec = std::any_of(
       acks.begin(), acks.end(), [](const OwedAck& ack) { return ack.type == PacketType::kPubrec; });
-  Session* session = has_pubrec ? Find(acks.front().session) : nullptr;
-  if (session == nullptr || !session->cold) return;
-  for (const OwedAck& ack : acks) {
-    if (ack.type == PacketType::kPubrec) session->cold->from_device_qos2.SetStored(ack.packet_id);
+  if (!has_pubrec) return;
+  const SessionHandle handle = acks.front().session;
+  Session* session = Find(handle);
+  if (session != nullptr && session->cold) {
+    for (const OwedAck& ack : acks) {
+      if (ack.type == PacketType::kPubrec) session->cold->from_device_qos2.SetStored(ack.packet_id);
+    }
+    SaveQos2Ids(*session);
   }
-  SaveQos2Ids(*session);
+  ForgetHeir(handle);
 }
 
 // Those that are due and have only due ones before them. What is not listed is older than all that

@@ -50,6 +50,8 @@ class PublishAcks {
   static FrameOutcome AwaitFormer(Session& session);
   // The session, or its heir while something is on its way for it.
   [[nodiscard]] Session* Find(SessionHandle handle);
+  // Once nothing is any more.
+  void ForgetHeir(SessionHandle handle);
   // … while it waits for what its former connection has received.
   [[nodiscard]] Session* Awaiting(SessionHandle handle);
   void ReadReceipts(SessionHandle handle, Doubt doubt);
