@@ -136,7 +136,8 @@ std::optional<OwedAck> PublishAcks::Owe(Session& session, const mqtt::PublishVie
   if (publish.qos == Qos::kAtMostOnce) return ack;
   ++session.unacked_up;
   const bool is_ordered = session.cold && !session.cold->acks.empty();
-  if (stream == Stream::kOther || is_ordered) session.Cold().acks.push_back({ack, false});
+  ack.is_listed = stream == Stream::kOther || is_ordered;
+  if (ack.is_listed) session.Cold().acks.push_back({ack, false});
   return ack;
 }
 
@@ -176,15 +177,14 @@ FrameOutcome PublishAcks::OnPubrel(Session& session, const mqtt::Frame& frame) {
   if (session.kept() == nullptr) {
     session.TrimCold();
     SendPubcomp(session, id, known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
-  } else if (known) {
-    NoteRelease(session, id);
   } else {
-    SendPubcomp(session, id, ReasonCode::kSuccess);  // it comes again for want of its answer
+    NoteRelease(session, id);  // one that is unknown comes again for want of its answer
   }
   return FrameOutcome::kConsumed;
 }
 
 // PUBCOMP lets the client use the id for another message: by then Redis must not call it received.
+// All go this way, so they are in the order of the PUBRELs.
 void PublishAcks::NoteRelease(const Session& session, uint16_t packet_id) {
   c_.store.Write(session, {SessionStore::Set("in", FormatReceived(session))},
                  [this, handle = session.handle(), packet_id](SessionStore::Written how) {
@@ -249,7 +249,9 @@ void PublishAcks::SendOrdered(Session& session, std::span<const OwedAck> acks) {
     const auto at = std::find_if(order.begin(), order.end(), [&](const OrderedAck& kept) {
       return !kept.due && kept.ack.packet_id == ack.packet_id && kept.ack.type == ack.type;
     });
-    if (at == order.end()) {
+    // Some clients use a packet id again before it is free: one that is not listed is no listed
+    // one.
+    if (!ack.is_listed || at == order.end()) {
       due.push_back(ack);
       continue;
     }

@@ -13,6 +13,7 @@ struct OwedAck {
   uint16_t packet_id = 0;
   mqtt::PacketType type = mqtt::PacketType::kPuback;
   mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess;
+  bool is_listed = false;  // among those of its session that are to be told in order
 };
 
 }  // namespace homeport::gateway
