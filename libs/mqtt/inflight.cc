@@ -24,11 +24,6 @@ void InboundQos2Ids::SetStored(uint16_t packet_id) {
   if (Entry* entry = Find(packet_id)) entry->number = 0;
 }
 
-void InboundQos2Ids::SetAllStored() {
-  if (!entries_) return;
-  for (Entry& entry : *entries_) entry.number = 0;
-}
-
 bool InboundQos2Ids::all_stored() const {
   return std::all_of(entries().begin(), entries().end(),
                      [](const Entry& entry) { return entry.number == 0; });

@@ -28,9 +28,8 @@ class InboundQos2Ids {
   [[nodiscard]] Insertion Insert(Entry entry, size_t window);
   // False when it was not there.
   bool Remove(uint16_t packet_id);
-  // The message is stored, or all are.
+  // The message is stored.
   void SetStored(uint16_t packet_id);
-  void SetAllStored();
   [[nodiscard]] bool all_stored() const;
   [[nodiscard]] size_t size() const { return entries_ ? entries_->size() : 0; }
   [[nodiscard]] std::span<const Entry> entries() const {

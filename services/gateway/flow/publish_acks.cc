@@ -177,10 +177,12 @@ FrameOutcome PublishAcks::OnPubrel(Session& session, const mqtt::Frame& frame) {
   if (session.kept() == nullptr) {
     session.TrimCold();
     SendPubcomp(session, id, known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
-  } else {
-    NoteRelease(session, id);  // one that is unknown comes again for want of its answer
+    return FrameOutcome::kConsumed;
   }
-  return FrameOutcome::kConsumed;
+  NoteRelease(session, id);
+  // One that is unknown comes again for want of its answer. No publish was paced for it.
+  return known || c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
+                                                               : FrameOutcome::kPause;
 }
 
 // PUBCOMP lets the client use the id for another message: by then Redis must not call it received.
