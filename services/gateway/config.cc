@@ -127,11 +127,13 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
             {.min = 1, .max = 65'535, .doc = "user properties of one packet"});
   table.Int("client-id-bytes-max", &c.client_id_bytes_max,
             {.min = 64, .max = 65'535, .unit = "bytes", .doc = "one client id"});
-  table.Int("output-bytes-max", &c.output_bytes_max,
-            {.min = 4096,
-             .max = 64 << 20,
-             .unit = "bytes",
-             .doc = "waiting for one slow client, which is disconnected beyond it"});
+  table.Int(
+      "output-bytes-max", &c.output_bytes_max,
+      {.min = 4096,
+       .max = 64 << 20,
+       .unit = "bytes",
+       .doc = "waiting for one slow client, which is disconnected beyond it; beyond half of it "
+              "messages of QoS 0 are dropped"});
   table.Int("linger-ms-max", &c.linger_ms_max,
             {.min = 0,
              .max = 60'000,

@@ -94,6 +94,9 @@ WorkerProbe::WorkerProbe(metrics::Registry& r, uint32_t worker)
       backlog_(r.AddGauge(Name("stream_lag_entries"), "Stream entries not yet committed")),
       partitions_(r.AddGauge(Name("partitions_owned"), "Uplink partitions owned")),
       fenced_(r.AddCounter(Name("fenced_total"), "Partitions lost to another owner")),
+      stalled_(
+          r.AddCounter(Name("stalled_connections_ended_total"),
+                       "Connections of registries that kept PostgreSQL waiting beyond a lease")),
       redis_failures_(
           r.AddCounter(Name("retries_total"), kFailuresHelp, {{"dependency", "redis"}})),
       postgres_failures_(
@@ -159,6 +162,9 @@ void WorkerProbe::Backlog(int64_t entries) { backlog_.Set(entries); }
 void WorkerProbe::Rehearsed() { rehearsals_.Increment(); }
 void WorkerProbe::Owns(size_t partitions) { partitions_.Set(static_cast<int64_t>(partitions)); }
 void WorkerProbe::Fenced(size_t partitions) { fenced_.Add(partitions); }
+void WorkerProbe::StalledEnded(int64_t connections) {
+  stalled_.Add(static_cast<uint64_t>(connections));
+}
 void WorkerProbe::RedisFailed() {
   redis_failures_.Increment();
   Fails();

@@ -36,6 +36,7 @@ class WorkerProbe {
   void Rehearsed();  // a transaction in search of what PostgreSQL refuses
   void Owns(size_t partitions);
   void Fenced(size_t partitions);
+  void StalledEnded(int64_t connections);  // of registries that kept PostgreSQL waiting
   void RedisFailed();
   void PostgresFailed();
   void InboxAppended(size_t entries);
@@ -75,6 +76,7 @@ class WorkerProbe {
   metrics::Gauge& backlog_;
   metrics::Gauge& partitions_;
   metrics::Counter& fenced_;
+  metrics::Counter& stalled_;
   metrics::Counter& redis_failures_;
   metrics::Counter& postgres_failures_;
   metrics::Counter& inbox_appended_;

@@ -91,8 +91,7 @@ DeliveryResult Delivery::DeliverTyped(SessionHandle handle, uint64_t epoch,
 
 DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* from) {
   if (out.qos == Qos::kAtMostOnce) {
-    if (session.is_open()) static_cast<void>(Write(session, out, nullptr));
-    return DeliveryResult::kSent;
+    return SendUnacknowledged(session, out);
   }
   out.again = from != nullptr && from->again;
   std::optional<Outbound::KeptAs> kept = Outbound::KeptAs();
@@ -109,6 +108,17 @@ DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* fr
   if (session.is_away()) return DeliveryResult::kSent;
   session.Cold().outbound.Push(std::move(out), *kept);
   SendWaiting(session);
+  return DeliveryResult::kSent;
+}
+
+DeliveryResult Delivery::SendUnacknowledged(Session& session, const OutMessage& out) {
+  if (!session.is_open()) return DeliveryResult::kSent;
+  const BusMessage& message = *out.message;
+  if (!c_.io.HasRoom(session, message.topic().size() + message.payload().size())) {
+    Drop(session, message.topic(), "delivery_output_full", "the client reads too slowly");
+    return DeliveryResult::kQueueFull;
+  }
+  static_cast<void>(Write(session, out, nullptr));
   return DeliveryResult::kSent;
 }
 

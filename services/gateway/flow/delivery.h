@@ -13,7 +13,7 @@ enum class DeliveryResult : uint8_t {
   kSent,   // written, or waiting for the client's earlier acknowledgements
   kStale,  // no such session, or a newer epoch
   kNotSubscribed,
-  kQueueFull,  // the client acknowledges too slowly
+  kQueueFull,  // the client acknowledges or reads too slowly
 };
 
 // PUBLISH to clients, within their receive maximum: what exceeds it waits in a bounded queue.
@@ -62,6 +62,8 @@ class Delivery {
   FrameOutcome OnPubcomp(Session& session, const mqtt::Frame& frame);
 
  private:
+  // QoS 0; dropped where too much waits for the client's socket.
+  DeliveryResult SendUnacknowledged(Session& session, const OutMessage& out);
   void SendWaiting(Session& session);
   // Writes the message to the session's queue in Redis; nothing when that is full.
   [[nodiscard]] std::optional<Outbound::KeptAs> Keep(Session& session, const OutMessage& out,

@@ -13,6 +13,15 @@ bool Allows(const Identity& identity, auth::TopicAction action, std::string_view
       {identity.device, identity.product->product, identity.product->tenant, identity.client});
 }
 
+// What only servers say to clients (MQTT 5, 4.7.2), and what could not be followed.
+bool IsServers(std::string_view topic) {
+  for (const std::string_view prefix :
+       {std::string_view("$SYS/"), std::string_view("$share/"), kEventTopics}) {
+    if (topic.substr(0, prefix.size()) == prefix) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool MayBroadcast(const GatewayConfig& config, const Identity& identity,
@@ -24,6 +33,7 @@ bool MayBroadcast(const GatewayConfig& config, const Identity& identity,
     case auth::TopicClass::kForeign:
       return config.anonymous && !auth::IsShadowAnswer(topic);
     case auth::TopicClass::kReserved:
+      return config.anonymous && !IsServers(topic);
     case auth::TopicClass::kOwnUnknown:
       return config.anonymous;
     default:

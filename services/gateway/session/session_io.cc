@@ -263,6 +263,12 @@ bool SessionIo::WithinRate(Session& session, size_t bytes) {
   return within;
 }
 
+bool SessionIo::HasRoom(const Session& session, size_t bytes) const {
+  if (!HasOutput(session)) return true;
+  const size_t waiting = session.cold->output.size() - session.cold->output_sent;
+  return waiting + bytes <= options_.output_bytes_max / 2;
+}
+
 void SessionIo::Send(Session& session, std::string_view bytes) { Send(session, bytes, {}); }
 
 void SessionIo::Send(Session& session, std::string_view head, std::string_view body) {

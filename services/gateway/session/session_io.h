@@ -80,6 +80,9 @@ class SessionIo {
 
   // Sends `bytes`, now where possible. Ends the session when its queue would exceed the limit.
   void Send(Session& session, std::string_view bytes);
+  // Whether a message that nobody is owed, one of QoS 0, finds room: half of what may wait is for
+  // the others.
+  [[nodiscard]] bool HasRoom(const Session& session, size_t bytes) const;
   // Two pieces in one packet: a header and a payload that need not be copied together.
   void Send(Session& session, std::string_view head, std::string_view body);
 

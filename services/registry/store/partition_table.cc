@@ -29,6 +29,15 @@ constexpr Statement kAcquire{
     "  AND (owner = '' OR owner = $1::text OR lease_until < now()) FOR UPDATE SKIP LOCKED) "
     "RETURNING partition, fence, generation, last_id, producers, pending"};
 
+// idle_in_transaction_session_timeout ends the others that their pods have forgotten.
+constexpr Statement kEndStalled{
+    "partitions_end_stalled",
+    "SELECT count(*) FROM (SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity "
+    " WHERE datname = current_database() AND usename = current_user"
+    " AND application_name = current_setting('application_name')"
+    " AND state = 'active' AND wait_event = 'ClientRead'"
+    " AND query_start < now() - $1::int8 * interval '1 ms' OFFSET 0) AS stalled WHERE ended"};
+
 constexpr Statement kReload{
     "partitions_reload",
     "UPDATE stream_offset o SET fence = o.fence + 1 "
@@ -113,6 +122,12 @@ absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Acquire(
       const Result result,
       connection.Execute(kAcquire, Params().Text(pod_).Add(std::move(wanted)).Int8(lease_ms_)));
   return ReadRows(result);
+}
+
+absl::StatusOr<int64_t> PartitionTable::EndStalled(postgres::Connection& connection) const {
+  HP_ASSIGN_OR_RETURN(const Result result,
+                      connection.Execute(kEndStalled, Params().Int8(lease_ms_)));
+  return result.Int8(0, 0);
 }
 
 absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Reload(

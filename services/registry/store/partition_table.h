@@ -50,6 +50,10 @@ class PartitionTable {
   // Those of `partitions` that were free, expired or ours are now ours, under a new fence.
   [[nodiscard]] absl::StatusOr<std::vector<PartitionRow>> Acquire(
       postgres::Connection& connection, const std::vector<uint32_t>& partitions) const;
+  // Ends connections of registries that have begun a COPY more than a lease ago and do not send its
+  // rows; returns how many. A pod that stands still there has its partitions locked, and no timeout
+  // of PostgreSQL's ends that.
+  [[nodiscard]] absl::StatusOr<int64_t> EndStalled(postgres::Connection& connection) const;
   // The rows of those still ours under the same fence, now under a new one: waits for a commit of
   // ours that is still under way on a connection we gave up, or makes it fail.
   [[nodiscard]] absl::StatusOr<std::vector<PartitionRow>> Reload(

@@ -200,9 +200,24 @@ absl::Status Worker::AcquireMissing(const std::set<uint32_t>& wanted) {
   if (missing.empty()) return absl::OkStatus();
   acquire_at_ = parts_.clock.Now() + kAcquireMs;
   HP_ASSIGN_OR_RETURN(std::vector<PartitionRow> rows, table_.Acquire(*postgres_, missing));
-  if (rows.empty()) return absl::OkStatus();
-  log::Info("partitions_acquired", {{"worker", options_.index}, {"count", rows.size()}});
+  if (!rows.empty()) {
+    log::Info("partitions_acquired", {{"worker", options_.index}, {"count", rows.size()}});
+  }
+  const bool took_all = rows.size() == missing.size();
   for (PartitionRow& row : rows) Own(std::move(row));
+  return took_all ? absl::OkStatus() : EndStalled();
+}
+
+// A pod that stands still may have its partitions locked beyond its lease.
+absl::Status Worker::EndStalled() {
+  HP_ASSIGN_OR_RETURN(const int64_t ended, table_.EndStalled(*postgres_));
+  if (ended == 0) return absl::OkStatus();
+  probe_.StalledEnded(ended);
+  log::Warn("stalled_connections_ended",
+            {{"worker", options_.index},
+             {"count", ended},
+             {"reason", "a registry has kept PostgreSQL waiting for longer than its lease"},
+             {"next", "its partitions are taken over"}});
   return absl::OkStatus();
 }
 

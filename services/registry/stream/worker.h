@@ -77,6 +77,7 @@ class Worker {
   [[nodiscard]] absl::Status UpdateOwnership();
   [[nodiscard]] absl::Status ReleaseUnwanted(const std::set<uint32_t>& wanted);
   [[nodiscard]] absl::Status AcquireMissing(const std::set<uint32_t>& wanted);
+  [[nodiscard]] absl::Status EndStalled();
   [[nodiscard]] absl::Status RenewLeases();
   void Own(PartitionRow row);
   void Disown(uint32_t partition);

@@ -1,6 +1,6 @@
 """Messages between clients at their limits: many retained messages in one write and a subscriber to
 every one of many partitions, which no command to Redis limits; more retained messages than a
-partition may have; more bytes than may wait for a client that does not acknowledge."""
+partition may have; more bytes than may wait for a client that does not acknowledge, or does not read."""
 
 import harness
 import mqtt
@@ -12,13 +12,16 @@ RETAINED_MAX = 600
 IN_FLIGHT = 100
 PAYLOAD = 10_000
 WAITING = 12
+OUTPUT = 1 << 20
+UNREAD_MAX = 3_000  # of PAYLOAD: more than any socket takes
 TAKEN = (0, 0x10)  # whether or not somebody follows
 QUOTA_EXCEEDED = 0x97
 
 
 def run(context):
     settings = {"bus-partitions": PARTITIONS, "retained-messages-max": RETAINED_MAX,
-                "inflight-max": IN_FLIGHT, "waiting-bytes-max": WAITING * PAYLOAD}
+                "inflight-max": IN_FLIGHT, "waiting-bytes-max": WAITING * PAYLOAD,
+                "output-bytes-max": OUTPUT}
     with harness.stack(context.bin, gateways=1, profile="conformance",
                        gateway_settings=settings) as running:
         gateway = running.gateways[0]
@@ -26,6 +29,7 @@ def run(context):
         many_at_once(gateway)
         retained_bound(gateway)
         waiting_bound(gateway)
+        output_bound(gateway)
         harness.check_equal(running.pid(gateway.name), pid, "the gateway's process")
 
 
@@ -71,6 +75,32 @@ def waiting_bound(gateway):
     harness.check_equal(numbers, list(range(IN_FLIGHT + WAITING)), "what fits")
     writer.publish("loud/x", b"%04d" % sent)
     harness.check_equal(mute.message()[1], b"%04d" % sent, "what comes next")
+
+
+def output_bound(gateway):
+    """QoS 0 is dropped where its client reads nothing; what the client is owed still comes."""
+    still = client(gateway, "still")
+    still.subscribe("stream", qos=0)
+    still.subscribe("owed")
+    writer = client(gateway, "source")
+    sent = 0
+    while not dropped_unread(gateway):
+        harness.check(sent < UNREAD_MAX, "nothing was dropped")
+        for _ in range(50):
+            writer.publish("stream", b"%06d" % sent + b"x" * (PAYLOAD - 6))
+            sent += 1
+    writer.publish("owed", "end")
+    numbers = []
+    while (message := still.message())[0] == "stream":
+        numbers.append(int(message[1][:6]))
+    harness.check_equal(message, ("owed", b"end"), "QoS 1 behind it")
+    harness.check_equal(numbers, sorted(set(numbers)), "the others, each once and in order")
+    harness.check_equal(sent - len(numbers), dropped_unread(gateway), "counted drops")
+
+
+def dropped_unread(gateway):
+    return metrics.scrape(gateway.metrics).total("homeport_gateway_refusals_total",
+                                                 reason="delivery_output_full")
 
 
 def client(gateway, name, version=4):

@@ -1,6 +1,7 @@
 #include "services/registry/store/partition_table.h"
 
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <thread>
 
 #include "libs/base/reason.h"
@@ -105,6 +106,30 @@ TEST_CASE("a paused owner's write fails as a whole") {
   CHECK(paused.Renew(world.db(), {{1, before.fence}}, 0)->empty());
   CHECK(paused.Reload(world.db(), {{1, before.fence}})->empty());
   CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 1") == "5-0");
+}
+
+TEST_CASE("an owner that stands still in a COPY is parted from its partitions") {
+  constexpr int64_t kShortLeaseMs = 100;
+  World world;
+  const PartitionTable second("registry-2", kShortLeaseMs);
+  AcquireOne(world, PartitionTable("registry-1", kShortLeaseMs), 1);
+  Expire(world);
+  const std::string psql =
+      fmt::format("PGAPPNAME='{}' psql -Xq '{}' 2> /dev/null",
+                  world.Sql("SELECT current_setting('application_name')"), world.conninfo());
+  FILE* const still = ::popen(psql.c_str(), "w");
+  REQUIRE(still != nullptr);
+  // Its rows never come.
+  std::fputs("BEGIN; UPDATE stream_offset SET fence = fence; COPY telemetry FROM STDIN;\n", still);
+  std::fflush(still);
+  CHECK(
+      world.Becomes("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%'"
+                    " AND wait_event = 'ClientRead'",
+                    "1"));
+  CHECK(second.Acquire(world.db(), {1})->empty());
+  CHECK(Eventually([&] { return *second.EndStalled(world.db()) == 1; }));
+  CHECK(Eventually([&] { return !second.Acquire(world.db(), {1})->empty(); }));
+  ::pclose(still);
 }
 
 TEST_CASE("an owner that lost one of its partitions commits none of them") {
