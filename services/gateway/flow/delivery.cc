@@ -323,6 +323,7 @@ FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
   std::optional<Outbound::KeptAs> known;
   if (session.cold) known = session.cold->outbound.Received(pubrec->packet_id);
   if (known && known->number != 0 && session.kept() != nullptr) {
+    const bool is_again = known->bytes == 0;
     // The message is the client's; its number stays until PUBCOMP.
     session.kept()->queued_bytes -= known->bytes;
     session.cold->outbound.ForgetBytes(pubrec->packet_id);
@@ -337,7 +338,9 @@ FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
                            "Redis did not take that a message is received"});
     };
     c_.store.Write(session, {SessionStore::Queue(known->number, std::string())}, send);
-    return FrameOutcome::kConsumed;
+    // No message was sent for one that comes again.
+    return !is_again || c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
+                                                                     : FrameOutcome::kPause;
   }
   SendPubrel(session, pubrec->packet_id,
              known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
