@@ -162,7 +162,7 @@ IoResult Transport::WriteCompact(std::string_view bytes) {
   if (layer().state() == State::kFailed) return {IoStatus::kError, 0, false};
   size_t moved = layer().unsent_text();
   if (!SendUnsent()) return FromErrno();
-  HP_CHECK(moved <= bytes.size());
+  if (moved > bytes.size()) return {IoStatus::kError, 0, false};  // it is not what was begun
   while (moved < bytes.size()) {
     const std::string_view piece = bytes.substr(moved, tls13::RecordLayer::kSealBytesMax);
     const std::string_view records = layer().Seal(piece);

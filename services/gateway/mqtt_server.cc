@@ -44,17 +44,23 @@ FrameOutcome MqttServer::OnFrame(Session& session, const mqtt::Frame& frame) {
       if (!frame.body.empty())
         return Refuse(session, ReasonCode::kMalformedPacket, "PINGREQ with a body");
       c_.io.Send(session, kPingresp);
-      return FrameOutcome::kConsumed;
+      return Paced(session, frame, FrameOutcome::kConsumed);
     case PacketType::kSubscribe:
-      return subscribe_.OnSubscribe(session, frame);
+      return Paced(session, frame, subscribe_.OnSubscribe(session, frame));
     case PacketType::kUnsubscribe:
-      return subscribe_.OnUnsubscribe(session, frame);
+      return Paced(session, frame, subscribe_.OnUnsubscribe(session, frame));
     case PacketType::kDisconnect:
       return OnDisconnect(session, frame);
     default:
       return Refuse(session, ReasonCode::kProtocolError,
                     "a packet that is not the client's to send now");
   }
+}
+
+// Each is answered. One that pauses the session waits for that answer already.
+FrameOutcome MqttServer::Paced(Session& session, const mqtt::Frame& frame, FrameOutcome outcome) {
+  if (outcome != FrameOutcome::kConsumed || !session.is_open()) return outcome;
+  return c_.io.WithinRate(session, frame.total_bytes) ? outcome : FrameOutcome::kPause;
 }
 
 FrameOutcome MqttServer::OnDisconnect(Session& session, const mqtt::Frame& frame) {

@@ -50,6 +50,7 @@ class MqttServer final {
   void VerifyOwnership();
 
  private:
+  FrameOutcome Paced(Session& session, const mqtt::Frame& frame, FrameOutcome outcome);
   FrameOutcome OnDisconnect(Session& session, const mqtt::Frame& frame);
   FrameOutcome Refuse(Session& session, mqtt::ReasonCode reason, std::string_view what);
   void AppendDisconnected(const Session& session, std::string_view reason);

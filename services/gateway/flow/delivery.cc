@@ -344,7 +344,8 @@ FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
   }
   SendPubrel(session, pubrec->packet_id,
              known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
-  return FrameOutcome::kConsumed;
+  return known || c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
+                                                               : FrameOutcome::kPause;
 }
 
 void Delivery::SendPubrel(Session& session, uint16_t packet_id, ReasonCode reason) {

@@ -367,17 +367,24 @@ FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& f
   std::vector<std::string> ended;
   for (const std::string_view filter : unsubscribe->filters) {
     unsuback.reasons.push_back(Remove(session, filter));
-    const bool is_ended = unsuback.reasons.back() == ReasonCode::kSuccess;
-    if (lifecycle_.wanted() && is_ended) ended.emplace_back(filter);
+    if (unsuback.reasons.back() == ReasonCode::kSuccess) ended.emplace_back(filter);
   }
   things_.LeaveUnfollowed(session);
   lifecycle_.Unsubscribed(session, ended);
-  if (session.kept() != nullptr) Save(session, {});
-  session.TrimCold();
   std::string bytes;
   mqtt::EncodeUnsuback(unsuback, session.version, &bytes);
-  c_.io.Send(session, bytes);
-  return FrameOutcome::kConsumed;
+  if (session.kept() == nullptr || ended.empty()) {
+    session.TrimCold();
+    c_.io.Send(session, bytes);
+    return FrameOutcome::kConsumed;
+  }
+  Save(session, [this, handle = session.handle(), bytes](SessionStore::Written /*how*/) {
+    Session* there = c_.io.sessions().Find(handle);
+    if (there == nullptr) return;
+    c_.io.Send(*there, bytes);
+    c_.io.Resume(*there);
+  });
+  return FrameOutcome::kPause;
 }
 
 // It must be answered, by a packet that must not be sent [MQTT-3.1.2-24]: that ends the connection

@@ -11,7 +11,7 @@
 namespace homeport::gateway {
 namespace {
 
-constexpr size_t kWaitingBytesMax = 64 << 20;
+constexpr size_t kOpenBytesMax = 64 << 20;  // that Redis has not taken yet
 constexpr int64_t kRefusedPauseMs = 100;
 constexpr int64_t kLeaveGraceMs = 3'600'000;  // for adoption and clocks
 constexpr std::string_view kPlacesKeepS = "7200";
@@ -253,6 +253,9 @@ void SessionStore::Adopt(const Identity& identity, std::string_view dead, Sessio
 
 void SessionStore::Do(Command command) {
   command.number = ++last_number_;
+  command.bytes = SizeOf(command.words);
+  if (open_bytes_ + command.bytes > kOpenBytesMax) return Shed(std::move(command));
+  open_bytes_ += command.bytes;
   const bool waits = !redis_.connected() || !waiting_.empty() || trying_ != 0;
   waits ? Wait(std::move(command)) : Send(std::move(command));
 }
@@ -289,23 +292,22 @@ void SessionStore::OnAnswer(Command command, const redis::Reply& reply) {
       return TryLater();
     }
   }
+  open_bytes_ -= command.bytes;
   command.on_reply(reply);
   if (was_tried) SendWaiting();
 }
 
+void SessionStore::Shed(Command command) {
+  probe_.Refuse("session_write_dropped");
+  log::Refusal("session_write_dropped", {{"key", command.words[1]},
+                                         {"of", command.words[2]},
+                                         {"reason", "too much waits for Redis"},
+                                         {"bytes", open_bytes_}});
+  // Not from inside the call that asks for the write.
+  reactor_.Defer([on_reply = std::move(command.on_reply)]() mutable { on_reply(redis::Reply()); });
+}
+
 void SessionStore::Wait(Command command) {
-  const size_t bytes = SizeOf(command.words);
-  if (waiting_bytes_ + bytes > kWaitingBytesMax) {
-    probe_.Refuse("session_write_dropped");
-    log::Refusal("session_write_dropped", {{"key", command.words[1]},
-                                           {"of", command.words[2]},
-                                           {"reason", "too much waits for Redis"},
-                                           {"bytes", waiting_bytes_}});
-    // Not from inside the call that asks for the write.
-    return reactor_.Defer(
-        [on_reply = std::move(command.on_reply)]() mutable { on_reply(redis::Reply()); });
-  }
-  waiting_bytes_ += bytes;
   const uint64_t number = command.number;
   waiting_.emplace(number, std::move(command));
 }
@@ -313,7 +315,6 @@ void SessionStore::Wait(Command command) {
 void SessionStore::SendWaiting() {
   std::map<uint64_t, Command> commands;
   commands.swap(waiting_);
-  waiting_bytes_ = 0;
   for (auto& [number, command] : commands) Send(std::move(command));
 }
 
@@ -329,7 +330,6 @@ void SessionStore::Try() {
   if (!redis_.connected() || waiting_.empty() || trying_ != 0) return;
   Command first = std::move(waiting_.begin()->second);
   waiting_.erase(waiting_.begin());
-  waiting_bytes_ -= SizeOf(first.words);
   trying_ = first.number;
   Send(std::move(first));
 }

@@ -131,11 +131,14 @@ class SessionStore {
     std::vector<std::string> words;
     redis::Client::OnReply on_reply;
     uint64_t number = 0;  // in the order in which they were asked for
+    size_t bytes = 0;
   };
   [[nodiscard]] static redis::Client::OnReply Telling(OnWritten on_written);
   void Do(Command command);
   void Send(Command command);
   void OnAnswer(Command command, const redis::Reply& reply);
+  // Refuses it: too much is open.
+  void Shed(Command command);
   void Wait(Command command);
   void SendWaiting();
   void TryLater();
@@ -147,7 +150,7 @@ class SessionStore {
   ShardProbe& probe_;
   const PodId& pod_;
   std::map<uint64_t, Command> waiting_;  // for Redis, by number
-  size_t waiting_bytes_ = 0;
+  size_t open_bytes_ = 0;                // of those waiting and unanswered
   size_t unanswered_ = 0;
   uint64_t last_number_ = 0;
   uint64_t trying_ = 0;  // the number of the one that is to show whether Redis takes writes again

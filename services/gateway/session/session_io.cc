@@ -17,6 +17,7 @@ constexpr size_t kReadBytes = 64 << 10;
 constexpr int kTlsReadsPerEvent = 8;
 constexpr size_t kWebSocketReadBytes = 20 << 10;
 constexpr size_t kCorkedBytesMax = 256 << 10;  // of all sessions
+constexpr size_t kProgressBytes = 1000;        // read at once, of a packet that is not whole yet
 static_assert(kWebSocketReadBytes >= net::Transport::kReadBytesMin);
 static_assert(kReadBytes >= net::Transport::kReadBytesMin);
 
@@ -155,10 +156,12 @@ void SessionIo::Read(Session& session) {
   }
 }
 
-// Takes what is whole of the first `bytes` in buffer_ and keeps the rest.
+// Takes what is whole of the first `bytes` in buffer_ and keeps the rest. For the keep alive count
+// Control Packets [MQTT-3.1.2-22], and what shows that a large one is on its way.
 void SessionIo::Take(Session& session, size_t bytes) {
   if (!session.is_open()) return;  // what was read may have been answered, in vain
-  Touch(session);
+  const size_t had = session.cold ? session.cold->input.size() : 0;
+  if (bytes - had >= kProgressBytes) Touch(session);
   const std::string_view input(buffer_.data(), bytes);
   const size_t taken = Consume(session, input);
   if (!session.is_open()) return;
@@ -204,6 +207,7 @@ size_t SessionIo::Consume(Session& session, std::string_view bytes) {
       Close(session, {"CLIENT_ERROR", result.error.reason, result.error.what});
       return taken;
     }
+    Touch(session);
     const FrameOutcome outcome = handler_.OnFrame(session, result.frame);
     if (!session.is_open()) return taken;
     if (outcome != FrameOutcome::kRetry) taken += result.frame.total_bytes;
@@ -274,11 +278,7 @@ void SessionIo::Send(Session& session, std::string_view bytes) { Send(session, b
 void SessionIo::Send(Session& session, std::string_view head, std::string_view body) {
   if (!session.is_open()) return;
   if (session.websocket) return SendWhole(session, web_sockets_.Frame(head, body));
-  if (corked_ || HasOutput(session)) {
-    Queue(session, head);
-    if (session.is_open() && !body.empty()) Queue(session, body);
-    return;
-  }
+  if (corked_ || HasOutput(session)) return Queue(session, head, body);
   if (body.empty()) return SendWhole(session, head);
   // One packet is one write: a packet in two segments would cost the peer two wake-ups.
   std::string joined;
@@ -288,26 +288,29 @@ void SessionIo::Send(Session& session, std::string_view head, std::string_view b
 }
 
 void SessionIo::SendWhole(Session& session, std::string_view bytes) {
-  if (corked_ || HasOutput(session)) return Queue(session, bytes);
+  if (corked_ || HasOutput(session)) return Queue(session, bytes, {});
   const net::IoResult result = session.transport.Write(bytes);
   if (result.status == net::IoStatus::kError || result.status == net::IoStatus::kClosed) {
     return Close(session, {"CONNECTION_LOST", {}, "write failed"});
   }
   probe_.sent_bytes.Add(result.bytes);
-  if (result.bytes < bytes.size()) Queue(session, bytes.substr(result.bytes));
+  if (result.bytes < bytes.size()) Queue(session, bytes.substr(result.bytes), {});
 }
 
-void SessionIo::Queue(Session& session, std::string_view bytes) {
+// A packet waits whole or not at all, so that a goodbye comes behind whole ones. The first may wait
+// whatever its size: part of it may be on its way, and no client reads faster than it comes.
+void SessionIo::Queue(Session& session, std::string_view head, std::string_view body) {
   ColdState& cold = session.Cold();
-  if (cold.output.size() - cold.output_sent + bytes.size() > options_.output_bytes_max) {
+  const size_t bytes = head.size() + body.size();
+  const bool is_first = cold.output.empty();
+  if (!is_first && cold.output.size() - cold.output_sent + bytes > options_.output_bytes_max) {
     probe_.Refuse("slow_consumer");
     return Close(session, {"SERVER_INITIATED_DISCONNECT", {}, "output_bytes_max: slow consumer"});
   }
-  const bool is_first = cold.output.empty();
-  cold.output.append(bytes);
+  cold.output.append(head).append(body);
   if (!corked_) return Arm(session, session.reading, true);
   if (is_first) gathered_.push_back(session.handle());
-  corked_bytes_ += bytes.size();
+  corked_bytes_ += bytes;
 }
 
 void SessionIo::Cork() {
@@ -409,13 +412,12 @@ bool SessionIo::SendGathered(Session& session) {
 bool SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
   if (session.phase < Phase::kAwaitConnect || !SendGathered(session)) return false;
   std::string bytes = Goodbye(session, cause);
-  std::string_view why;
-  if (session.websocket && !web_sockets_.Ended(session, &why)) {
+  if (session.websocket) {
     if (!bytes.empty()) bytes = web_sockets_.Frame(bytes, {});
     const bool goes_away = cause.reason == mqtt::ReasonCode::kServerShuttingDown ||
                            mqtt::HasServerReference(cause.reason);
-    bytes +=
-        web_sockets_.CloseFrame(goes_away ? websocket::kCloseGoingAway : websocket::kCloseNormal);
+    bytes += web_sockets_.Farewell(
+        session, goes_away ? websocket::kCloseGoingAway : websocket::kCloseNormal);
   }
   if (!bytes.empty()) static_cast<void>(session.transport.Write(bytes));
   return !bytes.empty();

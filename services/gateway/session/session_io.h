@@ -133,7 +133,7 @@ class SessionIo {
   size_t Consume(Session& session, std::string_view bytes);
   void KeepInput(Session& session, std::string_view rest);
   void WriteQueued(Session& session);
-  void Queue(Session& session, std::string_view bytes);
+  void Queue(Session& session, std::string_view head, std::string_view body);
   // Whether bytes wait that come before any others.
   [[nodiscard]] static bool HasOutput(const Session& session) {
     return session.cold && !session.cold->output.empty();

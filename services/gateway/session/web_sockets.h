@@ -21,12 +21,14 @@ class WebSockets {
   void Forget(const Session& session) { channels_.erase(session.index); }
 
   // Writes the payload of `bytes` to `payload`, where there must be room for as many; appends what
-  // must be sent to `replies`. Returns the size of the payload.
+  // must be sent to `replies`, but what answers the end: Farewell has that. Returns the size of the
+  // payload.
   [[nodiscard]] size_t Read(const Session& session, std::string_view bytes, char* payload,
                             std::string* replies) {
     Channel& channel = channels_.at(session.index);
     const websocket::FrameReader::Result result =
         channel.reader.Read(bytes, frame_bytes_max_, framer_, payload, replies);
+    if (result.ended && !channel.ended) channel.farewell.swap(*replies);
     channel.ended = result.ended;
     channel.why = result.why;
     return result.payload_bytes;
@@ -44,7 +46,11 @@ class WebSockets {
     framer_.Append(websocket::Opcode::kBinary, head, body, &frame);
     return frame;
   }
-  [[nodiscard]] std::string CloseFrame(uint16_t code) {
+  // The last that is sent (RFC 6455, 5.5.1): the answer to the peer's end, else a Close with
+  // `code`.
+  [[nodiscard]] std::string Farewell(const Session& session, uint16_t code) {
+    Channel& channel = channels_.at(session.index);
+    if (channel.ended) return std::move(channel.farewell);
     std::string frame;
     framer_.AppendClose(code, &frame);
     return frame;
@@ -54,6 +60,7 @@ class WebSockets {
   struct Channel {
     websocket::FrameReader reader;
     bool ended = false;
+    std::string farewell;  // once it has ended
     std::string_view why;  // static text
   };
 

@@ -20,7 +20,7 @@ def run(context):
              if only in f"{case.file}: {case.name}"]
     # The profile lifts these limits, which some scripts are to meet.
     limits = {"topic-bytes-max": 256, "topic-levels-max": 16, "client-id-bytes-max": 128,
-              "user-properties-max": 32, "keep-alive-s-min": 5}
+              "user-properties-max": 32, "keep-alive-s-min": 5, "inflight-max": 100}
     with harness.stack(context.bin, profile="conformance", gateway_settings=limits) as running:
         addresses = [gateway.listen["mqtt"] for gateway in running.gateways]
         numbered = list(enumerate(turns))
