@@ -10,6 +10,7 @@ namespace homeport::gateway {
 namespace {
 
 constexpr int64_t kFlushPollMs = 10;
+constexpr int64_t kFlushMsMax = 4000;
 constexpr int kWatchTickSeconds = 5;
 
 redis::Client::Options RedisOptions(const GatewayConfig& config, std::string_view name) {
@@ -87,8 +88,14 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       store_(reactor_, redis_, probe_, pod_),
       receipts_(reactor_, redis_, config.partitions, config.bus_partitions),
       traffic_(reactor_.now(), {config.talkers_max, int64_t{config.traffic_window_s} * 1000}),
-      context_{reactor_,   config_, pod_,   probe_,    io_,       uplink_,  bus_,
-               ownership_, outbox_, store_, receipts_, directory, traffic_, ends_},
+      lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
+             [this] {
+               Rejoin();
+               // A sweep that was under way may have removed again what this one has written.
+               reactor_.After(config_.pod_lease_ms, [this] { Rejoin(); });
+             }),
+      context_{reactor_, config_, pod_,      probe_,    io_,      uplink_, bus_,  ownership_,
+               outbox_,  store_,  receipts_, directory, traffic_, ends_,   lease_},
       server_(context_, redis_),
       commands_once_(context_, redis_, server_.commands()),
       session_finder_(redis_),
@@ -98,12 +105,6 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
       revocations_(context_),
       fleet_load_(reactor_, redis_, config, pod_, probe_),
       departures_(context_, fleet_load_),
-      lease_(reactor_, redis_, probe_, {pod_, config.pod_lease_ms},
-             [this] {
-               Rejoin();
-               // A sweep that was under way may have removed again what this one has written.
-               reactor_.After(config_.pod_lease_ms, [this] { Rejoin(); });
-             }),
       inbox_(reactor_, RedisOptions(config, "inbox"), probe_, pod_,
              [this](const internal::v1::InboxItem& item) { OnInboxItem(item); }) {
   health_.Expect("redis of " + pod_.str());
@@ -239,21 +240,34 @@ void Shard::Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done) {
   });
 }
 
+// While Redis answers, and for some seconds where it does not. What it did not take was not
+// acknowledged; the lease runs out by itself.
+bool Shard::MayFlush() {
+  if (flush_until_ == MonoMs()) flush_until_ = reactor_.now() + kFlushMsMax;
+  if (redis_.connected() || reactor_.now() < flush_until_) return true;
+  log::Warn("drain_not_flushed",
+            {{"pod", pod_.str()},
+             {"reason", "Redis is away"},
+             {"next", "exits; its waiting sessions are adopted when the lease has run out"}});
+  return false;
+}
+
 // The last DISCONNECTED events, releases and queued messages must reach Redis before the lease
 // goes, and then up to where the waiting sessions have been given what was published: whoever
 // takes them over reads on there.
 void Shard::FinishDrain() {
-  if (!uplink_.idle() || !bus_.idle() || !store_.idle() || !ownership_.idle() ||
-      !server_.pub_sub().is_level()) {
+  const bool is_flushed = uplink_.idle() && bus_.idle() && store_.idle() && ownership_.idle() &&
+                          server_.pub_sub().is_level();
+  if (!is_flushed && MayFlush()) {
     reactor_.After(kFlushPollMs, [this] { FinishDrain(); });
     return;
   }
-  store_.WritePlaces(bus_);
+  if (is_flushed) store_.WritePlaces(bus_);
   GiveLeaseUp();
 }
 
 void Shard::GiveLeaseUp() {
-  if (!store_.idle()) {
+  if (!store_.idle() && MayFlush()) {
     reactor_.After(kFlushPollMs, [this] { GiveLeaseUp(); });
     return;
   }

@@ -79,6 +79,7 @@ class Shard final : private SessionHandler {
   [[nodiscard]] absl::Status ListenAt(const std::string& address, Door door);
   void Tick();
   void FinishDrain();
+  [[nodiscard]] bool MayFlush();
   void GiveLeaseUp();
 
   const GatewayConfig& config_;
@@ -97,6 +98,7 @@ class Shard final : private SessionHandler {
   Receipts receipts_;
   TrafficMeter traffic_;
   RecentEnds ends_;
+  Lease lease_;
   ShardContext context_;
   MqttServer server_;
   CommandsOnce commands_once_;
@@ -107,12 +109,12 @@ class Shard final : private SessionHandler {
   Revocations revocations_;
   FleetLoad fleet_load_;
   Departures departures_;
-  Lease lease_;
   Inbox inbox_;
   std::unique_ptr<TlsReload> tls_reload_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   int ticks_ = 0;
   absl::AnyInvocable<void()> drained_;
+  MonoMs flush_until_;  // of a drain whose sessions have left
   std::thread thread_;
 };
 

@@ -6,6 +6,7 @@
 #include "services/gateway/identity/directory.h"
 #include "services/gateway/inspect/recent_ends.h"
 #include "services/gateway/inspect/traffic_meter.h"
+#include "services/gateway/ownership/lease.h"
 #include "services/gateway/ownership/ownership.h"
 #include "services/gateway/ownership/receipts.h"
 #include "services/gateway/ownership/session_store.h"
@@ -33,6 +34,7 @@ struct ShardContext {
   Directory& directory;
   TrafficMeter& traffic;
   RecentEnds& ends;
+  const Lease& lease;
 };
 
 }  // namespace homeport::gateway

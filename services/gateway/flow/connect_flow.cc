@@ -270,9 +270,10 @@ void ConnectFlow::ClaimClient(SessionHandle handle, std::optional<SessionStore::
   }
   const SessionWish wish = claimant.wish;
   c_.ownership.Acquire(*session.identity, handle, wish,
-                       [this, claimant = std::move(claimant)](const absl::StatusOr<Claim>& claim) {
+                       [this, claimant = std::move(claimant),
+                        is_late = false](const absl::StatusOr<Claim>& claim) mutable {
                          OnClaim(claimant, claim);
-                         EndTurn();
+                         if (!std::exchange(is_late, true)) EndTurn();
                        });
 }
 
@@ -313,6 +314,9 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   const bool is_away = claim->kept && claim->kept->owner &&
                        !(claim->former && claim->former->epoch == claim->kept->owner->epoch);
   if (is_away) EndFormer(*claim->kept->owner, successor, answer_to);
+  const Identity& identity = session != nullptr ? *session->identity : claimant.identity;
+  if (claim->former) ForgetWillOf(*claim->former, identity);
+  if (is_away) ForgetWillOf(*claim->kept->owner, identity);
   if (session == nullptr) {  // closed meanwhile: OnClosed has released the claim
     if (!claim->kept) return;
     const auto past = PastOf(claimant, *claim);
@@ -326,6 +330,12 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   const Attempt attempt = attempts_[claimant.handle.packed()];
   attempts_.erase(claimant.handle.packed());
   Accept(*session, claimant, *claim, attempt);
+}
+
+// Its pod, if it lives, knows what to do with the will. If it is dead, who takes over what it had
+// left need not know that the client was back: it may have said goodbye by then.
+void ConnectFlow::ForgetWillOf(const SessionLocation& former, const Identity& identity) {
+  if (former.pod != c_.pod.str()) c_.store.UnlistWillOf(former.pod, identity, former.epoch);
 }
 
 void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor,

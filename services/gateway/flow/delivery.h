@@ -39,7 +39,8 @@ class Delivery {
   struct Origin {
     uint32_t partition = 0;
     BusPlace place;
-    bool again = false;  // the session's former pod may have sent it
+    bool again = false;     // the session's former pod may have sent it
+    bool replayed = false;  // read back for a session that has moved
   };
   DeliveryResult Send(Session& session, OutMessage out, const Origin* from);
   // One message to the client alone, at once or not at all: whatever it has subscribed to, and

@@ -79,12 +79,7 @@ Session* SessionDesk::Find(const SessionCall& call) {
   Session* session = c_.io.sessions().FindKept(SessionHandle::FromPacked(call.session()));
   const bool is_it = session != nullptr && session->epoch == call.epoch() &&
                      (session->phase == Phase::kOnline || session->is_away());
-  // Of a session that was taken over from a dead pod the tenant is not known here: who asks has
-  // found out by the device.
-  if (is_it && !TenantOf(*session->identity).empty() &&
-      !MaySee(*session, call.tenant(), c_.config.anonymous)) {
-    return nullptr;
-  }
+  if (is_it && !MaySee(*session, call.tenant(), c_.config.anonymous)) return nullptr;
   if (!is_it) c_.probe.stale_epochs.Increment();
   return is_it ? session : nullptr;
 }

@@ -27,23 +27,26 @@ void Lease::Renew() {
   if (stopped_ || !redis_.connected()) return;
   const std::string key = routing::PodKey(options_.pod.str());
   const std::string lease_ms = std::to_string(options_.lease_ms);
-  redis_.Send({"SET", key, "1", "PX", lease_ms, "GET"}, [this](const redis::Reply& reply) {
-    if (!reply.ok()) {
-      probe_.lease_failures.Increment();
-      return log::Warn("lease_renewal_failed",
-                       {{"pod", options_.pod.str()},
-                        {"reason", reply.lost() ? "connection lost" : reply.error()},
-                        {"next", "again in a third of the lease"}});
-    }
-    held_ = true;
-    if (reply.is_nil() && std::exchange(ever_held_, true)) {
-      probe_.lease_lapses.Increment();
-      log::Warn("lease_lapsed", {{"pod", options_.pod.str()},
-                                 {"next", "verifying the ownership of every session"}});
-      on_lapsed_();
-    }
-    ever_held_ = true;
-  });
+  redis_.Send({"SET", key, "1", "PX", lease_ms, "GET"},
+              [this, asked = reactor_.now()](const redis::Reply& reply) {
+                if (!reply.ok()) {
+                  probe_.lease_failures.Increment();
+                  return log::Warn("lease_renewal_failed",
+                                   {{"pod", options_.pod.str()},
+                                    {"reason", reply.lost() ? "connection lost" : reply.error()},
+                                    {"next", "again in a third of the lease"}});
+                }
+                held_ = true;
+                renewed_ = asked;
+                if (reply.is_nil() && std::exchange(ever_held_, true)) {
+                  lapse_over_ = reactor_.now() + options_.lease_ms;
+                  probe_.lease_lapses.Increment();
+                  log::Warn("lease_lapsed", {{"pod", options_.pod.str()},
+                                             {"next", "verifying the ownership of every session"}});
+                  on_lapsed_();
+                }
+                ever_held_ = true;
+              });
 }
 
 void Lease::Stop() {

@@ -25,6 +25,10 @@ class Lease {
   // Gives the lease up: what is left under this pod id may be swept.
   void Stop();
   void OnConnected();
+  // Others may take this pod for dead, or have done so without its knowledge.
+  [[nodiscard]] bool is_doubtful() const {
+    return reactor_.now() - renewed_ > options_.lease_ms || reactor_.now() < lapse_over_;
+  }
 
  private:
   void Renew();
@@ -37,6 +41,8 @@ class Lease {
   bool held_ = false;
   bool ever_held_ = false;
   bool stopped_ = false;
+  MonoMs renewed_;     // when that was asked for which Redis has done
+  MonoMs lapse_over_;  // what was done meanwhile is known by then
   net::TimerId timer_ = 0;
 };
 

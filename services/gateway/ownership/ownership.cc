@@ -8,6 +8,7 @@
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
 #include "libs/routing/keys.h"
+#include "services/gateway/identity/directory.h"
 
 namespace homeport::gateway {
 namespace {
@@ -16,10 +17,11 @@ constexpr size_t kPendingReleasesMax = 100'000;
 
 // A device has at most 8 clients at once. KEYS: record, kept session, its queue. ARGV:
 // "<pod> <session>", the client's suffix, '1' for a clean start, seconds that the session is to
-// outlive the connection. The first lines are all that most claims need: nothing is in the record
-// but its epoch counter. One write, so that Redis logs one command and no transaction. The counter
-// begins at the Unix ms of the first claim: where Redis has lost its keys, epochs go on above all
-// that PostgreSQL knows.
+// outlive the connection, whose it is (FormatTenancy), the field of a note. The first lines are all
+// that most claims need: nothing is in the record but its epoch counter. One write, so that Redis
+// logs one command and no transaction. The counter begins at the Unix ms of the first claim: where
+// Redis has lost its keys, epochs go on above all that PostgreSQL knows. Of what else a claim did
+// the note tells whoever has lost its answer (kSettleSource); it stays until the answer is there.
 constexpr std::string_view kClaimSource = R"lua(
 local last = redis.call('HGET', KEYS[1], 'e')
 local epoch
@@ -41,6 +43,7 @@ for i = 1, #record, 2 do
   local field = record[i]
   if field == 'x' then return {-1} end
   local holder, suffix = string.match(field, '^(%S+ %S+)(.*)$')
+  if string.sub(field, 1, 2) == 'l:' then redis.call('HDEL', KEYS[1], field) end
   if holder then
     clients = clients + 1
     if suffix == ARGV[2] then
@@ -53,6 +56,9 @@ if former then redis.call('HDEL', KEYS[1], former_field) end
 redis.call('HSET', KEYS[1], 'e', text, place, text)
 if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'k', '1') end
 local owner = redis.call('HGET', KEYS[2], 'h')
+if former or owner or ARGV[4] ~= '0' then
+  redis.call('HSET', KEYS[1], ARGV[6], text .. '|' .. (former or '') .. '|' .. (owner or ''))
+end
 if not owner and ARGV[4] == '0' then return {epoch, former} end
 local fields, queue = {}, {}
 if owner and ARGV[3] == '0' then
@@ -62,12 +68,27 @@ elseif owner then
   redis.call('DEL', KEYS[2], KEYS[3])
 end
 if ARGV[4] ~= '0' or #fields > 0 then
-  redis.call('HSET', KEYS[2], 'h', ARGV[1] .. ' ' .. text, 'x', ARGV[4])
+  redis.call('HSET', KEYS[2], 'h', ARGV[1] .. ' ' .. text, 'x', ARGV[4], 't', ARGV[5])
   redis.call('HDEL', KEYS[2], 'off')
   redis.call('PERSIST', KEYS[2])
   redis.call('PERSIST', KEYS[3])
 end
 return {epoch, former, owner, fields, queue}
+)lua";
+
+// Ends a claim whose answer was lost. KEYS and the first ARGV as of the claim, then the field of
+// its note. Returns what the claim did, or nothing.
+constexpr std::string_view kSettleSource = R"lua(
+local note = redis.call('HGET', KEYS[1], ARGV[4])
+redis.call('HDEL', KEYS[1], ARGV[1] .. ARGV[2], ARGV[4])
+if not note then return {} end
+local epoch, former, owner = string.match(note, '^(.*)|(.*)|(.*)$')
+local fields, queue = {}, {}
+if owner ~= '' and ARGV[3] == '0' then
+  fields = redis.call('HGETALL', KEYS[2])
+  queue = redis.call('HGETALL', KEYS[3])
+end
+return {tonumber(epoch), former, owner, fields, queue}
 )lua";
 
 // ARGV: "<pod> <session>", the client's suffix, epoch. Returns the epoch to go on with, or -1.
@@ -89,6 +110,10 @@ return epoch
 
 const redis::Script& ClaimScript() {
   static const redis::Script script(kClaimSource);
+  return script;
+}
+const redis::Script& SettleScript() {
+  static const redis::Script script(kSettleSource);
   return script;
 }
 const redis::Script& VerifyScript() {
@@ -119,6 +144,12 @@ absl::StatusOr<Claim> ToClaim(const redis::Reply& reply) {
 
 std::string SuffixOf(const Identity& identity) {
   return routing::ClientSuffix(identity.device, identity.client);
+}
+
+// Field `t` of a kept session: whoever adopts it knows nothing else of its client.
+std::string FormatTenancy(const Identity& identity) {
+  if (identity.product == nullptr) return {};
+  return fmt::format("{}\n{}", identity.product->tenant, identity.product->product);
 }
 
 }  // namespace
@@ -178,19 +209,51 @@ KeptRecord ReadKeptRecord(const redis::Reply& fields, const redis::Reply& queue)
 void Ownership::Acquire(const Identity& identity, SessionHandle session, const SessionWish& wish,
                         OnClaim on_claim) {
   SendReleases();
-  redis_.Eval(ClaimScript(),
-              {"3", routing::SessionKey(identity.device),
-               routing::KeptKey(identity.device, identity.client),
-               routing::QueueKey(identity.device, identity.client), Holder(pod_, session),
-               SuffixOf(identity), wish.clean_start ? "1" : "0", std::to_string(wish.expiry_s)},
-              [this, release = ReleaseOf(identity, session),
-               on_claim = std::move(on_claim)](const redis::Reply& reply) mutable {
-                if (reply.lost()) {
-                  probe_.claims_lost.Increment();
-                  Add(std::move(release));
-                }
-                on_claim(ToClaim(reply));
+  LostClaim claim;
+  claim.words = {"3",
+                 routing::SessionKey(identity.device),
+                 routing::KeptKey(identity.device, identity.client),
+                 routing::QueueKey(identity.device, identity.client),
+                 Holder(pod_, session),
+                 SuffixOf(identity),
+                 wish.clean_start ? "1" : "0"};
+  std::vector<std::string> words = claim.words;
+  claim.words.push_back(fmt::format("l:{}:{}", pod_.str(), session.packed()));
+  claim.on_claim = std::move(on_claim);
+  words.push_back(std::to_string(wish.expiry_s));
+  words.push_back(FormatTenancy(identity));
+  words.push_back(claim.words.back());
+  redis_.Eval(ClaimScript(), std::move(words),
+              [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
+                absl::StatusOr<Claim> answer = ToClaim(reply);
+                if (answer.ok() && (answer->former || answer->kept)) ForgetNote(claim);
+                claim.on_claim(std::move(answer));
+                if (!reply.lost()) return;
+                probe_.claims_lost.Increment();
+                lost_.push_back(std::move(claim));
+                SettleLost();
               });
+}
+
+void Ownership::ForgetNote(const LostClaim& claim) {
+  const std::array<std::string_view, 3> words = {"HDEL", claim.words[1], claim.words.back()};
+  redis_.Send(words, [](const redis::Reply& /*reply*/) {});
+}
+
+// Redis may have done what it could not answer: then the client id has left its former connection,
+// which is to hear of it, and has nobody now. The client was told that it is not connected.
+void Ownership::SettleLost() {
+  if (!redis_.connected()) return;
+  for (LostClaim& claim : std::exchange(lost_, {})) {
+    ++settling_;
+    std::vector<std::string> words = claim.words;
+    redis_.Eval(SettleScript(), std::move(words),
+                [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
+                  --settling_;
+                  if (reply.lost()) return lost_.push_back(std::move(claim));
+                  if (reply.ok() && reply.size() > 0) claim.on_claim(ToClaim(reply));
+                });
+  }
 }
 
 Ownership::PendingRelease Ownership::ReleaseOf(const Identity& identity,

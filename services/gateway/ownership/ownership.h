@@ -77,7 +77,8 @@ class Ownership {
         send_releases_(reactor, window_ms, [this] { SendReleases(); }) {}
 
   // Errors: PermissionDenied when the device is disabled; ResourceExhausted when it has too many
-  // clients; Unavailable when Redis did not answer: the claim is then taken back.
+  // clients; Unavailable when Redis did not answer: the claim is then taken back, and `on_claim` is
+  // called again, with what it did, if it did anything that others are to know.
   void Acquire(const Identity& identity, SessionHandle session, const SessionWish& wish,
                OnClaim on_claim);
 
@@ -93,15 +94,26 @@ class Ownership {
   void Locate(std::string device, OnLocate on_locate);
 
   // After the connection to Redis came up.
-  void OnConnected() { SendReleases(); }
-  // Redis has answered all releases.
-  [[nodiscard]] bool idle() const { return releases_.empty() && releases_under_way_ == 0; }
+  void OnConnected() {
+    SettleLost();
+    SendReleases();
+  }
+  // Redis has answered all releases, and all claims.
+  [[nodiscard]] bool idle() const {
+    return releases_.empty() && releases_under_way_ == 0 && lost_.empty() && settling_ == 0;
+  }
 
  private:
   struct PendingRelease {
     std::string key;
     std::string field;
   };
+  struct LostClaim {
+    std::vector<std::string> words;  // of kSettleSource
+    OnClaim on_claim;
+  };
+  void SettleLost();
+  void ForgetNote(const LostClaim& claim);
   [[nodiscard]] PendingRelease ReleaseOf(const Identity& identity, SessionHandle session) const;
   void Add(PendingRelease release);
   void SendReleases();
@@ -112,6 +124,8 @@ class Ownership {
   PodId pod_;
   std::vector<PendingRelease> releases_;  // to be sent
   size_t releases_under_way_ = 0;
+  std::vector<LostClaim> lost_;  // Redis may have carried them out: at most those under way
+  size_t settling_ = 0;
   net::PacedTask send_releases_;
 };
 

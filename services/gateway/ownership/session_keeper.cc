@@ -191,6 +191,9 @@ void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopte
 void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopted, const Past& past,
                           Session& waiting) {
   waiting.identity = std::make_unique<Identity>(std::move(identity));
+  if (!waiting.identity->product) {
+    waiting.identity->product = ProductOf(adopted.record.Field("t"));
+  }
   waiting.epoch = adopted.epoch;
   Kept& kept = *(waiting.Cold().kept = std::make_unique<Kept>());
   kept.expiry_s = static_cast<uint32_t>(NumberOf(adopted.record.Field("x")));
@@ -209,6 +212,20 @@ void SessionKeeper::Adopt(Identity identity, const SessionStore::Adopted& adopte
   const internal::v1::KeptFilters others =
       subscribe_.RestoreOwn(waiting, FiltersOf(adopted.record));
   pub_sub_.Restore(waiting, others, HadOf(past.record, past.places), MissedOf(past), [](bool) {});
+}
+
+// Its names, which say who may see the session and what it may hear of; one for all that wait.
+std::shared_ptr<const ProductInfo> SessionKeeper::ProductOf(std::string_view tenancy) {
+  const size_t end = tenancy.find('\n');
+  if (end == std::string_view::npos) return nullptr;
+  std::weak_ptr<const ProductInfo>& known = products_[std::string(tenancy)];
+  if (auto there = known.lock()) return there;
+  auto product = std::make_shared<ProductInfo>();
+  product->tenant = std::string(tenancy.substr(0, end));
+  product->product = std::string(tenancy.substr(end + 1));
+  product->usage = std::make_shared<TenantUsage>();  // no connection counts on it
+  known = product;
+  return product;
 }
 
 // A claim removes when the connection ended; where it ended with its pod nobody has said so: then
@@ -330,9 +347,17 @@ void SessionKeeper::ListWill(const Session& session, int64_t due_ms) {
 }
 
 void SessionKeeper::PublishWill(Session& session) {
-  const std::unique_ptr<StoredWill> will = std::move(session.cold->will);
-  publish_.PublishWill(*session.identity, *will);
-  c_.store.UnlistWill(*session.identity, session.epoch);
+  std::unique_ptr<StoredWill> will = std::move(session.cold->will);
+  if (!c_.lease.is_doubtful()) {
+    publish_.PublishWill(*session.identity, *will);
+    return c_.store.UnlistWill(*session.identity, session.epoch);
+  }
+  // Who took this pod for dead has published it.
+  c_.store.TakeWill(*session.identity, session.epoch,
+                    [this, identity = *session.identity,
+                     will = std::shared_ptr<StoredWill>(std::move(will))](bool was_there) {
+                      if (was_there) publish_.PublishWill(identity, *will);
+                    });
 }
 
 std::vector<uint16_t> SessionKeeper::ReceivedOf(SessionHandle handle, uint64_t epoch) const {

@@ -106,6 +106,7 @@ class SessionKeeper {
   void ForgetDue(const Session& waiting);
   void Expire(Session& waiting);
   void Free(Session& waiting);
+  [[nodiscard]] std::shared_ptr<const ProductInfo> ProductOf(std::string_view tenancy);
   void PublishWill(Session& session);
   void ListWill(const Session& session, int64_t due_ms);
   [[nodiscard]] static std::vector<std::pair<uint32_t, BusPlace>> HadOf(
@@ -120,6 +121,7 @@ class SessionKeeper {
   std::set<std::tuple<int64_t, uint64_t, Due>> due_;
   // Heirs of which Redis has not said yet that they are: by the packed handle that they had before.
   absl::flat_hash_map<uint64_t, SessionHandle> leaving_;
+  absl::flat_hash_map<std::string, std::weak_ptr<const ProductInfo>> products_;  // by field `t`
   int64_t armed_ms_ = 0;  // when the next timer runs; 0: none does
 };
 

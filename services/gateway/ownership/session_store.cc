@@ -183,7 +183,19 @@ void SessionStore::ListWill(const Identity& identity, uint64_t epoch, std::strin
 }
 
 void SessionStore::UnlistWill(const Identity& identity, uint64_t epoch) {
-  Do({nullptr, {"HDEL", routing::WillsKey(pod_.str()), ListName(identity, epoch)}, Ignore});
+  UnlistWillOf(pod_.str(), identity, epoch);
+}
+
+void SessionStore::UnlistWillOf(std::string_view pod, const Identity& identity, uint64_t epoch) {
+  Do({nullptr, {"HDEL", routing::WillsKey(pod), ListName(identity, epoch)}, Ignore});
+}
+
+void SessionStore::TakeWill(const Identity& identity, uint64_t epoch, OnTaken on_taken) {
+  Do({nullptr,
+      {"HDEL", routing::WillsKey(pod_.str()), ListName(identity, epoch)},
+      [on_taken = std::move(on_taken)](const redis::Reply& reply) mutable {
+        on_taken(!reply.is_integer() || reply.integer() != 0);
+      }});
 }
 
 void SessionStore::ListPod() {

@@ -91,6 +91,11 @@ class SessionStore {
   void Unlist(const Identity& identity, uint64_t epoch);
   void ListWill(const Identity& identity, uint64_t epoch, std::string bytes);
   void UnlistWill(const Identity& identity, uint64_t epoch);
+  // The same of a session that was `pod`'s.
+  void UnlistWillOf(std::string_view pod, const Identity& identity, uint64_t epoch);
+  // The same; then says whether it was there, which it was unless Redis says otherwise.
+  using OnTaken = absl::AnyInvocable<void(bool)>;
+  void TakeWill(const Identity& identity, uint64_t epoch, OnTaken on_taken);
   // That the pod exists.
   void ListPod();
 

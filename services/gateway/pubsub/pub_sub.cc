@@ -372,6 +372,8 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
   }
   if (!matches) return;
   out.qos = std::min(out.qos, static_cast<Qos>(message->qos()));
+  // Where its former connection came to is known to a second: it may have been sent there.
+  if (from.replayed && out.qos == Qos::kAtMostOnce) return;
   out.message = message;
   Delivery::Origin origin = from;
   origin.again |= subscriber.former_until_ms > c_.reactor.now().value;
@@ -394,7 +396,7 @@ void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
   const bool all_away = std::all_of(
       group.members.begin(), group.members.end(),
       [&](const auto& member) { return c_.io.sessions().Find(member.first) == nullptr; });
-  SharedClaim claim{std::move(id), from, message};
+  SharedClaim claim{++last_claim_, std::move(id), from, message};
   if (!all_away) return ClaimFor(std::move(claim));
   c_.reactor.After(kAwayClaimMs,
                    [this, claim = std::move(claim)]() mutable { ClaimFor(std::move(claim)); });
@@ -404,15 +406,20 @@ void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
 void PubSub::ClaimFor(SharedClaim claim) {
   const std::string key =
       routing::ShareKey(claim.from.partition, FormatPlace(claim.from.place), Hash64(claim.group));
-  redis_.Send({"SET", key, c_.pod.str(), "NX", "EX", kClaimLifeS, "GET"},
+  const std::string name = NameOf(claim);
+  redis_.Send({"SET", key, name, "NX", "EX", kClaimLifeS, "GET"},
               [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
                 OnClaimed(std::move(claim), reply);
               });
 }
 
+std::string PubSub::NameOf(const SharedClaim& claim) const {
+  return fmt::format("{} {}", c_.pod.str(), claim.number);
+}
+
 void PubSub::OnClaimed(SharedClaim claim, const redis::Reply& reply) {
   if (!reply.ok()) return ClaimLater(std::move(claim));
-  const bool is_ours = reply.is_nil() || reply.text() == c_.pod.str();
+  const bool is_ours = reply.is_nil() || reply.text() == NameOf(claim);
   const auto found = groups_.find(claim.group);
   if (is_ours && found != groups_.end()) DeliverToOne(*found->second, claim.from, claim.message);
 }

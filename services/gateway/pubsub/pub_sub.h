@@ -101,10 +101,17 @@ class PubSub {
   void OnShared(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);
   // A message for one member of a group, of which no pod is known yet to deliver it.
   struct SharedClaim {
-    std::string group;  // as groups_ names it
+    uint64_t number = 0;  // by which an answer that was lost is known to have been its own
+    std::string group;    // as groups_ names it
     Delivery::Origin from;
     SharedMessage message;
   };
+  [[nodiscard]] std::string NameOf(const SharedClaim& claim) const;
+  // From where a session's shared subscriptions may have messages that no pod has taken.
+  [[nodiscard]] StreamPos SharedFrom(const Session& session, uint32_t partition,
+                                     StreamPos tail) const;
+  void ReplayShared(const Session& session, const Delivery::Origin& from,
+                    const SharedMessage& message);
   void ClaimFor(SharedClaim claim);
   void OnClaimed(SharedClaim claim, const redis::Reply& reply);
   void ClaimLater(SharedClaim claim);
@@ -124,6 +131,7 @@ class PubSub {
       groups_;                         // by "<group>/<filter>"
   std::deque<SharedClaim> unclaimed_;  // Redis did not say whose they are
   bool claims_again_ = false;          // a timer runs for them
+  uint64_t last_claim_ = 0;
   // Sessions whose former connection has not ended yet, by packed handle.
   std::map<uint64_t, std::shared_ptr<Restoring>> awaiting_former_;
   uint64_t visit_ = 0;

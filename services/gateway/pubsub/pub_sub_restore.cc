@@ -14,6 +14,11 @@ namespace {
 
 constexpr int64_t kCatchUpPauseMs = 1000;
 constexpr int64_t kSilentLeases = 2;
+// What is younger has its claim still, if any pod has taken it (kClaimLifeS, less what clocks
+// differ).
+constexpr int64_t kSharedReplayMs = 50'000;
+// What a pod has read of the bus and not come to claim when it ended.
+constexpr uint64_t kUnclaimedMs = 5'000;
 constexpr uint32_t kWholeEntry = std::numeric_limits<uint32_t>::max();
 
 // The last position before `pos`: Replay begins behind what it is given.
@@ -197,20 +202,50 @@ void PubSub::CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, S
   for (const auto& [known, place] : session->cold->subscriber->had) {
     if (known == partition) from = std::max(from, Before(place.pos));
   }
+  const StreamPos shared_from = SharedFrom(*session, partition, tail);
   c_.bus.Replay(
-      partition, from, tail,
-      [this, restoring](uint32_t its_partition, const BusPlace& place,
-                        const SharedMessage& message) {
+      partition, std::min(from, shared_from), tail,
+      [this, restoring, from, shared_from](uint32_t its_partition, const BusPlace& place,
+                                           const SharedMessage& message) {
         Session* there = c_.io.sessions().FindKept(restoring->session);
-        if (there != nullptr && there->cold && there->cold->subscriber) {
-          const bool again = there->cold->subscriber->missed != Missed::kNotSent;
-          DeliverNow(*there, {its_partition, place, again}, message);
-        }
+        if (there == nullptr || !there->cold || !there->cold->subscriber) return;
+        const bool again = there->cold->subscriber->missed != Missed::kNotSent;
+        const Delivery::Origin origin{its_partition, place, again, true};
+        if (place.pos > shared_from) ReplayShared(*there, origin, message);
+        if (place.pos > from) DeliverNow(*there, origin, message);
       },
       [this, restoring, partition, tail](bool complete) {
         restoring->failed |= !complete;
         EndCatchUp(restoring, partition, tail);
       });
+}
+
+StreamPos PubSub::SharedFrom(const Session& session, uint32_t partition, StreamPos tail) const {
+  StreamPos from = tail;
+  for (const auto& filter : session.cold->subscriber->filters) {
+    const uint32_t at = partition - filter->first_partition;
+    if (filter->group != nullptr && at < filter->since.size()) {
+      from = std::min(from, filter->since[at]);
+    }
+  }
+  const int64_t oldest_ms = c_.reactor.wall().value - kSharedReplayMs;
+  from = std::max(from, {static_cast<uint64_t>(std::max<int64_t>(oldest_ms, 0)), 0});
+  for (const auto& [known, place] : session.cold->subscriber->had) {
+    const uint64_t ms = place.pos.ms - std::min(place.pos.ms, kUnclaimedMs);
+    if (known == partition) from = std::max(from, {ms, 0});
+  }
+  return std::min(from, tail);
+}
+
+// Of a message that no pod has taken for a group, its members here have it now.
+void PubSub::ReplayShared(const Session& session, const Delivery::Origin& from,
+                          const SharedMessage& message) {
+  std::vector<SharedGroup*> groups;
+  for (const auto& filter : session.cold->subscriber->filters) {
+    if (filter->group == nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
+    groups.push_back(filter->group);
+  }
+  for (SharedGroup* group : groups) OnShared(*group, from, message);
 }
 
 void PubSub::EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition,

@@ -79,7 +79,10 @@ Outbound::Entry* Outbound::Next(size_t window) {
   if (sent_ >= window || sent_ == entries_.size()) return nullptr;
   Entry& entry = entries_[sent_];
   if (entry.is_unstored) return nullptr;
-  entry.packet_id = entry.kept.number != 0 ? IdOfNumber(entry.kept.number) : NextFreeId();
+  const bool is_kept = entry.kept.number != 0;
+  // Numbers come round after 32,767: one that is still under way keeps its id [MQTT-2.2.1-4].
+  if (is_kept && Find(IdOfNumber(entry.kept.number)) != nullptr) return nullptr;
+  entry.packet_id = is_kept ? IdOfNumber(entry.kept.number) : NextFreeId();
   ++sent_;
   waiting_bytes_ -= PayloadBytes(entry.out);
   last_sent_number_ = std::max(last_sent_number_, entry.kept.number);

@@ -13,6 +13,7 @@ namespace homeport::gateway {
 namespace {
 
 constexpr int64_t kRefusedRetryMs = 100;
+constexpr int64_t kClockSkewMs = 10'000;              // between this machine and Redis's
 constexpr std::string_view kReceiptsKeepS = "86400";  // far longer than a session waits for a pod
 constexpr std::string_view kReceiptBatches = "-256";  // as LTRIM has it: seconds even in a rush
 
@@ -67,6 +68,25 @@ redis.call('EXPIRE', KEYS[2], ARGV[3])
 return id
 )lua";
 
+// Whether a batch is there whose answer was lost: its id, or nothing. KEYS: stream. ARGV: the
+// oldest id it can have, its last bytes, which name it.
+constexpr std::string_view kFindSource = R"lua(
+local newest = '+'
+for page = 1, 50 do
+  local entries = redis.call('XREVRANGE', KEYS[1], newest, ARGV[1], 'COUNT', 100)
+  for i = 1, #entries do
+    if string.sub(entries[i][2][2], -#ARGV[2]) == ARGV[2] then return entries[i][1] end
+  end
+  if #entries < 100 then return false end
+  newest = '(' .. entries[100][1]
+end
+return false
+)lua";
+
+const redis::Script& FindScript() {
+  static const redis::Script script(kFindSource);
+  return script;
+}
 const redis::Script& AppendScript() {
   static const redis::Script script(kAppendSource);
   return script;
@@ -226,6 +246,7 @@ void BatchAppender::Close(Partition& partition) {
   Batch& open = partition.open;
   const size_t before = open.bytes.size();
   open.sequence = ++partition.sequence;
+  open.closed_ms = reactor_.wall().value;
   routing::AppendBatchTail(open.bytes, options_.pod.str(), open.sequence);
   buffered_bytes_ += open.bytes.size() - before;
   counts_.batch_messages.Observe(static_cast<int64_t>(open.messages));
@@ -263,6 +284,24 @@ void BatchAppender::SendBatch(Partition& partition) {
   partition.told_early = false;
   partition.asked = WantsReaders(partition.sent);
   if (partition.asked) AskForReaders(partition);
+}
+
+// Not before it is known that it is not there: who reads the stream from its middle on does not
+// know what came before, and would take it for another.
+void BatchAppender::SendAgain(Partition& partition) {
+  const uint32_t attempt = ++partition.attempt;
+  const int64_t oldest = std::max<int64_t>(partition.sent.closed_ms - kClockSkewMs, 0);
+  std::string name;
+  routing::AppendBatchTail(name, options_.pod.str(), partition.sent.sequence);
+  redis_.Eval(FindScript(), {"1", partition.key, std::to_string(oldest), std::move(name)},
+              [this, &partition, attempt](const redis::Reply& reply) {
+                if (attempt != partition.attempt || reply.lost()) return;
+                if (!reply.ok() || reply.is_nil()) return SendBatch(partition);
+                partition.told_early = false;
+                partition.asked = WantsReaders(partition.sent);
+                partition.appended = true;
+                partition.asked ? AskForReaders(partition) : Settle(partition);
+              });
 }
 
 void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply on_reply) {
@@ -420,7 +459,7 @@ bool BatchAppender::idle() const {
 
 void BatchAppender::OnConnected() {
   for (Partition& partition : partitions_) {
-    if (partition.on_its_way) SendBatch(partition);
+    if (partition.on_its_way) SendAgain(partition);
   }
 }
 

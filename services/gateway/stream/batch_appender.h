@@ -21,8 +21,9 @@ namespace homeport::gateway {
 // batches to Redis. Shard's thread only.
 //
 // Order: a partition has at most one batch on its way, and those that are full wait behind it, so
-// batches are appended in order whatever fails; a batch whose answer was lost is appended again
-// under the same sequence number, by which the registry recognises it. Nothing is dropped here:
+// batches are appended in order whatever fails; a batch whose answer was lost is appended again if
+// it is not in its stream, under the same sequence number, by which readers recognise one that came
+// there meanwhile. Nothing is dropped here:
 // when `bytes_max` is reached, Full() tells the callers to stop reading.
 class BatchAppender {
  public:
@@ -112,6 +113,7 @@ class BatchAppender {
     uint64_t messages = 0;
     size_t extra_bytes = 0;  // of fields and receipts
     int64_t opened_us = 0;   // when the first message came
+    int64_t closed_ms = 0;   // wall clock
     bool can_wait = true;    // all in it can, so its reader may let it wait, too
     bool awaited = false;    // somebody waits until it is appended
 
@@ -144,6 +146,8 @@ class BatchAppender {
   void AwaitPatience(Partition& partition);
   void Close(Partition& partition);
   void SendBatch(Partition& partition);
+  // After its answer was lost.
+  void SendAgain(Partition& partition);
   void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
   void SendWithReceipts(Partition& partition, redis::Client::OnReply on_reply);
   void OnAnswer(Partition& partition, const redis::Reply& reply);
