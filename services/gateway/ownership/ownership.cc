@@ -21,7 +21,8 @@ constexpr size_t kPendingReleasesMax = 100'000;
 // that most claims need: nothing is in the record but its epoch counter. One write, so that Redis
 // logs one command and no transaction. The counter begins at the Unix ms of the first claim: where
 // Redis has lost its keys, epochs go on above all that PostgreSQL knows. Of what else a claim did
-// the note tells whoever has lost its answer (kSettleSource); it stays until the answer is there.
+// the note tells whoever has lost its answer (kSettleSource); it stays until the answer is there,
+// or until nine have been left by pods that died before that.
 constexpr std::string_view kClaimSource = R"lua(
 local last = redis.call('HGET', KEYS[1], 'e')
 local epoch
@@ -38,12 +39,12 @@ if ARGV[4] == '0' and redis.call('HLEN', KEYS[1]) == (last and 1 or 0) then
   return {epoch}
 end
 local record = redis.call('HGETALL', KEYS[1])
-local former, former_field, clients = false, nil, 0
+local former, former_field, clients, notes = false, nil, 0, {}
 for i = 1, #record, 2 do
   local field = record[i]
   if field == 'x' then return {-1} end
   local holder, suffix = string.match(field, '^(%S+ %S+)(.*)$')
-  if string.sub(field, 1, 2) == 'l:' then redis.call('HDEL', KEYS[1], field) end
+  if string.sub(field, 1, 2) == 'l:' then notes[#notes + 1] = field end
   if holder then
     clients = clients + 1
     if suffix == ARGV[2] then
@@ -53,6 +54,7 @@ for i = 1, #record, 2 do
 end
 if not former and clients >= 8 then return {-2} end
 if former then redis.call('HDEL', KEYS[1], former_field) end
+if #notes > 8 then redis.call('HDEL', KEYS[1], unpack(notes)) end
 redis.call('HSET', KEYS[1], 'e', text, place, text)
 if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'k', '1') end
 local owner = redis.call('HGET', KEYS[2], 'h')

@@ -129,5 +129,41 @@ TEST_CASE("what is kept of a session is found by who does not want one kept") {
   CHECK(second.kept->owner->session == 1);
 }
 
+TEST_CASE("what a claim did whose answer was lost is told once Redis answers again") {
+  World world(0);
+  SessionWish kept;
+  kept.expiry_s = 60;
+  const Claim first = world.Acquire("lamp", 7, kept);
+  std::vector<absl::StatusOr<Claim>> answers;
+  const auto answered = [&](size_t count) {
+    return Eventually([&] { return world.loop.Do([&] { return answers.size() == count; }); });
+  };
+  const auto claim = [&](uint32_t session, bool clean) {
+    world.loop.Do([&] {
+      SessionWish wish = kept;
+      wish.clean_start = clean;
+      world.ownership.Acquire(Named("lamp"), World::Handle(session), wish,
+                              [&](const auto& answer) { answers.push_back(answer); });
+    });
+  };
+  world.redis.Freeze();
+  claim(8, false);
+  REQUIRE(answered(1));
+  CHECK(absl::IsUnavailable(answers[0].status()));
+  world.redis.Thaw();
+  REQUIRE(answered(2));
+  REQUIRE(answers[1].ok());
+  CHECK(answers[1]->epoch > first.epoch);
+  REQUIRE(answers[1]->former);
+  CHECK(answers[1]->former->session == 7);
+  REQUIRE(answers[1]->kept);
+  REQUIRE(answers[1]->kept->owner);
+  CHECK(answers[1]->kept->owner->session == 7);
+  // Nothing is left of it but the epoch, and that there are kept sessions.
+  CHECK(Eventually([&] { return world.loop.Do([&] { return world.ownership.idle(); }); }));
+  redis_blocking::Client reader({.address = world.redis.address()});
+  CHECK(reader.Call({"HLEN", routing::SessionKey("lamp")})->integer() == 2);
+}
+
 }  // namespace
 }  // namespace homeport::gateway
