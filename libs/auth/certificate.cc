@@ -157,8 +157,8 @@ std::map<std::string, std::string> Certificate::Subject() const {
   return subject;
 }
 
-absl::Status Certificate::VerifyBy(const Certificate& authority,
-                                   const std::vector<Certificate>& chain, WallMs now) const {
+absl::StatusOr<std::vector<Certificate>> Certificate::VerifyBy(
+    const Certificate& authority, const std::vector<Certificate>& chain, WallMs now) const {
   const ErrorQueueGuard guard;
   const Store store(X509_STORE_new());
   X509_STORE_add_cert(store.get(), authority.get());
@@ -173,8 +173,18 @@ absl::Status Certificate::VerifyBy(const Certificate& authority,
   X509_VERIFY_PARAM_set_purpose(rules, X509_PURPOSE_SSL_CLIENT);
   X509_VERIFY_PARAM_set_time(rules, static_cast<time_t>(now.value / 1000));
   X509_VERIFY_PARAM_set_depth(rules, 4);
-  if (X509_verify_cert(context.get()) == 1) return absl::OkStatus();
-  return Refused(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
+  if (X509_verify_cert(context.get()) != 1) {
+    return Refused(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
+  }
+  // The last is the authority; where it is the only one, it was asked about itself.
+  const STACK_OF(X509)* verified = X509_STORE_CTX_get0_chain(context.get());
+  std::vector<Certificate> path;
+  for (int i = 0; i < std::max(sk_X509_num(verified) - 1, 1); ++i) {
+    X509* const link = sk_X509_value(verified, i);
+    X509_up_ref(link);
+    path.push_back(Certificate(link));
+  }
+  return path;
 }
 
 absl::StatusOr<std::vector<std::string>> ReadCrl(std::string_view text,

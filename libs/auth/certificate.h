@@ -42,10 +42,11 @@ class Certificate {
   // OrganizationalUnit, DistinguishedNameQualifier, StateName, CommonName, SerialNumber.
   [[nodiscard]] std::map<std::string, std::string> Subject() const;
 
-  // OK when the certificate chains to `authority` over `chain`, is a client's by its extended key
-  // usage, and is valid at `now`. PERMISSION_DENIED with OpenSSL's words otherwise.
-  [[nodiscard]] absl::Status VerifyBy(const Certificate& authority,
-                                      const std::vector<Certificate>& chain, WallMs now) const;
+  // The path when the certificate chains to `authority` over `chain`, is a client's by its extended
+  // key usage, and is valid at `now`: this certificate first, last the one that `authority` signed
+  // itself. PERMISSION_DENIED with OpenSSL's words otherwise.
+  [[nodiscard]] absl::StatusOr<std::vector<Certificate>> VerifyBy(
+      const Certificate& authority, const std::vector<Certificate>& chain, WallMs now) const;
 
   [[nodiscard]] X509* get() const { return certificate_.get(); }
 

@@ -9,8 +9,8 @@
 
 namespace homeport::metrics {
 
-// Serves GET /metrics, /livez and /readyz (200, or 503 with the reasons as text) over HTTP on two
-// threads of its own, until destroyed.
+// Serves GET /metrics, /livez and /readyz (200, or 503 with the reasons as text) over HTTP on
+// threads of its own, until destroyed. Who connects and asks nothing is cut after a second.
 class Exposer {
  public:
   // `listen` is "host:port"; port 0 picks a free one. `registry` and `health` are borrowed and must

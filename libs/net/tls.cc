@@ -9,6 +9,7 @@
 
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/net/peer_chain.h"
 
 namespace homeport::net {
 namespace {
@@ -156,6 +157,7 @@ absl::StatusOr<SslContext> TlsServer::MakeContext(const TlsMaterial& material) {
   SSL_CTX_set_timeout(context, options_.ticket_lifetime_s);
   SSL_CTX_set_num_tickets(context, 1);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, OnTicket);
+  PeerChain::KeepInTickets(context);
   SSL_CTX_set_alpn_select_cb(context, SelectAlpn, nullptr);
   if (options_.compact) TlsHandshake::Observe(context);
   HP_RETURN_IF_ERROR(UseChain(context, material.certificate_chain, library_.get()));

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/net/peer_chain.h"
 #include "libs/net/tls_handshake.h"
 
 namespace homeport::net {
@@ -82,24 +83,8 @@ void Transport::FinishHandshake(tls13::Engine* engine) {
   kind_ = Kind::kCompact;
 }
 
-std::vector<std::string> Transport::PeerChain() const {
-  constexpr int kChainMax = 4;
-  std::vector<std::string> chain;
-  X509* const own = ssl() == nullptr ? nullptr : SSL_get0_peer_certificate(ssl());
-  if (own == nullptr) return chain;
-  const auto add = [&chain](X509* certificate) {
-    unsigned char* der = nullptr;
-    const int size = i2d_X509(certificate, &der);
-    if (size <= 0) return;
-    chain.emplace_back(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
-    OPENSSL_free(der);
-  };
-  add(own);
-  const STACK_OF(X509)* others = SSL_get_peer_cert_chain(ssl());
-  for (int i = 0; i < std::min(sk_X509_num(others), kChainMax); ++i) {
-    add(sk_X509_value(others, i));
-  }
-  return chain;
+std::vector<std::string> Transport::PeerCertificates() const {
+  return ssl() == nullptr ? std::vector<std::string>() : PeerChain::Of(ssl());
 }
 
 IoResult Transport::Read(char* out, size_t size) {

@@ -59,9 +59,9 @@ class Transport {
   [[nodiscard]] SSL* ssl() const {
     return kind_ == Kind::kOpenSsl ? static_cast<SSL*>(tls_) : nullptr;
   }
-  // What the client proved to hold: its certificate and those it sent along, DER, its own first.
-  // Nothing without a certificate. REQUIRES: the handshake is complete, FinishHandshake not called.
-  [[nodiscard]] std::vector<std::string> PeerChain() const;
+  // What the client proved to hold: its certificate and those it sent along (PeerChain::Of).
+  // REQUIRES: the handshake is complete, FinishHandshake not called.
+  [[nodiscard]] std::vector<std::string> PeerCertificates() const;
   // To be called once, when the handshake is complete and all that is wanted of ssl() has been
   // read. With an engine, which must outlive the transport, a session that allows it becomes
   // kCompact, and ssl() is gone.

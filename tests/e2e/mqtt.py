@@ -27,24 +27,52 @@ def fleet_password(username, fleet_key):
     return hmac.new(fleet_key.encode(), username.encode(), hashlib.sha256).hexdigest()
 
 
+def tls_context(ca_file, certificate=None):
+    context = ssl.create_default_context(cafile=str(ca_file))
+    if certificate:
+        context.load_cert_chain(*(str(path) for path in certificate))
+    return context
+
+
 class Client:
     """One connection. Every wait has a deadline; TimeoutError when it passes."""
 
-    def __init__(self, address, version=4, ca_file=None, timeout=10.0, certificate=None):
-        """`certificate`: the files of a client certificate and its key."""
+    def __init__(self, address, version=4, ca_file=None, timeout=10.0, certificate=None,
+                 context=None, session=None):
+        """`certificate`: the files of a client certificate and its key. `context`: an ssl.SSLContext
+        in the place of both files, whose `session` is to be resumed."""
         host, port = address.rsplit(":", 1)
         self.version = version
         self.timeout = timeout
         self._socket = socket.create_connection((host, int(port)), timeout)
-        if ca_file:
-            context = ssl.create_default_context(cafile=str(ca_file))
-            if certificate:
-                context.load_cert_chain(*(str(path) for path in certificate))
-            self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
+        if ca_file and context is None:
+            context = tls_context(ca_file, certificate)
+        if context is not None:
+            self._socket = context.wrap_socket(self._socket, server_hostname="localhost",
+                                               session=session)
         self._buffer = b""
         self._waiting = []
         self._next_id = 1
         self.connack = self.goodbye = b""  # the bodies of the last CONNACK and DISCONNECT
+
+    # ---- of a TLS connection ----
+
+    def tls_resumed(self):
+        return self._socket.session_reused
+
+    def tls_ticket(self):
+        """The session to resume once its ticket has come, before which nothing else may come."""
+        if self._socket.session is None or not self._socket.session.has_ticket:
+            self._socket.settimeout(0.05)
+            try:
+                self._socket.recv(1)
+            except TimeoutError:
+                pass
+            self._socket.settimeout(self.timeout)
+        session = self._socket.session
+        return session if session is not None and session.has_ticket else None
+
+    # ---- the connection's end ----
 
     def close(self):
         self._socket.close()

@@ -70,11 +70,12 @@ class Pki:
                        .sign(signing, hashes.SHA256()))
         return certificate, key
 
-    def revocation_list(self, *certificates):
-        """A revocation list of the devices' authority, in PEM."""
-        signing = serialization.load_pem_private_key(self.device_ca_key.read_bytes(),
-                                                     password=None)
-        issuer = x509.load_pem_x509_certificate(self.device_ca_cert.read_bytes())
+    def revocation_list(self, *certificates, authority=None):
+        """A revocation list, in PEM, of the devices' authority or that of the files
+        (certificate, key)."""
+        ca_cert, ca_key = authority or (self.device_ca_cert, self.device_ca_key)
+        signing = serialization.load_pem_private_key(ca_key.read_bytes(), password=None)
+        issuer = x509.load_pem_x509_certificate(ca_cert.read_bytes())
         now = datetime.datetime.utcnow()
         builder = (x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
                    .last_update(now).next_update(now + datetime.timedelta(days=30)))
@@ -83,6 +84,20 @@ class Pki:
                 x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
                 .revocation_date(now).build())
         return builder.sign(signing, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    @staticmethod
+    def authority(name, issuer=None):
+        """(certificate, key) of an authority that may sign others, signed by `issuer`, such a
+        pair, or by itself."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name(name)
+        issuer_name, signing = (issuer[0].subject, issuer[1]) if issuer else (subject, key)
+        certificate = (_builder(subject, issuer_name, key.public_key(), days=365)
+                       .add_extension(x509.BasicConstraints(ca=True, path_length=None),
+                                      critical=True)
+                       .add_extension(_key_usage(sign_certificates=True), critical=True)
+                       .sign(signing, hashes.SHA256()))
+        return certificate, key
 
     def _write_client(self, name, certificate_path, key_path):
         certificate, key = self.client(name)

@@ -146,7 +146,9 @@ void Authenticator::Finish(SessionHandle handle, Verdict verdict) {
 void Authenticator::FindCertificate(SessionHandle handle) {
   const Attempt& attempt = attempts_.at(handle.packed());
   const std::string id = auth::CertificateIdOf(attempt.chain.front());
-  if (const auto cached = c_.directory.CachedCertificate(id)) return OnCertificate(handle, *cached);
+  if (const auto cached = c_.directory.CachedCertificate(id, attempt.chain)) {
+    return OnCertificate(handle, *cached);
+  }
   c_.directory.FetchCertificate(
       id, attempt.chain, [this, handle](absl::StatusOr<Directory::Certificate> fetched) {
         c_.reactor.Post(
@@ -159,10 +161,13 @@ void Authenticator::OnCertificate(SessionHandle handle,
   Session* session = nullptr;
   Attempt* attempt = Waiting(handle, &session);
   if (attempt == nullptr) return;
-  if (!answer.ok() && !absl::IsInvalidArgument(answer.status())) {
+  const bool is_of_less = Directory::IsOfLess(answer, attempt->chain);
+  if (is_of_less && !std::exchange(attempt->asked_again, true)) return FindCertificate(handle);
+  if (is_of_less || (!answer.ok() && !absl::IsInvalidArgument(answer.status()))) {
     return Finish(handle, {ReasonCode::kServerUnavailable, "registry_unavailable"});
   }
-  const std::string_view refusal = answer.ok() ? std::string_view((*answer)->refusal()) : "unknown";
+  std::string_view refusal = answer.ok() ? std::string_view((*answer)->refusal()) : "unknown";
+  if (refusal == Directory::kUnknownAlone) refusal = "unknown";
   // A certificate that is nothing to us proves nothing; a password still may.
   if (refusal == "unknown" && !attempt->password.empty()) return CheckPassword(handle);
   if (!refusal.empty()) return Finish(handle, NotAuthorized(CertificateWord(refusal)));

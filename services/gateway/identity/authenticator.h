@@ -46,6 +46,7 @@ class Authenticator {
     std::string password;
     std::string product;             // empty: the device's own
     std::vector<std::string> chain;  // of the client's certificate, DER
+    bool asked_again = false;        // for the certificate
     bool password_is_fleet_key = false;
     bool proven = false;  // what is left is to find the device and its product
     OnVerdict on_verdict;

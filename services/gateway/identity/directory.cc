@@ -77,7 +77,11 @@ absl::StatusOr<Directory::Device> ToDevice(DeviceConfig config) {
   return Directory::Device(std::make_shared<const DeviceConfig>(std::move(config)));
 }
 
-absl::StatusOr<Directory::Certificate> ToCertificate(CertificateConfig config) {
+// Came alone: without others on its chain.
+absl::StatusOr<Directory::Certificate> ToCertificate(CertificateConfig config, bool came_alone) {
+  if (came_alone && config.refusal() == "unknown") {
+    config.set_refusal(std::string(Directory::kUnknownAlone));
+  }
   return Directory::Certificate(std::make_shared<const CertificateConfig>(std::move(config)));
 }
 
@@ -266,7 +270,18 @@ void Directory::FetchCertificate(std::string id, const std::vector<std::string>&
   request.set_certificate(chain.front());
   for (size_t i = 1; i < chain.size(); ++i) request.add_chain(chain[i]);
   Fetch<Certificate, ResolveCertificateRequest, CertificateConfig>(
-      certificates_, std::move(id), std::move(request), ToCertificate, std::move(done));
+      certificates_, std::move(id), std::move(request),
+      [came_alone = chain.size() == 1](CertificateConfig config) {
+        return ToCertificate(std::move(config), came_alone);
+      },
+      std::move(done));
+}
+
+std::optional<absl::StatusOr<Directory::Certificate>> Directory::CachedCertificate(
+    std::string_view id, const std::vector<std::string>& chain) {
+  auto cached = certificates_.Find(id);
+  if (cached && IsOfLess(*cached, chain)) return std::nullopt;
+  return cached;
 }
 
 void Directory::FetchState(std::string device, OnState done) {

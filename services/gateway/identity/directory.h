@@ -62,6 +62,10 @@ class Directory {
   using OnCertificate = DirectoryCache<Certificate>::Done;
   using OnState = absl::AnyInvocable<void(absl::StatusOr<internal::v1::DeviceState>)>;
 
+  // CertificateConfig::refusal of one that is unknown and came alone: whoever sends along by whom
+  // it was signed may be known.
+  static constexpr std::string_view kUnknownAlone = "unknown_alone";
+
   struct Options {
     int64_t ttl_ms = 60'000;
     int64_t negative_ttl_ms = 30'000;
@@ -82,18 +86,25 @@ class Directory {
   [[nodiscard]] std::optional<absl::StatusOr<Device>> CachedDevice(std::string_view device) {
     return devices_.Find(device);
   }
-  [[nodiscard]] std::optional<absl::StatusOr<Certificate>> CachedCertificate(std::string_view id) {
-    return certificates_.Find(id);
-  }
+  // `chain` as FetchCertificate has it.
+  [[nodiscard]] std::optional<absl::StatusOr<Certificate>> CachedCertificate(
+      std::string_view id, const std::vector<std::string>& chain);
 
   // The callback comes on a thread of gRPC. Errors: NotFound; Unavailable when nothing is cached
   // and the registry does not answer.
   void FetchProduct(std::string product, OnProduct done);
   void FetchDevice(std::string device, OnDevice done);
   // `chain`: what the client sent, DER, its own certificate first. `id` is that one's.
+  // The answer may be that of a fetch that was under way, or an old one (IsOfLess).
   void FetchCertificate(std::string id, const std::vector<std::string>& chain, OnCertificate done);
   // Never cached.
   void FetchState(std::string device, OnState done);
+
+  // Whether an answer is one of the certificate alone, which says nothing of it beside this chain.
+  [[nodiscard]] static bool IsOfLess(const absl::StatusOr<Certificate>& answer,
+                                     const std::vector<std::string>& chain) {
+    return answer.ok() && (*answer)->refusal() == kUnknownAlone && chain.size() > 1;
+  }
 
   // What the registry has announced: the next question is asked anew.
   void Forget(const DirectoryChange& change);

@@ -110,7 +110,7 @@ void Arrivals::FinishHandshake(Session& session, const Arrival& arrival) {
   probe_.handshakes.Increment();
   probe_.handshake_us.Observe(MonotonicMicros() - arrival.tls_begun_us);
   if (SSL_session_reused(session.transport.ssl()) == 1) probe_.resumptions.Increment();
-  std::vector<std::string> chain = session.transport.PeerChain();
+  std::vector<std::string> chain = session.transport.PeerCertificates();
   if (!chain.empty()) peer_chains_[session.index] = std::move(chain);
   session.transport.FinishHandshake(tls_->engine());
   SessionsOf(session).Add(1);

@@ -61,7 +61,7 @@ class Arrivals {
   // The session ends, wherever it is.
   void Forget(const Session& session);
 
-  // The certificates the client came with (net::Transport::PeerChain), once.
+  // The certificates the client came with (net::Transport::PeerCertificates), once.
   [[nodiscard]] std::vector<std::string> TakePeerChain(const Session& session);
 
   // The other end: what a balancer said of it, or else the socket's own.

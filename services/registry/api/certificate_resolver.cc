@@ -80,9 +80,13 @@ absl::StatusOr<std::string_view> EnsureDevice(postgres::Connection& connection,
 struct Vouched {
   std::string_view refusal = "unknown";
   std::optional<AuthorityRow> authority;
+  size_t links = 0;  // of the path to it
+  std::string link_serial;
 };
 
-// The authority that signed the certificate, perhaps through the chain.
+// The authority that signed the certificate, perhaps through the chain: of several the nearest. Its
+// revocation list tells of what it signed itself, and of nothing else on the path (RFC 5280,
+// 6.1.3).
 absl::StatusOr<Vouched> FindVoucher(postgres::Connection& connection,
                                     const Certificate& certificate,
                                     const std::vector<Certificate>& chain, WallMs now) {
@@ -95,13 +99,16 @@ absl::StatusOr<Vouched> FindVoucher(postgres::Connection& connection,
     HP_ASSIGN_OR_RETURN(const Certificate authority, Certificate::FromPem(candidate.pem));
     // Those whose key we hold sign for devices that are registered with the certificate itself.
     if (!candidate.sealed_key.empty()) continue;
-    if (!certificate.VerifyBy(authority, chain, now).ok()) continue;
-    HP_ASSIGN_OR_RETURN(const bool revoked,
-                        IsSerialRevoked(connection, candidate, certificate.Serial()));
-    vouched.refusal = revoked ? "revoked" : candidate.disabled ? "authority_disabled" : "";
+    const auto path = certificate.VerifyBy(authority, chain, now);
+    if (!path.ok() || (vouched.authority && vouched.links <= path->size())) continue;
+    vouched.links = path->size();
+    vouched.link_serial = path->back().Serial();
     vouched.authority = std::move(candidate);
-    return vouched;
   }
+  if (!vouched.authority) return vouched;
+  HP_ASSIGN_OR_RETURN(const bool revoked,
+                      IsSerialRevoked(connection, *vouched.authority, vouched.link_serial));
+  vouched.refusal = revoked ? "revoked" : vouched.authority->disabled ? "authority_disabled" : "";
   return vouched;
 }
 
@@ -119,6 +126,7 @@ absl::StatusOr<CertificateConfig> Introduce(postgres::Connection& connection,
   CertificateRow row = RowOf(certificate, vouched.authority->tenant);
   row.device = device;
   row.authority = vouched.authority->id;
+  row.link_serial = vouched.link_serial;
   postgres::Transaction transaction(connection);
   const absl::Status inserted = InsertCertificate(transaction, row);
   if (!inserted.ok() && !absl::IsAlreadyExists(inserted)) return inserted;
@@ -126,7 +134,24 @@ absl::StatusOr<CertificateConfig> Introduce(postgres::Connection& connection,
   return ToConfig(row, now);
 }
 
+// As FindVoucher's, of a certificate that is known; found and noted where it was not yet.
+absl::StatusOr<std::string> LinkSerial(postgres::Connection& connection,
+                                       const Certificate& certificate,
+                                       const std::vector<Certificate>& chain,
+                                       const CertificateRow& row, const AuthorityRow& authority,
+                                       WallMs now) {
+  if (!row.link_serial.empty()) return row.link_serial;
+  HP_ASSIGN_OR_RETURN(const Certificate signer, Certificate::FromPem(authority.pem));
+  const auto path = certificate.VerifyBy(signer, chain, now);
+  if (!path.ok()) return row.serial;
+  std::string serial = path->back().Serial();
+  HP_RETURN_IF_ERROR(SetLinkSerial(connection, row.id, serial));
+  return serial;
+}
+
 absl::StatusOr<CertificateConfig> Recognise(postgres::Connection& connection,
+                                            const Certificate& certificate,
+                                            const std::vector<Certificate>& chain,
                                             const CertificateRow& row, WallMs now) {
   CertificateConfig config = ToConfig(row, now);
   if (!config.refusal().empty() || row.authority.empty()) return config;
@@ -134,7 +159,14 @@ absl::StatusOr<CertificateConfig> Recognise(postgres::Connection& connection,
       FindAuthority(connection, row.tenant, row.authority);
   if (absl::IsNotFound(authority.status())) return Refusal("unknown");
   HP_RETURN_IF_ERROR(authority.status());
-  if (authority->disabled) config.set_refusal("authority_disabled");
+  if (authority->disabled) {
+    config.set_refusal("authority_disabled");
+    return config;
+  }
+  HP_ASSIGN_OR_RETURN(const std::string link_serial,
+                      LinkSerial(connection, certificate, chain, row, *authority, now));
+  HP_ASSIGN_OR_RETURN(const bool revoked, IsSerialRevoked(connection, *authority, link_serial));
+  if (revoked) config.set_refusal("revoked");
   return config;
 }
 
@@ -156,7 +188,8 @@ absl::StatusOr<CertificateConfig> ResolveCertificate(
   HP_ASSIGN_OR_RETURN(const std::optional<CertificateRow> row,
                       FindCertificate(connection, certificate->Id()));
   absl::StatusOr<CertificateConfig> config =
-      row ? Recognise(connection, *row, now) : Introduce(connection, *certificate, chain, now);
+      row ? Recognise(connection, *certificate, chain, *row, now)
+          : Introduce(connection, *certificate, chain, now);
   if (config.ok()) config->set_id(certificate->Id());
   return config;
 }

@@ -278,7 +278,7 @@ absl::Status CredentialService::Create(const auth::Claims& claims,
   }
   HP_ASSIGN_OR_RETURN(const auth::Certificate proof,
                       ReadCertificate("verification_pem", request.verification_pem()));
-  const absl::Status proven = proof.VerifyBy(authority, {}, clock_.Wall());
+  const absl::Status proven = proof.VerifyBy(authority, {}, clock_.Wall()).status();
   if (!proven.ok() || proof.Subject()["CommonName"] != tenant.str()) {
     return Invalid("CERTIFICATE_INVALID",
                    fmt::format("verification_pem: must be signed by the authority, with the "

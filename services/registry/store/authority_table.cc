@@ -66,7 +66,8 @@ constexpr Statement kRevokeSerials{
     "authority_revoke_serials",
     "UPDATE certificate SET state = 'revoked' "
     "WHERE tenant = $1::text AND authority = $2::text AND authority <> '' AND state <> 'revoked'"
-    " AND serial = ANY($3::text[]) RETURNING id"};
+    " AND CASE WHEN link_serial = '' THEN serial ELSE link_serial END = ANY($3::text[])"
+    " RETURNING id"};
 constexpr Statement kIsRevoked{"authority_is_revoked",
                                "SELECT 1 FROM revoked_serial WHERE tenant = $1::text "
                                "AND authority = $2::text AND serial = $3::text"};
@@ -228,14 +229,9 @@ absl::Status SetRevokedSerials(postgres::Transaction& transaction, const Actor& 
   HP_RETURN_IF_ERROR(
       Audit(transaction, actor, "ImportRevocationList", "authorities/" + authority.id));
   HP_RETURN_IF_ERROR(NoteAuthority(transaction, name, false));
-  for (size_t i = 0; i < revoked.size(); ++i) {
-    DirectoryChange change;
-    change.set_kind(DirectoryChange::KIND_CERTIFICATE);
-    change.set_name(std::string(revoked.Text(i, 0)));
-    change.set_revoked(true);
-    HP_RETURN_IF_ERROR(NoteChange(transaction, change));
-  }
-  return absl::OkStatus();
+  std::vector<std::string_view> ids;
+  for (size_t i = 0; i < revoked.size(); ++i) ids.push_back(revoked.Text(i, 0));
+  return NoteRevokedCertificates(transaction, ids);
 }
 
 absl::StatusOr<bool> IsSerialRevoked(postgres::Connection& connection,

@@ -54,7 +54,8 @@ inline constexpr int64_t kAuthoritiesMax = 100;  // of a tenant
 [[nodiscard]] absl::Status DeleteAuthority(postgres::Transaction& transaction, const Actor& actor,
                                            std::string_view tenant, std::string_view id);
 
-// Replaces the serials; certificates of theirs that are known are revoked.
+// Replaces the serials. Certificates that are known are revoked where `serials` names them, or the
+// authority that they go through.
 [[nodiscard]] absl::Status SetRevokedSerials(postgres::Transaction& transaction, const Actor& actor,
                                              const AuthorityRow& authority,
                                              const std::vector<std::string>& serials);

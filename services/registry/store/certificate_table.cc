@@ -14,12 +14,12 @@ using postgres::Result;
 using postgres::Statement;
 using State = CertificateRow::State;
 
-#define HP_CERTIFICATE_COLUMNS                                                 \
-  "id, tenant, device, template, authority, serial, pem, token_sha256, state," \
-  " (extract(epoch FROM not_before) * 1000)::int8,"                            \
-  " (extract(epoch FROM not_after) * 1000)::int8,"                             \
-  " CASE WHEN pending_until = 'infinity' THEN 0"                               \
-  " ELSE (extract(epoch FROM pending_until) * 1000)::int8 END,"                \
+#define HP_CERTIFICATE_COLUMNS                                                              \
+  "id, tenant, device, template, authority, serial, link_serial, pem, token_sha256, state," \
+  " (extract(epoch FROM not_before) * 1000)::int8,"                                         \
+  " (extract(epoch FROM not_after) * 1000)::int8,"                                          \
+  " CASE WHEN pending_until = 'infinity' THEN 0"                                            \
+  " ELSE (extract(epoch FROM pending_until) * 1000)::int8 END,"                             \
   " (extract(epoch FROM created_at) * 1000)::int8"
 
 constexpr Statement kFind{"certificate_find",
@@ -28,11 +28,11 @@ constexpr Statement kLock{"certificate_lock", "SELECT " HP_CERTIFICATE_COLUMNS
                                               " FROM certificate WHERE id = $1::text FOR UPDATE"};
 constexpr Statement kInsert{
     "certificate_insert",
-    "INSERT INTO certificate (id, tenant, device, template, authority, serial, pem, token_sha256,"
-    " state, not_before, not_after, pending_until) "
-    "VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::bytea,"
-    " $9::text, to_timestamp($10::int8 / 1000.0), to_timestamp($11::int8 / 1000.0),"
-    " CASE WHEN $12::int8 = 0 THEN 'infinity' ELSE to_timestamp($12::int8 / 1000.0) END) "
+    "INSERT INTO certificate (id, tenant, device, template, authority, serial, link_serial, pem,"
+    " token_sha256, state, not_before, not_after, pending_until) "
+    "VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text,"
+    " $9::bytea, $10::text, to_timestamp($11::int8 / 1000.0), to_timestamp($12::int8 / 1000.0),"
+    " CASE WHEN $13::int8 = 0 THEN 'infinity' ELSE to_timestamp($13::int8 / 1000.0) END) "
     "ON CONFLICT DO NOTHING"};
 constexpr Statement kList{"certificate_list",
                           "SELECT " HP_CERTIFICATE_COLUMNS
@@ -46,6 +46,8 @@ constexpr Statement kActive{"certificate_active",
                             "SELECT id FROM certificate WHERE device = $1::text AND device <> ''"
                             " AND state = 'active' AND not_after > now()"
                             " ORDER BY created_at DESC, id"};
+constexpr Statement kSetLink{"certificate_set_link",
+                             "UPDATE certificate SET link_serial = $2::text WHERE id = $1::text"};
 constexpr Statement kActivate{
     "certificate_activate",
     "UPDATE certificate SET state = 'active', device = $2::text, pending_until = 'infinity' "
@@ -82,13 +84,14 @@ CertificateRow ReadRow(const Result& rows, size_t i) {
           .template_name = std::string(rows.Text(i, 3)),
           .authority = std::string(rows.Text(i, 4)),
           .serial = std::string(rows.Text(i, 5)),
-          .pem = std::string(rows.Text(i, 6)),
-          .token_sha256 = rows.Bytes(i, 7),
-          .state = ToState(rows.Text(i, 8)),
-          .not_before_ms = rows.Int8(i, 9),
-          .not_after_ms = rows.Int8(i, 10),
-          .pending_until_ms = rows.Int8(i, 11),
-          .created_ms = rows.Int8(i, 12)};
+          .link_serial = std::string(rows.Text(i, 6)),
+          .pem = std::string(rows.Text(i, 7)),
+          .token_sha256 = rows.Bytes(i, 8),
+          .state = ToState(rows.Text(i, 9)),
+          .not_before_ms = rows.Int8(i, 10),
+          .not_after_ms = rows.Int8(i, 11),
+          .pending_until_ms = rows.Int8(i, 12),
+          .created_ms = rows.Int8(i, 13)};
 }
 
 std::vector<CertificateRow> ReadRows(const Result& rows) {
@@ -135,6 +138,7 @@ absl::Status InsertCertificate(postgres::Transaction& transaction, const Certifi
                                                        .Text(row.template_name)
                                                        .Text(row.authority)
                                                        .Text(row.serial)
+                                                       .Text(row.link_serial)
                                                        .Text(row.pem)
                                                        .Bytes(row.token_sha256)
                                                        .Text(ToText(row.state))
@@ -189,6 +193,11 @@ absl::StatusOr<std::vector<std::string>> ActiveCertificates(postgres::Transactio
   std::vector<std::string> ids;
   for (size_t i = 0; i < rows.size(); ++i) ids.emplace_back(rows.Text(i, 0));
   return ids;
+}
+
+absl::Status SetLinkSerial(postgres::Connection& connection, std::string_view id,
+                           std::string_view link_serial) {
+  return connection.Execute(kSetLink, Params().Text(id).Text(link_serial)).status();
 }
 
 absl::Status ActivateCertificate(postgres::Transaction& transaction, std::string_view id,

@@ -23,6 +23,7 @@ struct CertificateRow {
   std::string template_name;
   std::string authority;
   std::string serial;
+  std::string link_serial;  // of what `authority` signed itself; "": not known
   std::string pem;
   std::string token_sha256;
   State state = State::kActive;
@@ -56,6 +57,8 @@ struct CertificateRow {
 // Those of a device that are valid now, the newest first, their device locked by the caller.
 [[nodiscard]] absl::StatusOr<std::vector<std::string>> ActiveCertificates(
     postgres::Transaction& transaction, std::string_view device);
+[[nodiscard]] absl::Status SetLinkSerial(postgres::Connection& connection, std::string_view id,
+                                         std::string_view link_serial);
 // A pending certificate becomes the device's.
 [[nodiscard]] absl::Status ActivateCertificate(postgres::Transaction& transaction,
                                                std::string_view id, std::string_view device);

@@ -18,10 +18,10 @@ constexpr Statement kLock{"change_lock", "SELECT pg_advisory_xact_lock($1::int8)
 constexpr Statement kInsert{"change_insert",
                             "INSERT INTO directory_change (kind, name, credential, revoked) "
                             "VALUES ($1::int8, $2::text, $3::text, $4::bool)"};
-constexpr Statement kInsertDevices{
-    "change_insert_devices",
+constexpr Statement kInsertMany{
+    "change_insert_many",
     "INSERT INTO directory_change (kind, name, credential, revoked) "
-    "SELECT $1::int8, u.id, '', false FROM unnest($2::text[]) AS u (id)"};
+    "SELECT $1::int8, u.id, '', $2::bool FROM unnest($3::text[]) AS u (id)"};
 constexpr Statement kPrune{"change_prune",
                            "DELETE FROM directory_change WHERE at < now() - interval '7 days'"};
 constexpr Statement kList{"change_list",
@@ -39,16 +39,25 @@ absl::Status Begin(postgres::Transaction& transaction) {
   return transaction.Execute(kPrune).status();
 }
 
+absl::Status NoteMany(postgres::Transaction& transaction, DirectoryChange::Kind kind,
+                      const std::vector<std::string_view>& names, bool revoked) {
+  HP_RETURN_IF_ERROR(Begin(transaction));
+  postgres::Array list = postgres::Array::OfText();
+  for (const std::string_view name : names) list.Add(name);
+  return transaction.Execute(kInsertMany, Params().Int8(kind).Bool(revoked).Add(std::move(list)))
+      .status();
+}
+
 }  // namespace
 
 absl::Status NoteDevices(postgres::Transaction& transaction,
                          const std::vector<std::string_view>& devices) {
-  HP_RETURN_IF_ERROR(Begin(transaction));
-  postgres::Array names = postgres::Array::OfText();
-  for (const std::string_view device : devices) names.Add(device);
-  return transaction
-      .Execute(kInsertDevices, Params().Int8(DirectoryChange::KIND_DEVICE).Add(std::move(names)))
-      .status();
+  return NoteMany(transaction, DirectoryChange::KIND_DEVICE, devices, false);
+}
+
+absl::Status NoteRevokedCertificates(postgres::Transaction& transaction,
+                                     const std::vector<std::string_view>& ids) {
+  return NoteMany(transaction, DirectoryChange::KIND_CERTIFICATE, ids, true);
 }
 
 absl::Status NoteChange(postgres::Transaction& transaction, const DirectoryChange& change) {

@@ -22,6 +22,10 @@ using internal::v1::DirectoryChange;
 [[nodiscard]] absl::Status NoteDevices(postgres::Transaction& transaction,
                                        const std::vector<std::string_view>& devices);
 
+// The same of certificates that are revoked.
+[[nodiscard]] absl::Status NoteRevokedCertificates(postgres::Transaction& transaction,
+                                                   const std::vector<std::string_view>& ids);
+
 struct Changes {
   std::vector<DirectoryChange> changes;
   int64_t last = 0;      // the newest number there is

@@ -3,6 +3,7 @@ reason code, its metric and a log line; and how fast what is revoked is off on t
 
 import base64
 import json
+import ssl
 import subprocess
 import time
 
@@ -28,6 +29,7 @@ def run(arguments):
         certificates.registers_devices()
         certificates.refusals()
         certificates.revocations()
+        chains(stack, certificates)
         tokens(stack)
         rotation(stack)
         switched_off(stack)
@@ -233,6 +235,63 @@ def off(stack, what, sessions, action, try_again, reason):
     total = time.monotonic() - started
     print(f"off: {what}: sessions ended after {ended:.2f} s, refused after {total:.2f} s")
     check(total < OFF_SECONDS, f"{what} was off only after {total:.1f} s")
+
+
+# ---- authorities between ----
+
+def chains(stack, certificates):
+    """Devices whose certificates an authority between signed, which is nobody's here itself."""
+    from homeport.credential.v1 import credential_pb2
+    credentials = stack.api.credentials(stack.registry.grpc)
+    root = stack.pki.authority("chain root")
+    plant = stack.pki.authority("chain plant", root)
+    files = {}
+    for name, (certificate, key) in (("root", root), ("plant", plant)):
+        files[name] = certificates.folder / f"{name}.pem", certificates.folder / f"{name}.key"
+        files[name][0].write_text(pki.pem(certificate))
+        files[name][1].write_text(pki.key_pem(key))
+    proof, _ = stack.pki.client("default", files["root"])
+    authority = credentials.CreateAuthority(credential_pb2.CreateAuthorityRequest(
+        parent=identities.PARENT, authority_id="chain", verification_pem=pki.pem(proof),
+        authority=credential_pb2.Authority(
+            pem=pki.pem(root[0]), registration_product=identities.PRODUCT_NAME)), timeout=10)
+
+    def make(name):
+        alone = certificates.make(name, authority=files["plant"])
+        chained = certificates.folder / f"{name}-chain.pem"
+        chained.write_text(alone[0].read_text() + files["plant"][0].read_text())
+        return alone, (chained, alone[1])
+
+    alone, chained = make("lamp-chain")
+    check_equal(hex(connect(stack, "lamp-chain", certificate=alone)[1]), hex(NOT_AUTHORIZED),
+                "a certificate without who signed it")
+    check_equal(connect(stack, "lamp-chain", certificate=chained)[1], 0, "and at once with it")
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        resumed_before_connect(stack, f"lamp-{version.name}", make, version)
+
+    sessions = certificates.both("lamp-chain", chained)
+    late = make("lamp-late")[1]
+    request = credential_pb2.ImportRevocationListRequest(
+        name=authority.name, crl=stack.pki.revocation_list(plant[0], authority=files["root"]))
+    off(stack, "an authority between", sessions,
+        lambda: credentials.ImportRevocationList(request, timeout=10),
+        lambda g: connect(stack, "lamp-chain", g, chained)[1], NOT_AUTHORIZED)
+    check_equal(hex(connect(stack, "lamp-late", certificate=late)[1]), hex(NOT_AUTHORIZED),
+                "a device that nobody had seen before")
+
+
+def resumed_before_connect(stack, device, make, version):
+    """A device goes away with its ticket before it has said who it is."""
+    context = mqtt.tls_context(stack.pki.ca_cert, make(device)[1])
+    context.minimum_version = context.maximum_version = version
+    address = stack.gateways[0].listen["mqtts"]
+    first = mqtt.Client(address, context=context)
+    session = eventually(first.tls_ticket, f"a ticket of {version.name}")
+    first.close()
+    second = mqtt.Client(address, context=context, session=session)
+    check(second.tls_resumed(), f"{version.name}: resumed")
+    check_equal(second.connect(device)[1], 0, f"{version.name}: CONNECT of a resumed session")
+    second.disconnect()
 
 
 # ---- tokens ----

@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -19,6 +20,7 @@
 #include "services/registry/store/secrets.h"
 #include "services/registry/store/template_table.h"
 #include "tests/integration/registry/world.h"
+#include "tests/support/authorities.h"
 
 // Credentials, certificates and provisioning on a real PostgreSQL.
 namespace homeport::registry::testing {
@@ -126,17 +128,18 @@ TEST_CASE("changes come in order and by pages, and who was away too long is told
 // ---- certificates ----
 
 struct TestAuthority {
-  explicit TestAuthority(const char* name)
-      : pair(*auth::MakeAuthority({name, Now(), 100})),
+  explicit TestAuthority(const char* name, const TestAuthority* issuer = nullptr)
+      : pair(homeport::testing::MakeAuthorityOf(name, issuer == nullptr ? nullptr : &issuer->pair,
+                                                Now())),
         certificate(*auth::Certificate::FromPem(pair.certificate_pem)) {}
 
   [[nodiscard]] auth::Certificate Sign(const std::string& name, int64_t days = 10) const {
     return *auth::SignCsr(*auth::MakeCsr(*auth::MakeKey(), "x"), pair, {name, Now(), days});
   }
-  void Register(World& world, const std::string& product) const {
+  void Register(World& world, const std::string& product, const char* id = "factory") const {
     AuthorityRow row;
     row.tenant = "default";
-    row.id = "factory";
+    row.id = id;
     row.pem = pair.certificate_pem;
     row.certificate_id = certificate.Id();
     row.subject_sha256 = certificate.SubjectSha256();
@@ -156,10 +159,13 @@ std::string DerOf(const auth::Certificate& certificate) {
   return bytes;
 }
 
+using Chain = std::vector<auth::Certificate>;
+
 internal::v1::CertificateConfig Resolve(World& world, const auth::Certificate& certificate,
-                                        WallMs now = Now()) {
+                                        WallMs now = Now(), const Chain& chain = {}) {
   internal::v1::ResolveCertificateRequest request;
   request.set_certificate(DerOf(certificate));
+  for (const auth::Certificate& link : chain) request.add_chain(DerOf(link));
   const auto config = ResolveCertificate(world.db(), request, now);
   REQUIRE(config.ok());
   CHECK(config->id() == certificate.Id());
@@ -235,6 +241,71 @@ TEST_CASE("what an authority loses: a certificate, those of a list, all") {
   REQUIRE(Do(world, DeleteAuthority, "default", "factory").ok());
   CHECK(Resolve(world, other).refusal() == "revoked");
   CHECK(Resolve(world, factory.Sign("lamp-4")).refusal() == "unknown");
+}
+
+void Revoke(World& world, const char* authority, const std::vector<std::string>& serials) {
+  const AuthorityRow row = *FindAuthority(world.db(), "default", authority);
+  REQUIRE(Do(world, SetRevokedSerials, row, serials).ok());
+}
+
+TEST_CASE("an authority's list revokes the authorities it signed, and what goes through them") {
+  World world;
+  const TestAuthority root("root"), plant("plant", &root), other("other plant", &root);
+  root.Register(world, std::string(kProduct));
+  const Chain through_plant = {plant.certificate}, through_other = {other.certificate};
+  const auth::Certificate early = plant.Sign("lamp-1"), late = plant.Sign("lamp-2"),
+                          apart = other.Sign("lamp-3"), direct = root.Sign("lamp-4"),
+                          old = plant.Sign("lamp-5"), unproven = plant.Sign("lamp-6");
+  CHECK(Resolve(world, early).refusal() == "unknown");
+  for (const auth::Certificate* certificate : {&early, &old, &unproven}) {
+    CHECK(Resolve(world, *certificate, Now(), through_plant).refusal().empty());
+  }
+  CHECK(Resolve(world, apart, Now(), through_other).refusal().empty());
+  CHECK(Resolve(world, direct).refusal().empty());
+  // These two were introduced when nobody noted through whom; one has come with its chain since.
+  for (const auth::Certificate* certificate : {&old, &unproven}) {
+    world.Run("UPDATE certificate SET link_serial = '' WHERE id = '" + certificate->Id() + "'");
+  }
+  CHECK(Resolve(world, old, Now(), through_plant).refusal().empty());
+
+  // That another authority gave out the same number is nothing to the list.
+  Revoke(world, "factory", {early.Serial(), apart.Serial()});
+  CHECK(Resolve(world, early).refusal().empty());
+  CHECK(Resolve(world, apart).refusal().empty());
+
+  const int64_t start = LastChange(world);
+  Revoke(world, "factory", {plant.certificate.Serial()});
+  CHECK(Resolve(world, late, Now(), through_plant).refusal() == "revoked");
+  CHECK(world.Sql("SELECT count(*) FROM device WHERE id = 'lamp-2'") == "0");
+  CHECK(Resolve(world, early).refusal() == "revoked");
+  CHECK(Resolve(world, old).refusal() == "revoked");
+  CHECK(Resolve(world, unproven).refusal().empty());  // until it shows through whom it came
+  CHECK(Resolve(world, unproven, Now(), through_plant).refusal() == "revoked");
+  CHECK(Resolve(world, unproven).refusal() == "revoked");
+  CHECK(Resolve(world, apart).refusal().empty());
+  CHECK(Resolve(world, direct).refusal().empty());
+  std::vector<std::string> told;
+  for (const Change& change : ChangesSince(world, start)) {
+    if (change.kind() == Change::KIND_CERTIFICATE && change.revoked()) {
+      told.push_back(change.name());
+    }
+  }
+  std::sort(told.begin(), told.end());
+  std::vector<std::string> expected = {early.Id(), old.Id()};
+  std::sort(expected.begin(), expected.end());
+  CHECK(told == expected);
+}
+
+TEST_CASE("of two authorities on a path the nearest vouches, and its list counts") {
+  World world;
+  const TestAuthority root("root"), plant("plant", &root);
+  root.Register(world, std::string(kProduct), "root");
+  plant.Register(world, std::string(kProduct), "plant");
+  const Chain chain = {plant.certificate};
+  CHECK(Resolve(world, plant.Sign("lamp-1"), Now(), chain).authority() == "default/plant");
+  const auth::Certificate lost = plant.Sign("lamp-2");
+  Revoke(world, "plant", {lost.Serial()});
+  CHECK(Resolve(world, lost, Now(), chain).refusal() == "revoked");
 }
 
 // ---- provisioning ----

@@ -9,6 +9,7 @@
 #include "libs/auth/public_key.h"
 #include "libs/auth/sealed_box.h"
 #include "libs/base/strings.h"
+#include "tests/support/authorities.h"
 
 namespace homeport::auth {
 namespace {
@@ -52,6 +53,26 @@ TEST_CASE("a certificate is verified by who signed it, while it is valid") {
   CHECK_FALSE(device.VerifyBy(authority, {}, {kNow.value + 366 * kDayMs}).ok());
   CHECK_FALSE(device.VerifyBy(authority, {}, {kNow.value - kDayMs}).ok());
   CHECK_FALSE(device.VerifyBy(Parsed(Authority("ours").certificate_pem), {}, kNow).ok());
+}
+
+TEST_CASE("a path goes from the certificate to what the authority signed itself") {
+  const KeyAndCertificate root = testing::MakeAuthorityOf("root", nullptr, kNow);
+  const KeyAndCertificate plant = testing::MakeAuthorityOf("plant", &root, kNow);
+  const KeyAndCertificate line = testing::MakeAuthorityOf("line", &plant, kNow);
+  const Certificate lamp = Parsed(testing::MakeDeviceOf("lamp-1", line, kNow).certificate_pem);
+  const std::vector<Certificate> chain = {
+      Parsed(line.certificate_pem), Parsed(plant.certificate_pem), Parsed(root.certificate_pem)};
+  const auto serials = [&](const KeyAndCertificate& authority) {
+    std::vector<std::string> found;
+    const auto path = lamp.VerifyBy(Parsed(authority.certificate_pem), chain, kNow);
+    REQUIRE(path.ok());
+    for (const Certificate& link : *path) found.push_back(link.Serial());
+    return found;
+  };
+  CHECK(serials(line) == std::vector{lamp.Serial()});
+  CHECK(serials(plant) == std::vector{lamp.Serial(), chain[0].Serial()});
+  CHECK(serials(root) == std::vector{lamp.Serial(), chain[0].Serial(), chain[1].Serial()});
+  CHECK_FALSE(lamp.VerifyBy(Parsed(root.certificate_pem), {chain[0]}, kNow).ok());
 }
 
 TEST_CASE("ids and serials") {

@@ -8,21 +8,31 @@
 namespace homeport::net::testing {
 namespace {
 
+// GnuTLS only reads it.
+gnutls_datum_t DatumOf(const std::string& text) {
+  return {reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())),
+          static_cast<unsigned>(text.size())};
+}
+
 class Peer final : public TlsPeer {
  public:
   Peer(int fd, const Options& options) {
     HP_CHECK(gnutls_init(&session_, GNUTLS_CLIENT | GNUTLS_NONBLOCK) == 0);
     gnutls_certificate_allocate_credentials(&credentials_);
     gnutls_credentials_set(session_, GNUTLS_CRD_CERTIFICATE, credentials_);
+    if (!options.certificates.empty()) {
+      const gnutls_datum_t certificates = DatumOf(options.certificates);
+      const gnutls_datum_t key = DatumOf(options.key);
+      HP_CHECK(gnutls_certificate_set_x509_key_mem2(credentials_, &certificates, &key,
+                                                    GNUTLS_X509_FMT_PEM, nullptr, 0) == 0);
+    }
     std::string priority = options.tls12 ? "NORMAL:-VERS-ALL:+VERS-TLS1.2" : "NORMAL";
     if (!options.suite.empty()) priority += ":-CIPHER-ALL:+" + options.suite;
     HP_CHECK(gnutls_priority_set_direct(session_, priority.c_str(), nullptr) == 0);
     gnutls_transport_set_int(session_, fd);
     gnutls_handshake_set_timeout(session_, GNUTLS_INDEFINITE_TIMEOUT);
     if (!options.alpn.empty()) {
-      std::string alpn = options.alpn;
-      const gnutls_datum_t name = {reinterpret_cast<unsigned char*>(alpn.data()),
-                                   static_cast<unsigned>(alpn.size())};
+      const gnutls_datum_t name = DatumOf(options.alpn);
       gnutls_alpn_set_protocols(session_, &name, 1, 0);
     }
     if (!options.session.empty()) {

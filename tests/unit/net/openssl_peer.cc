@@ -1,4 +1,5 @@
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "libs/base/check.h"
@@ -16,6 +17,7 @@ class Peer final : public TlsPeer {
       HP_CHECK(SSL_CTX_set_ciphersuites(context_, options.suite.c_str()) == 1);
     }
     if (options.tls12) SSL_CTX_set_max_proto_version(context_, TLS1_2_VERSION);
+    if (!options.certificates.empty()) UseCertificates(options);
     if (options.max_fragment == 512) {
       SSL_CTX_set_tlsext_max_fragment_length(context_, TLSEXT_max_fragment_length_512);
     }
@@ -69,6 +71,22 @@ class Peer final : public TlsPeer {
   int alert() override { return alert_; }
 
  private:
+  void UseCertificates(const Options& options) {
+    BIO* reader = BIO_new_mem_buf(options.certificates.data(), -1);
+    int count = 0;
+    while (X509* certificate = PEM_read_bio_X509(reader, nullptr, nullptr, nullptr)) {
+      HP_CHECK((count++ == 0 ? SSL_CTX_use_certificate(context_, certificate)
+                             : SSL_CTX_add1_chain_cert(context_, certificate)) == 1);
+      X509_free(certificate);
+    }
+    ERR_clear_error();
+    BIO_free(reader);
+    reader = BIO_new_mem_buf(options.key.data(), -1);
+    EVP_PKEY* key = PEM_read_bio_PrivateKey(reader, nullptr, nullptr, nullptr);
+    HP_CHECK(SSL_CTX_use_PrivateKey(context_, key) == 1);
+    EVP_PKEY_free(key);
+    BIO_free(reader);
+  }
   static int OnSession(SSL* ssl, SSL_SESSION* session) {
     auto* self = static_cast<Peer*>(SSL_get_app_data(ssl));
     self->session_.resize(static_cast<size_t>(i2d_SSL_SESSION(session, nullptr)));

@@ -81,7 +81,10 @@ bool TlsLink::Handshake(tls13::Engine* engine) {
         return false;
       }
       established_ = result.status == IoStatus::kOk;
-      if (established_) transport.FinishHandshake(engine);
+      if (established_) {
+        peer_certificates = transport.PeerCertificates();
+        transport.FinishHandshake(engine);
+      }
     }
     if (client_step == Step::kDone && established_) return true;
     HP_CHECK(client_step == Step::kDone || client_step == Step::kAgain);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "libs/net/fd.h"
 #include "libs/net/tls.h"
@@ -41,8 +42,9 @@ class TlsLink {
 
   Transport transport;
   std::unique_ptr<TlsPeer> client;
-  std::string_view failure;  // of the server's handshake
-  std::string at_server;     // what arrived there
+  std::string_view failure;                    // of the server's handshake
+  std::vector<std::string> peer_certificates;  // of the client, as the server has them
+  std::string at_server;                       // what arrived there
   std::string at_client;
   std::string to_write;  // by the server
   IoStatus server_status = IoStatus::kOk;

@@ -18,9 +18,11 @@ class TlsPeer {
   struct Options {
     std::string suite = {};  // the stack's own name of one TLS 1.3 suite; empty: its default
     bool tls12 = false;
-    std::string alpn = {};     // empty: none offered
-    std::string session = {};  // to resume, as Session() gave it
-    int max_fragment = 0;      // asks for records of at most so many bytes
+    std::string alpn = {};          // empty: none offered
+    std::string session = {};       // to resume, as Session() gave it
+    int max_fragment = 0;           // asks for records of at most so many bytes
+    std::string certificates = {};  // PEM, its own first; empty: none
+    std::string key = {};           // of its own, PEM
   };
   virtual ~TlsPeer() = default;
   [[nodiscard]] virtual Step Handshake() = 0;
