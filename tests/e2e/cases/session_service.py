@@ -243,6 +243,11 @@ def away(stack):
     listed = service(stack).ListSessions(pb.ListSessionsRequest(
         parent="tenants/-/devices/sleeper"), timeout=10)
     check_equal([s.state for s in listed.sessions], [pb.Session.STATE_AWAY], "the device's sessions")
+    # The record of its last connection, to a gateway that has died, does not hide it.
+    with RedisClient(stack.redis.socket) as redis:
+        redis.call("HSET", "hp:{d:sleeper}:sess", "gateway-9-dead.0 1", found.epoch)
+        check_equal(get(stack, "sleeper").state, pb.Session.STATE_AWAY, "the adopted session")
+        redis.call("HDEL", "hp:{d:sleeper}:sess", "gateway-9-dead.0 1")
 
 
 def busy_and_slow(stack):
