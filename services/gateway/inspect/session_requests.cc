@@ -66,6 +66,11 @@ absl::Status TooLarge(const std::string& what) {
   return ErrorWithReason(StatusCode::kFailedPrecondition, "MESSAGE_TOO_LARGE", what);
 }
 
+absl::Status TooManyCalls() {
+  return ErrorWithReason(StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
+                         "a gateway has too many calls about its sessions under way");
+}
+
 }  // namespace
 
 absl::StatusOr<internal::v1::PublishToClient> ToPublish(
@@ -113,8 +118,7 @@ absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
     case SessionAnswer::RESULT_TOO_LARGE:
       return TooLarge(fmt::format("over what the client of session \"{}\" takes", name));
     case SessionAnswer::RESULT_TOO_MANY:
-      return ErrorWithReason(StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
-                             "the session's gateway has too many calls about sessions under way");
+      return TooManyCalls();
     default:
       return ErrorWithReason(StatusCode::kAborted, "SESSION_MOVED",
                              fmt::format("session \"{}\" went elsewhere meanwhile", name));
@@ -127,6 +131,13 @@ absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
       ErrorWithReason(StatusCode::kFailedPrecondition, "MESSAGE_REFUSED",
                       fmt::format("the client of session \"{}\" refused it: {}", name, code)),
       "reason_code", code);
+}
+
+absl::Status WhyNoList(const absl::StatusOr<SessionAnswer>& answer) {
+  if (!answer.ok()) {
+    return ReasonOf(answer.status()) == "POD_UNREACHABLE" ? absl::OkStatus() : answer.status();
+  }
+  return answer->result() == SessionAnswer::RESULT_TOO_MANY ? TooManyCalls() : absl::OkStatus();
 }
 
 absl::StatusOr<uint32_t> ToPageSize(int32_t asked, const PageSizes& sizes) {

@@ -19,6 +19,10 @@ namespace homeport::gateway {
 [[nodiscard]] absl::Status ToStatus(const internal::v1::SessionAnswer& answer,
                                     const std::string& name);
 
+// Why a pod's answer ends the list that it was to be a part of; OK where it is a part, or where the
+// pod is only named as one that has not answered (POD_UNREACHABLE).
+[[nodiscard]] absl::Status WhyNoList(const absl::StatusOr<internal::v1::SessionAnswer>& answer);
+
 // 0 means the default; larger than the maximum is lowered to it; negative: FIELD_INVALID.
 struct PageSizes {
   uint32_t size_default = 0;

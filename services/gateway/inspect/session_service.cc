@@ -140,7 +140,7 @@ grpc::ServerUnaryReactor* SessionService::GetSession(grpc::CallbackServerContext
   return call.reactor;
 }
 
-// Without it where Redis does not answer any more.
+// Without it where Redis does not answer any more, or too many calls are under way by now.
 void SessionService::AddFormerEnd(const Call& call, session::v1::Session* response) {
   Shard& shard = ShardOf(response->device());
   shard.Post([=, &shard] {

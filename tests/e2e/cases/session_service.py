@@ -34,6 +34,9 @@ def run(arguments):
         refusals(stack)
         no_part_of_a_list(stack)
         hung(stack)
+    with harness.stack(arguments.bin, gateways=1,
+                       gateway_settings={"reactors": 1, "session-calls-max": 2}) as stack:
+        too_many_calls(stack)
 
 
 def service(stack, gateway=1):
@@ -349,3 +352,25 @@ def hung(stack):
         os.kill(stack.pid("gateway-0"), signal.SIGCONT)
     there.client.close()
     here.client.disconnect()
+
+
+def too_many_calls(stack):
+    """An overloaded gateway gives no lists, rather than ones that name it as unreachable."""
+    pb = messages()
+    device = harness.Device(stack, "mute", version=5)
+    calls = service(stack, 0)
+    with concurrent.futures.ThreadPoolExecutor(2) as callers:
+        waits = [callers.submit(reason_of, lambda: calls.PublishToSession(pb.PublishToSessionRequest(
+            name=name_of("mute"), topic="say", qos=1, timeout={"seconds": 15}), timeout=20))
+                 for _ in range(2)]
+        for _ in range(2):  # both messages are under way
+            device.client.read(10)
+        for call in (lambda: calls.ListSessions(pb.ListSessionsRequest(parent="tenants/-"), timeout=10),
+                     lambda: calls.ListSessions(pb.ListSessionsRequest(
+                         parent="tenants/-/devices/mute"), timeout=10),
+                     lambda: calls.ListTopTalkers(pb.ListTopTalkersRequest(parent="tenants/-"),
+                                                  timeout=10)):
+            check_equal(reason_of(call), ("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS"), "no list")
+        device.client.disconnect()
+    for wait in waits:
+        check_equal(wait.result(), ("ABORTED", "SESSION_ENDED"), "an end before PUBACK")

@@ -109,6 +109,22 @@ TEST_CASE("each answer is an error of its own") {
   CHECK(ReasonOf(ToStatus(refused, "s")) == "MESSAGE_REFUSED");
 }
 
+TEST_CASE("a list is not given while a pod has too many calls, and is without one that is silent") {
+  SessionAnswer answer;
+  answer.set_result(SessionAnswer::RESULT_DONE);
+  CHECK(WhyNoList(answer).ok());
+  answer.set_result(SessionAnswer::RESULT_MOVED);
+  CHECK(WhyNoList(answer).ok());
+  answer.set_result(SessionAnswer::RESULT_TOO_MANY);
+  CHECK(ReasonOf(WhyNoList(answer)) == "TOO_MANY_CALLS");
+  const auto unavailable = [](const char* reason) {
+    return ErrorWithReason(absl::StatusCode::kUnavailable, reason, "");
+  };
+  CHECK(WhyNoList(unavailable("POD_UNREACHABLE")).ok());
+  CHECK(ReasonOf(WhyNoList(unavailable("GATEWAY_DRAINING"))) == "GATEWAY_DRAINING");
+  CHECK(ReasonOf(WhyNoList(unavailable("TOO_MANY_CALLS"))) == "TOO_MANY_CALLS");
+}
+
 TEST_CASE("page sizes are raised, lowered or refused") {
   const PageSizes sizes{50, 200};
   CHECK(*ToPageSize(0, sizes) == 50);
