@@ -5,7 +5,6 @@
 
 #include "libs/base/reason.h"
 #include "libs/base/strings.h"
-#include "libs/mqtt/limits.h"
 #include "libs/mqtt/properties.h"
 #include "libs/mqtt/topic.h"
 #include "libs/mqtt/types.h"
@@ -17,8 +16,8 @@ namespace {
 using absl::StatusCode;
 using internal::v1::SessionAnswer;
 
-bool IsTopic(std::string_view topic) {
-  return mqtt::IsValidTopicName(topic) && mqtt::IsWithinLimits(topic, mqtt::Limits());
+bool IsTopic(std::string_view topic, const mqtt::Limits& limits) {
+  return mqtt::IsValidTopicName(topic) && mqtt::IsWithinLimits(topic, limits);
 }
 
 // MQTT text is UTF-8 without U+0000, which protobuf's is not always.
@@ -26,8 +25,9 @@ bool IsText(std::string_view text) {
   return text.size() <= mqtt::kStringBytesMax && mqtt::IsValidUtf8(text);
 }
 
-absl::Status CheckProperties(const session::v1::PublishToSessionRequest& request) {
-  if (!request.response_topic().empty() && !IsTopic(request.response_topic())) {
+absl::Status CheckProperties(const session::v1::PublishToSessionRequest& request,
+                             const mqtt::Limits& limits) {
+  if (!request.response_topic().empty() && !IsTopic(request.response_topic(), limits)) {
     return FieldInvalid("response_topic", "no topic name within the limits");
   }
   if (request.correlation_data().size() > mqtt::kStringBytesMax) {
@@ -36,9 +36,8 @@ absl::Status CheckProperties(const session::v1::PublishToSessionRequest& request
   if (!IsText(request.content_type())) {
     return FieldInvalid("content_type", "MQTT takes 65535 bytes of UTF-8 without U+0000");
   }
-  if (static_cast<uint32_t>(request.user_properties_size()) > mqtt::Limits().user_properties_max) {
-    return FieldInvalid("user_properties",
-                        fmt::format("at most {}", mqtt::Limits().user_properties_max));
+  if (static_cast<uint32_t>(request.user_properties_size()) > limits.user_properties_max) {
+    return FieldInvalid("user_properties", fmt::format("at most {}", limits.user_properties_max));
   }
   for (const session::v1::UserProperty& property : request.user_properties()) {
     if (IsText(property.name()) && IsText(property.value())) continue;
@@ -74,15 +73,15 @@ absl::Status TooManyCalls() {
 }  // namespace
 
 absl::StatusOr<internal::v1::PublishToClient> ToPublish(
-    const session::v1::PublishToSessionRequest& request, uint32_t packet_bytes_max) {
-  if (!IsTopic(request.topic()) || request.topic().front() == '$') {
+    const session::v1::PublishToSessionRequest& request, const mqtt::Limits& limits) {
+  if (!IsTopic(request.topic(), limits) || request.topic().front() == '$') {
     return WithDetail(
         ErrorWithReason(StatusCode::kInvalidArgument, "TOPIC_INVALID",
                         "topic: a topic name within the limits that does not begin with '$'"),
         "field", "topic");
   }
   if (request.qos() < 0 || request.qos() > 1) return FieldInvalid("qos", "0 or 1");
-  if (absl::Status status = CheckProperties(request); !status.ok()) return status;
+  if (absl::Status status = CheckProperties(request, limits); !status.ok()) return status;
   internal::v1::PublishToClient publish;
   internal::v1::BusMessage& message = *publish.mutable_message();
   message.set_topic(request.topic());
@@ -90,8 +89,8 @@ absl::StatusOr<internal::v1::PublishToClient> ToPublish(
   message.set_qos(static_cast<uint32_t>(request.qos()));
   message.set_properties(PropertiesOf(request));
   if (message.payload().size() + message.properties().size() + message.topic().size() >
-      packet_bytes_max) {
-    return TooLarge(fmt::format("over packet-bytes-max, {} bytes", packet_bytes_max));
+      limits.packet_bytes_max) {
+    return TooLarge(fmt::format("over packet-bytes-max, {} bytes", limits.packet_bytes_max));
   }
   return publish;
 }

@@ -6,14 +6,15 @@
 #include "absl/status/statusor.h"
 #include "homeport/internal/v1/envelope.pb.h"
 #include "homeport/session/v1/session.pb.h"
+#include "libs/mqtt/limits.h"
 
 // What SessionService's requests say, checked, and what pods' answers mean. Pure.
 namespace homeport::gateway {
 
-// The message of a PublishToSession. Errors, with their reasons: TOPIC_INVALID, FIELD_INVALID,
-// MESSAGE_TOO_LARGE.
+// The message of a PublishToSession, which keeps to what a client may publish. Errors, with their
+// reasons: TOPIC_INVALID, FIELD_INVALID, MESSAGE_TOO_LARGE.
 [[nodiscard]] absl::StatusOr<internal::v1::PublishToClient> ToPublish(
-    const session::v1::PublishToSessionRequest& request, uint32_t packet_bytes_max);
+    const session::v1::PublishToSessionRequest& request, const mqtt::Limits& limits);
 
 // The error that an answer about the session of that name means; OK where it was done.
 [[nodiscard]] absl::Status ToStatus(const internal::v1::SessionAnswer& answer,

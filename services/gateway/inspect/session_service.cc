@@ -11,6 +11,7 @@
 #include "libs/rpc/call_deadline.h"
 #include "libs/rpc/resource_name.h"
 #include "libs/rpc/status_convert.h"
+#include "services/gateway/flow/decode_options.h"
 #include "services/gateway/inspect/session_requests.h"
 #include "services/gateway/inspect/session_view.h"
 
@@ -180,7 +181,7 @@ grpc::ServerUnaryReactor* SessionService::PublishToSession(
   FindSubject(*context, request->name(), [=, this](absl::StatusOr<Subject> subject) {
     SessionCall question;
     if (subject.ok()) {
-      auto publish = ToPublish(*request, config_.packet_bytes_max);
+      auto publish = ToPublish(*request, LimitsOf(config_));
       if (!publish.ok()) return Refuse(call, publish.status());
       *question.mutable_publish() = *std::move(publish);
     }

@@ -15,6 +15,12 @@ using internal::v1::SessionAnswer;
 
 constexpr uint32_t kPacketBytes = 1000;
 
+mqtt::Limits LimitsToPublish() {
+  mqtt::Limits limits;
+  limits.packet_bytes_max = kPacketBytes;
+  return limits;
+}
+
 session::v1::PublishToSessionRequest RequestTo(const std::string& topic) {
   session::v1::PublishToSessionRequest request;
   request.set_topic(topic);
@@ -41,7 +47,7 @@ TEST_CASE("what may be published to a session directly") {
   };
   for (const TopicCase& c : cases) {
     INFO(c.topic);
-    CHECK(ReasonOf(ToPublish(RequestTo(c.topic), kPacketBytes).status()) == c.reason);
+    CHECK(ReasonOf(ToPublish(RequestTo(c.topic), LimitsToPublish()).status()) == c.reason);
   }
 }
 
@@ -55,7 +61,7 @@ TEST_CASE("a direct publish carries its properties as on the wire") {
   session::v1::UserProperty& property = *request.add_user_properties();
   property.set_name("by");
   property.set_value("ops");
-  const auto publish = ToPublish(request, kPacketBytes);
+  const auto publish = ToPublish(request, LimitsToPublish());
   REQUIRE(publish.ok());
   CHECK(publish->message().qos() == 1);
   CHECK(publish->message().payload() == "on");
@@ -71,19 +77,39 @@ TEST_CASE("a direct publish carries its properties as on the wire") {
 TEST_CASE("a direct publish has its bounds") {
   auto request = RequestTo("lamp/say");
   request.set_qos(2);
-  CHECK(ReasonOf(ToPublish(request, kPacketBytes).status()) == "FIELD_INVALID");
+  CHECK(ReasonOf(ToPublish(request, LimitsToPublish()).status()) == "FIELD_INVALID");
   request.set_qos(0);
   request.set_payload(std::string(kPacketBytes, 'x'));
-  CHECK(ReasonOf(ToPublish(request, kPacketBytes).status()) == "MESSAGE_TOO_LARGE");
+  CHECK(ReasonOf(ToPublish(request, LimitsToPublish()).status()) == "MESSAGE_TOO_LARGE");
   request.clear_payload();
   request.set_response_topic("a/#");
-  CHECK(ReasonOf(ToPublish(request, kPacketBytes).status()) == "FIELD_INVALID");
+  CHECK(ReasonOf(ToPublish(request, LimitsToPublish()).status()) == "FIELD_INVALID");
   request.clear_response_topic();
   request.set_content_type(std::string("\0", 1));
-  CHECK(ReasonOf(ToPublish(request, kPacketBytes).status()) == "FIELD_INVALID");
+  CHECK(ReasonOf(ToPublish(request, LimitsToPublish()).status()) == "FIELD_INVALID");
   request.clear_content_type();
   for (int i = 0; i < 33; ++i) request.add_user_properties();
-  CHECK(ReasonOf(ToPublish(request, kPacketBytes).status()) == "FIELD_INVALID");
+  CHECK(ReasonOf(ToPublish(request, LimitsToPublish()).status()) == "FIELD_INVALID");
+}
+
+TEST_CASE("a direct publish keeps to the limits that are set") {
+  mqtt::Limits limits = LimitsToPublish();
+  const auto reason_of = [&](const session::v1::PublishToSessionRequest& request) {
+    return ReasonOf(ToPublish(request, limits).status());
+  };
+  const auto far = RequestTo(std::string(300, 'a'));
+  const auto deep = RequestTo("a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q");
+  auto answered = RequestTo("lamp/say");
+  answered.set_response_topic(std::string(300, 'a'));
+  auto marked = RequestTo("lamp/say");
+  for (int i = 0; i < 33; ++i) marked.add_user_properties();
+  CHECK(reason_of(answered) == "FIELD_INVALID");
+  limits.topic_bytes_max = 300;
+  limits.topic_levels_max = 17;
+  limits.user_properties_max = 33;
+  for (const auto& request : {far, deep, answered, marked}) CHECK(reason_of(request).empty());
+  limits.topic_bytes_max = 7;
+  CHECK(reason_of(RequestTo("lamp/say")) == "TOPIC_INVALID");
 }
 
 TEST_CASE("each answer is an error of its own") {
