@@ -110,7 +110,7 @@ void SessionLists::PageNext(std::shared_ptr<Paging> paging) {
   SessionCall call = ScanCall(paging->wish.tenant, ScanSessions::KIND_PAGE, missing);
   call.mutable_scan()->set_from_slot(paging->slot);
   calls_.Call(
-      pod, std::move(call), std::min(pod_ms_, paging->wish.timeout_ms),
+      pod, std::move(call), {std::min(pod_ms_, paging->wish.timeout_ms)},
       [this, paging](absl::StatusOr<SessionAnswer> answer) { OnPage(paging, std::move(answer)); });
 }
 
@@ -147,7 +147,7 @@ struct SessionLists::Gathering {
 void SessionLists::Ask(const std::string& pod, SessionCall call,
                        const std::shared_ptr<Gathering>& gathering) {
   ++gathering->open;
-  calls_.Call(pod, std::move(call), gathering->timeout_ms,
+  calls_.Call(pod, std::move(call), {gathering->timeout_ms},
               [this, gathering, pod](absl::StatusOr<SessionAnswer> answer) {
                 gathering->status.Update(WhyNoList(answer));
                 if (!answer.ok()) {

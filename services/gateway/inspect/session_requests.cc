@@ -16,6 +16,9 @@ namespace {
 using absl::StatusCode;
 using internal::v1::SessionAnswer;
 
+constexpr int64_t kPubackMsDefault = 5'000;
+constexpr int64_t kPubackMsMax = 15'000;
+
 bool IsTopic(std::string_view topic, const mqtt::Limits& limits) {
   return mqtt::IsValidTopicName(topic) && mqtt::IsWithinLimits(topic, limits);
 }
@@ -93,6 +96,17 @@ absl::StatusOr<internal::v1::PublishToClient> ToPublish(
     return TooLarge(fmt::format("over packet-bytes-max, {} bytes", limits.packet_bytes_max));
   }
   return publish;
+}
+
+absl::StatusOr<int64_t> ToPubackMs(const session::v1::PublishToSessionRequest& request) {
+  const google::protobuf::Duration& wish = request.timeout();
+  if (wish.seconds() == 0 && wish.nanos() == 0) return kPubackMsDefault;
+  const int64_t seconds = std::clamp<int64_t>(wish.seconds(), -1, kPubackMsMax);
+  const int64_t ms = seconds * 1000 + wish.nanos() / 1'000'000;
+  if (wish.seconds() < 0 || wish.nanos() < 0 || ms > kPubackMsMax) {
+    return FieldInvalid("timeout", fmt::format("0 to {} s", kPubackMsMax / 1000));
+  }
+  return std::max<int64_t>(ms, 1);
 }
 
 absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {

@@ -16,6 +16,10 @@ namespace homeport::gateway {
 [[nodiscard]] absl::StatusOr<internal::v1::PublishToClient> ToPublish(
     const session::v1::PublishToSessionRequest& request, const mqtt::Limits& limits);
 
+// How long to wait for the PUBACK of a PublishToSession. Error: FIELD_INVALID.
+[[nodiscard]] absl::StatusOr<int64_t> ToPubackMs(
+    const session::v1::PublishToSessionRequest& request);
+
 // The error that an answer about the session of that name means; OK where it was done.
 [[nodiscard]] absl::Status ToStatus(const internal::v1::SessionAnswer& answer,
                                     const std::string& name);

@@ -22,14 +22,14 @@ using internal::v1::ScanSessions;
 using internal::v1::SessionCall;
 
 constexpr std::string_view kScope = "operator";
-constexpr rpc::TimeoutBounds kPublishBounds{5'000, 15'000};
-constexpr rpc::TimeoutBounds kBounds{5'000, 10'000};
+constexpr int64_t kCallMs = 5'000;
 constexpr PageSizes kListSizes{50, 200};
 constexpr PageSizes kMostSizes{20, 100};
 constexpr size_t kReasonBytesMax = 200;
 
-int64_t TimeoutMs(const grpc::CallbackServerContext& context) {
-  return rpc::TimeoutMs(context, {}, kBounds);
+// Less where the caller gives up before.
+int64_t TimeoutMs(const grpc::CallbackServerContext& context, int64_t ms = kCallMs) {
+  return rpc::TimeoutMs(context, {}, {ms, ms});
 }
 
 void SetName(std::string_view tenant, session::v1::Session& session) {
@@ -102,12 +102,13 @@ void SessionService::Ask(const Call& call, absl::StatusOr<Subject> subject, Sess
   question.set_tenant(subject->tenant);
   Shard& shard = ShardOf(subject->device);
   shard.Post([&shard, subject = *std::move(subject), question = std::move(question),
-              timeout_ms = call.MsLeft(), on_answer = std::move(on_answer)]() mutable {
+              time = SessionCalls::Time{call.MsLeft(), call.pod_ms},
+              on_answer = std::move(on_answer)]() mutable {
     const std::string device = subject.device;
     const std::string client = subject.client;
     shard.session_finder().Find(
         device, client,
-        [&shard, subject = std::move(subject), question = std::move(question), timeout_ms,
+        [&shard, subject = std::move(subject), question = std::move(question), time,
          on_answer = std::move(on_answer)](
             absl::StatusOr<std::optional<SessionLocation>> location) mutable {
           if (!location.ok()) return on_answer(location.status());
@@ -118,7 +119,7 @@ void SessionService::Ask(const Call& call, absl::StatusOr<Subject> subject, Sess
           }
           question.set_session((*location)->session);
           question.set_epoch((*location)->epoch);
-          shard.session_calls().Call((*location)->pod, std::move(question), timeout_ms,
+          shard.session_calls().Call((*location)->pod, std::move(question), time,
                                      std::move(on_answer));
         });
   });
@@ -176,13 +177,16 @@ grpc::ServerUnaryReactor* SessionService::DisconnectSession(
 grpc::ServerUnaryReactor* SessionService::PublishToSession(
     grpc::CallbackServerContext* context, const session::v1::PublishToSessionRequest* request,
     session::v1::PublishToSessionResponse* response) {
+  const absl::StatusOr<int64_t> puback_ms = ToPubackMs(*request);
   const Call call{context->DefaultReactor(), "PublishToSession",
-                  rpc::TimeoutMs(*context, request->timeout(), kPublishBounds)};
+                  TimeoutMs(*context, puback_ms.value_or(0) + SessionCalls::kWayMsMax),
+                  puback_ms.value_or(0)};
   FindSubject(*context, request->name(), [=, this](absl::StatusOr<Subject> subject) {
     SessionCall question;
     if (subject.ok()) {
       auto publish = ToPublish(*request, LimitsOf(config_));
       if (!publish.ok()) return Refuse(call, publish.status());
+      if (!puback_ms.ok()) return Refuse(call, puback_ms.status());
       *question.mutable_publish() = *std::move(publish);
     }
     Ask(call, std::move(subject), std::move(question), [=](const Answer& answer) {

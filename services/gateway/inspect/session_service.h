@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -68,6 +69,7 @@ class SessionService final : public session::v1::SessionService::CallbackService
     grpc::ServerUnaryReactor* reactor;
     std::string_view method;
     int64_t timeout_ms;
+    int64_t pod_ms = std::numeric_limits<int64_t>::max();  // of that for the session's pod, at most
     int64_t begun_us = MonotonicMicros();
     [[nodiscard]] int64_t MsLeft() const {
       return std::max<int64_t>(timeout_ms - (MonotonicMicros() - begun_us) / 1000, 1);

@@ -167,8 +167,18 @@ def publish(stack):
     send("told", qos=0, payload=b"unacknowledged", response_topic="say/back",
          correlation_data=b"7", user_properties=[pb.UserProperty(name="by", value="ops")])
     check_equal(device.client.message(), ("say", b"unacknowledged"), "a direct message of QoS 0")
-    # Nobody reads: the calls time out, and fill the client's window. Of its time a call keeps a
-    # quarter for the way between the pods, which must be long beside a pause of this machine.
+    # The client has all of `timeout`: the way between the pods is not taken off it.
+    caller = threading.Thread(target=lambda: answers.append(send("told", qos=1, timeout={"seconds": 2})))
+    caller.start()
+    late = device.client.read(10)
+    time.sleep(1.75)
+    device.client.send(4, 0, device.client.split(late)[1])
+    caller.join()
+    check_equal([answer.reason_code for answer in answers], [0, 0], "a PUBACK after 1.75 s of 2")
+    for seconds in (-1, 100):
+        check_equal(reason_of(lambda: send("told", qos=1, timeout={"seconds": seconds})),
+                    ("INVALID_ARGUMENT", "FIELD_INVALID"), f"a timeout of {seconds} s")
+    # Nobody reads: the calls time out, and fill the client's window.
     with concurrent.futures.ThreadPoolExecutor(4) as callers:
         calls = [callers.submit(reason_of, lambda: send("told", qos=1, timeout={"seconds": 2}))
                  for _ in range(4)]

@@ -112,6 +112,30 @@ TEST_CASE("a direct publish keeps to the limits that are set") {
   CHECK(reason_of(RequestTo("lamp/say")) == "TOPIC_INVALID");
 }
 
+struct TimeoutCase {
+  int64_t seconds;
+  int32_t nanos;
+  int64_t ms;  // -1: refused
+};
+
+TEST_CASE("how long a PUBACK is awaited") {
+  const TimeoutCase cases[] = {
+      {0, 0, 5'000},   {1, 0, 1'000},      {0, 250'000'000, 250}, {0, 1, 1},
+      {15, 0, 15'000}, {-1, 0, -1},        {0, -1, -1},           {15, 1'000'000, -1},
+      {100, 0, -1},    {INT64_MAX, 0, -1}, {INT64_MIN, 0, -1},
+  };
+  for (const TimeoutCase& c : cases) {
+    INFO(c.seconds << " s " << c.nanos << " ns");
+    auto request = RequestTo("lamp/say");
+    request.mutable_timeout()->set_seconds(c.seconds);
+    request.mutable_timeout()->set_nanos(c.nanos);
+    const absl::StatusOr<int64_t> ms = ToPubackMs(request);
+    CHECK(ms.value_or(-1) == c.ms);
+    if (c.ms < 0) CHECK(ReasonOf(ms.status()) == "FIELD_INVALID");
+  }
+  CHECK(*ToPubackMs(RequestTo("lamp/say")) == 5'000);
+}
+
 TEST_CASE("each answer is an error of its own") {
   const std::pair<SessionAnswer::Result, const char*> cases[] = {
       {SessionAnswer::RESULT_DONE, ""},
