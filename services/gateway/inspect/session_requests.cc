@@ -109,6 +109,11 @@ absl::StatusOr<int64_t> ToPubackMs(const session::v1::PublishToSessionRequest& r
   return std::max<int64_t>(ms, 1);
 }
 
+absl::Status SessionNotFound(const std::string& name) {
+  return ErrorWithReason(StatusCode::kNotFound, "SESSION_NOT_FOUND",
+                         fmt::format("session \"{}\" is not connected, nor does it wait", name));
+}
+
 absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
   switch (answer.result()) {
     case SessionAnswer::RESULT_DONE:
@@ -132,6 +137,8 @@ absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
       return TooLarge(fmt::format("over what the client of session \"{}\" takes", name));
     case SessionAnswer::RESULT_TOO_MANY:
       return TooManyCalls();
+    case SessionAnswer::RESULT_FOREIGN:
+      return SessionNotFound(name);
     default:
       return ErrorWithReason(StatusCode::kAborted, "SESSION_MOVED",
                              fmt::format("session \"{}\" went elsewhere meanwhile", name));
@@ -151,6 +158,24 @@ absl::Status WhyNoList(const absl::StatusOr<SessionAnswer>& answer) {
     return ReasonOf(answer.status()) == "POD_UNREACHABLE" ? absl::OkStatus() : answer.status();
   }
   return answer->result() == SessionAnswer::RESULT_TOO_MANY ? TooManyCalls() : absl::OkStatus();
+}
+
+absl::Status PageTokenInvalid() {
+  return ErrorWithReason(StatusCode::kInvalidArgument, "PAGE_TOKEN_INVALID",
+                         "page_token: not one of ours, or of another list");
+}
+
+absl::StatusOr<internal::v1::ScanSessions::Kind> ToKind(
+    session::v1::ListTopTalkersRequest::Order order) {
+  switch (order) {
+    case session::v1::ListTopTalkersRequest::ORDER_UNSPECIFIED:
+    case session::v1::ListTopTalkersRequest::ORDER_MESSAGES:
+      return internal::v1::ScanSessions::KIND_MOST_MESSAGES;
+    case session::v1::ListTopTalkersRequest::ORDER_BYTES:
+      return internal::v1::ScanSessions::KIND_MOST_BYTES;
+    default:
+      return FieldInvalid("order", "is none of ours");
+  }
 }
 
 absl::StatusOr<uint32_t> ToPageSize(int32_t asked, const PageSizes& sizes) {

@@ -20,6 +20,8 @@ namespace homeport::gateway {
 [[nodiscard]] absl::StatusOr<int64_t> ToPubackMs(
     const session::v1::PublishToSessionRequest& request);
 
+[[nodiscard]] absl::Status SessionNotFound(const std::string& name);
+
 // The error that an answer about the session of that name means; OK where it was done.
 [[nodiscard]] absl::Status ToStatus(const internal::v1::SessionAnswer& answer,
                                     const std::string& name);
@@ -27,6 +29,12 @@ namespace homeport::gateway {
 // Why a pod's answer ends the list that it was to be a part of; OK where it is a part, or where the
 // pod is only named as one that has not answered (POD_UNREACHABLE).
 [[nodiscard]] absl::Status WhyNoList(const absl::StatusOr<internal::v1::SessionAnswer>& answer);
+
+[[nodiscard]] absl::Status PageTokenInvalid();
+
+// Error: FIELD_INVALID.
+[[nodiscard]] absl::StatusOr<internal::v1::ScanSessions::Kind> ToKind(
+    session::v1::ListTopTalkersRequest::Order order);
 
 // 0 means the default; larger than the maximum is lowered to it; negative: FIELD_INVALID.
 struct PageSizes {

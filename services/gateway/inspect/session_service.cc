@@ -113,9 +113,7 @@ void SessionService::Ask(const Call& call, absl::StatusOr<Subject> subject, Sess
             absl::StatusOr<std::optional<SessionLocation>> location) mutable {
           if (!location.ok()) return on_answer(location.status());
           if (!location->has_value()) {
-            return on_answer(ErrorWithReason(
-                absl::StatusCode::kNotFound, "SESSION_NOT_FOUND",
-                fmt::format("session \"{}\" is not connected, nor does it wait", subject.name)));
+            return on_answer(SessionNotFound(subject.name));
           }
           question.set_session((*location)->session);
           question.set_epoch((*location)->epoch);
@@ -219,10 +217,7 @@ grpc::ServerUnaryReactor* SessionService::ListSessions(
   absl::Status status = tenant.ok() ? size.status() : tenant.status();
   if (status.ok() && !request->page_token().empty()) {
     from = ParsePageToken(*tenant, request->page_token());
-    if (!from) {
-      status = ErrorWithReason(absl::StatusCode::kInvalidArgument, "PAGE_TOKEN_INVALID",
-                               "page_token: not one of ours, or of another list");
-    }
+    if (!from) status = PageTokenInvalid();
   }
   if (!status.ok()) {
     Refuse(call, status);
@@ -247,6 +242,9 @@ void SessionService::ListOfDevice(const Call& call, const grpc::CallbackServerCo
   FindSubject(context, request->parent() + "/sessions/-",
               [=, this](absl::StatusOr<Subject> subject) {
                 if (!subject.ok()) return Refuse(call, subject.status());
+                const absl::Status size = ToPageSize(request->page_size(), kListSizes).status();
+                if (!size.ok()) return Refuse(call, size);
+                if (!request->page_token().empty()) return Refuse(call, PageTokenInvalid());
                 Shard& shard = ShardOf(subject->device);
                 shard.Post([=, this, &shard, subject = *std::move(subject)] {
                   shard.session_lists().OfDevice(
@@ -262,13 +260,15 @@ void SessionService::ListOfDevice(const Call& call, const grpc::CallbackServerCo
 
 template <typename Request, typename Response>
 void SessionService::ListMost(const Call& call, const grpc::CallbackServerContext& context,
-                              const Request& request, ScanSessions::Kind kind, Response* response) {
+                              const Request& request, absl::StatusOr<ScanSessions::Kind> kind,
+                              Response* response) {
   const absl::StatusOr<std::string> tenant = FindTenant(context, request.parent());
   if (!tenant.ok()) return Refuse(call, tenant.status());
   const absl::StatusOr<uint32_t> size = ToPageSize(request.page_size(), kMostSizes);
   if (!size.ok()) return Refuse(call, size.status());
+  if (!kind.ok()) return Refuse(call, kind.status());
   Shard& shard = AnyShard();
-  shard.Post([=, this, &shard, tenant = *tenant, size = *size] {
+  shard.Post([=, this, &shard, tenant = *tenant, size = *size, kind = *kind] {
     shard.session_lists().Most({tenant, size, call.timeout_ms}, kind,
                                [=, this](absl::StatusOr<SessionList> list) {
                                  if (!list.ok()) return Refuse(call, list.status());
@@ -282,9 +282,7 @@ grpc::ServerUnaryReactor* SessionService::ListTopTalkers(
     grpc::CallbackServerContext* context, const session::v1::ListTopTalkersRequest* request,
     session::v1::ListTopTalkersResponse* response) {
   const Call call{context->DefaultReactor(), "ListTopTalkers", TimeoutMs(*context)};
-  const bool by_bytes = request->order() == session::v1::ListTopTalkersRequest::ORDER_BYTES;
-  ListMost(call, *context, *request,
-           by_bytes ? ScanSessions::KIND_MOST_BYTES : ScanSessions::KIND_MOST_MESSAGES, response);
+  ListMost(call, *context, *request, ToKind(request->order()), response);
   return call.reactor;
 }
 

@@ -94,7 +94,8 @@ class SessionService final : public session::v1::SessionService::CallbackService
   // Lists by what `kind` says into a response of `sessions` and `unreachable`.
   template <typename Request, typename Response>
   void ListMost(const Call& call, const grpc::CallbackServerContext& context,
-                const Request& request, internal::v1::ScanSessions::Kind kind, Response* response);
+                const Request& request, absl::StatusOr<internal::v1::ScanSessions::Kind> kind,
+                Response* response);
   [[nodiscard]] Shard& ShardOf(const std::string& device);
   [[nodiscard]] Shard& AnyShard() { return *shards_[next_shard_++ % shards_.size()]; }
 

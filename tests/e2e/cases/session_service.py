@@ -129,9 +129,14 @@ def lists(stack):
         parent="tenants/-/devices/listed-0"), timeout=10)
     check_equal(sorted(s.client_id for s in of_one.sessions), ["listed-0", "listed-0/app"],
                 "the sessions of a device")
-    check_equal(reason_of(lambda: service(stack).ListSessions(pb.ListSessionsRequest(
-        parent="tenants/-", page_token="x"), timeout=10)), ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID"),
-        "a foreign token")
+    for parent in ("tenants/-", "tenants/-/devices/listed-0"):
+        for wanted, more in (("PAGE_TOKEN_INVALID", {"page_token": "x"}),
+                             ("FIELD_INVALID", {"page_size": -1})):
+            check_equal(reason_of(lambda: service(stack).ListSessions(pb.ListSessionsRequest(
+                parent=parent, **more), timeout=10)), ("INVALID_ARGUMENT", wanted), f"{parent} {more}")
+    check_equal(reason_of(lambda: service(stack).ListTopTalkers(pb.ListTopTalkersRequest(
+        parent="tenants/-", order=99), timeout=10)), ("INVALID_ARGUMENT", "FIELD_INVALID"),
+        "an order that is none")
     for device in [*devices, other]:
         device.client.disconnect()
 
@@ -319,11 +324,31 @@ def refusals(stack):
     empty = api.sessions(stack.gateways[0].listen["grpc"]).ListSessions(
         pb.ListSessionsRequest(parent="tenants/-"), timeout=10)
     check_equal(list(empty.sessions), [], "what a stranger sees")
+    claim_of_another_tenant(stack, api)
     api.close()
     check_equal(reason_of(lambda: service(stack).GetSession(pb.GetSessionRequest(
         name="tenants/-/devices/private"), timeout=10)), ("INVALID_ARGUMENT", "NAME_INVALID"),
         "a name of another form")
     device.client.disconnect()
+
+
+def claim_of_another_tenant(stack, api):
+    """A claim is no device, so it is its session that knows whose it is."""
+    pb = messages()
+    client = mqtt.Client(stack.gateways[0].listen["mqtts"], 5, ca_file=stack.pki.ca_cert,
+                         certificate=(stack.pki.claim_cert, stack.pki.claim_key))
+    client.connect("factory")
+    found = eventually(lambda: [s for s in service(stack).ListSessions(pb.ListSessionsRequest(
+        parent="tenants/-"), timeout=10).sessions if s.client_id == "factory"], "its session")
+    check_equal(found[0].credential_kind, pb.Session.CREDENTIAL_KIND_CLAIM_CERTIFICATE, "a claim's")
+    name = found[0].name.replace("tenants/default", "tenants/-")
+    for gateway in range(2):
+        sessions = api.sessions(stack.gateways[gateway].listen["grpc"])
+        for call in (lambda: sessions.GetSession(pb.GetSessionRequest(name=name), timeout=10),
+                     lambda: sessions.DisconnectSession(pb.DisconnectSessionRequest(name=name),
+                                                        timeout=10)):
+            check_equal(reason_of(call), ("NOT_FOUND", "SESSION_NOT_FOUND"), "a stranger's claim")
+    client.disconnect()
 
 
 def no_part_of_a_list(stack):

@@ -145,7 +145,8 @@ TEST_CASE("each answer is an error of its own") {
       {SessionAnswer::RESULT_TIMED_OUT, "PUBACK_TIMED_OUT"},
       {SessionAnswer::RESULT_WINDOW_FULL, "WINDOW_FULL"},
       {SessionAnswer::RESULT_TOO_LARGE, "MESSAGE_TOO_LARGE"},
-      {SessionAnswer::RESULT_TOO_MANY, "TOO_MANY_CALLS"}};
+      {SessionAnswer::RESULT_TOO_MANY, "TOO_MANY_CALLS"},
+      {SessionAnswer::RESULT_FOREIGN, "SESSION_NOT_FOUND"}};
   for (const auto& [result, reason] : cases) {
     SessionAnswer answer;
     answer.set_result(result);
@@ -173,6 +174,15 @@ TEST_CASE("a list is not given while a pod has too many calls, and is without on
   CHECK(WhyNoList(unavailable("POD_UNREACHABLE")).ok());
   CHECK(ReasonOf(WhyNoList(unavailable("GATEWAY_DRAINING"))) == "GATEWAY_DRAINING");
   CHECK(ReasonOf(WhyNoList(unavailable("TOO_MANY_CALLS"))) == "TOO_MANY_CALLS");
+}
+
+TEST_CASE("top talkers have two orders") {
+  using Request = session::v1::ListTopTalkersRequest;
+  using internal::v1::ScanSessions;
+  CHECK(*ToKind(Request::ORDER_UNSPECIFIED) == ScanSessions::KIND_MOST_MESSAGES);
+  CHECK(*ToKind(Request::ORDER_MESSAGES) == ScanSessions::KIND_MOST_MESSAGES);
+  CHECK(*ToKind(Request::ORDER_BYTES) == ScanSessions::KIND_MOST_BYTES);
+  CHECK(ReasonOf(ToKind(static_cast<Request::Order>(99)).status()) == "FIELD_INVALID");
 }
 
 TEST_CASE("page sizes are raised, lowered or refused") {
