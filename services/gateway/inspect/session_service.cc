@@ -165,7 +165,8 @@ grpc::ServerUnaryReactor* SessionService::DisconnectSession(
     question.mutable_disconnect()->set_reason(request->reason());
     const std::string caller = subject.ok() ? subject->caller : std::string();
     Ask(call, std::move(subject), std::move(question), [=](const Answer&) {
-      log::Info("session_disconnected", {{"session", request->name()}, {"caller", caller}});
+      log::Info("session_disconnected",
+                {{"session", request->name()}, {"caller", caller}, {"reason", request->reason()}});
       call.reactor->Finish(grpc::Status::OK);
     });
   });
