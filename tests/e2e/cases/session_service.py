@@ -152,6 +152,9 @@ def disconnect(stack):
         check_equal(get(stack, f"ended-{version}").former_end.reason, "API_INITIATED_DISCONNECT",
                     "how it ended")
         device.client.disconnect()
+    lines = [line for line in stack.log("gateway-1").read_text().splitlines()
+             if "event=session_disconnected" in line]
+    check(len(lines) == 2 and all('reason="moved house"' in line for line in lines), f"{lines}")
 
 
 def publish(stack):
