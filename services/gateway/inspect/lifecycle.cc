@@ -1,5 +1,6 @@
 #include "services/gateway/inspect/lifecycle.h"
 
+#include <string>
 #include <utility>
 
 #include "libs/base/hash.h"
@@ -11,8 +12,11 @@
 namespace homeport::gateway {
 namespace {
 
-constexpr int64_t kRenewMs = 5'000;
-constexpr std::string_view kKeyLifeMs = "15000";
+// The key is renewed twice in a lease, at one of the ticks, which are a second apart. So when a
+// follower's pod dies, two and a half leases are left, in which another one adopts its session.
+constexpr int64_t kTickMs = 1'000;
+constexpr int64_t kKeyLeases = 3;
+constexpr int64_t kRenewalsPerLease = 2;
 
 // What the client proved to be. A secret, a token or a fleet key proves the device.
 std::string PrincipalOf(const Identity& identity) {
@@ -105,13 +109,15 @@ void Lifecycle::OnFollower() {
 
 void Lifecycle::Announce() {
   announced_ms_ = c_.reactor.now().value;
-  redis_.Send({"SET", routing::kEventsKey, c_.pod.str(), "PX", kKeyLifeMs},
+  const std::string life_ms = std::to_string(kKeyLeases * c_.config.pod_lease_ms + kTickMs);
+  redis_.Send({"SET", routing::kEventsKey, c_.pod.str(), "PX", life_ms},
               [](const redis::Reply&) {});
 }
 
 void Lifecycle::Tick() {
   if (!c_.config.lifecycle_events || !redis_.connected()) return;
-  if (pub_sub_.follows_events() && c_.reactor.now().value - announced_ms_ >= kRenewMs) Announce();
+  const int64_t renew_ms = c_.config.pod_lease_ms / kRenewalsPerLease;
+  if (pub_sub_.follows_events() && c_.reactor.now().value - announced_ms_ >= renew_ms) Announce();
   redis_.Send({"EXISTS", routing::kEventsKey}, [this](const redis::Reply& reply) {
     if (reply.is_integer()) wanted_ = reply.integer() != 0 || pub_sub_.follows_events();
   });

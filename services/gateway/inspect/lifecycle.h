@@ -14,7 +14,8 @@ namespace homeport::gateway {
 
 // Publishes lifecycle events of this shard's clients over the bus, to clients of the same tenant on
 // any pod: as long as some client anywhere follows them, which a key in Redis says. So a fleet that
-// nobody follows costs a look at that key each second. Shard's thread only.
+// nobody follows costs a look at that key each second. The key outlives a follower's pod until
+// another one has adopted its session. Shard's thread only.
 class Lifecycle {
  public:
   Lifecycle(ShardContext& context, redis::Client& redis, const PubSub& pub_sub)

@@ -15,7 +15,6 @@ using internal::v1::SessionAnswer;
 using internal::v1::SessionCall;
 
 // Of the time for a call, for the way there and back.
-constexpr int64_t kWayMsMax = 500;
 constexpr int64_t kWayPart = 4;
 
 absl::Status Draining() {
@@ -24,8 +23,7 @@ absl::Status Draining() {
 
 }  // namespace
 
-void SessionCalls::Call(const std::string& pod, SessionCall call, int64_t timeout_ms,
-                        OnAnswer on_answer) {
+void SessionCalls::Call(const std::string& pod, SessionCall call, Time time, OnAnswer on_answer) {
   if (stopping_) return on_answer(Draining());
   if (pending_.size() >= c_.config.session_calls_max) {
     c_.probe.Refuse("session_calls_max");
@@ -36,14 +34,15 @@ void SessionCalls::Call(const std::string& pod, SessionCall call, int64_t timeou
   const uint64_t correlation = ++last_correlation_;
   call.set_reply_pod(c_.pod.str());
   call.set_correlation(correlation);
-  const int64_t way_ms = std::min(timeout_ms / kWayPart, kWayMsMax);
-  call.set_deadline_ms(c_.reactor.wall().value + timeout_ms - way_ms);
+  const int64_t way_ms = std::min(time.answer_ms / kWayPart, kWayMsMax);
+  const int64_t pod_ms = std::min(time.answer_ms - way_ms, time.pod_ms);
+  call.set_deadline_ms(c_.reactor.wall().value + pod_ms);
   Pending& pending = pending_[correlation];
   pending.on_answer = std::move(on_answer);
-  pending.timer = c_.reactor.After(timeout_ms, [this, correlation, pod, timeout_ms] {
+  pending.timer = c_.reactor.After(time.answer_ms, [this, correlation, pod, time] {
     End(correlation, ErrorWithReason(StatusCode::kUnavailable, "POD_UNREACHABLE",
                                      fmt::format("gateway pod {} has not answered within {} ms",
-                                                 pod, timeout_ms)));
+                                                 pod, time.answer_ms)));
   });
   if (pod == c_.pod.str()) return OnCall(call);
   internal::v1::InboxItem item;

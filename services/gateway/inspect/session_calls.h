@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -17,15 +18,22 @@ namespace homeport::gateway {
 // Shard's thread only.
 class SessionCalls {
  public:
+  // What the way to a pod and back may take, at most.
+  static constexpr int64_t kWayMsMax = 500;
+
   using OnAnswer = absl::AnyInvocable<void(absl::StatusOr<internal::v1::SessionAnswer>)>;
 
   SessionCalls(ShardContext& context, Delivery& delivery) : c_(context), desk_(context, delivery) {}
 
-  // Asks `pod`, which may be this one. `on_answer` is called exactly once, within `timeout_ms`; the
-  // pod itself has somewhat less, so that its answer arrives. Errors, with their reasons:
-  // TOO_MANY_CALLS, GATEWAY_DRAINING, POD_UNREACHABLE.
-  void Call(const std::string& pod, internal::v1::SessionCall call, int64_t timeout_ms,
-            OnAnswer on_answer);
+  // How long a call may take: its answer is awaited for `answer_ms`. The pod itself has up to half
+  // a second less, so that its answer arrives, and no more than `pod_ms`.
+  struct Time {
+    int64_t answer_ms = 0;
+    int64_t pod_ms = std::numeric_limits<int64_t>::max();
+  };
+  // Asks `pod`, which may be this one. `on_answer` is called exactly once. Errors, with their
+  // reasons: TOO_MANY_CALLS, GATEWAY_DRAINING, POD_UNREACHABLE.
+  void Call(const std::string& pod, internal::v1::SessionCall call, Time time, OnAnswer on_answer);
   // Ends everything pending, and refuses what comes: the gateway is stopping.
   void EndAll();
 

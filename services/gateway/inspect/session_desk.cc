@@ -75,26 +75,33 @@ void SessionDesk::FindEnd(uint64_t client, Reply reply) const {
   reply(std::move(answer));
 }
 
-Session* SessionDesk::Find(const SessionCall& call) {
+Session* SessionDesk::Find(const SessionCall& call, Reply& reply) {
   Session* session = c_.io.sessions().FindKept(SessionHandle::FromPacked(call.session()));
   const bool is_it = session != nullptr && session->epoch == call.epoch() &&
                      (session->phase == Phase::kOnline || session->is_away());
-  if (is_it && !MaySee(*session, call.tenant(), c_.config.anonymous)) return nullptr;
-  if (!is_it) c_.probe.stale_epochs.Increment();
-  return is_it ? session : nullptr;
+  if (!is_it) {
+    c_.probe.stale_epochs.Increment();
+    reply(AnswerOf(SessionAnswer::RESULT_MOVED));
+    return nullptr;
+  }
+  if (!MaySee(*session, call.tenant(), c_.config.anonymous)) {
+    reply(AnswerOf(SessionAnswer::RESULT_FOREIGN));
+    return nullptr;
+  }
+  return session;
 }
 
 void SessionDesk::Describe(const SessionCall& call, Reply reply) {
-  const Session* session = Find(call);
-  if (session == nullptr) return reply(AnswerOf(SessionAnswer::RESULT_MOVED));
+  const Session* session = Find(call, reply);
+  if (session == nullptr) return;
   SessionAnswer answer = AnswerOf(SessionAnswer::RESULT_DONE);
   view_.Describe(*session, SessionView::Detail::kFull, *answer.add_sessions());
   reply(std::move(answer));
 }
 
 void SessionDesk::Disconnect(const SessionCall& call, Reply reply) {
-  Session* session = Find(call);
-  if (session == nullptr) return reply(AnswerOf(SessionAnswer::RESULT_MOVED));
+  Session* session = Find(call, reply);
+  if (session == nullptr) return;
   if (session->is_away()) return reply(AnswerOf(SessionAnswer::RESULT_OFFLINE));
   const std::string& reason = call.disconnect().reason();
   c_.io.Close(*session,
@@ -104,8 +111,8 @@ void SessionDesk::Disconnect(const SessionCall& call, Reply reply) {
 }
 
 void SessionDesk::Publish(const SessionCall& call, Reply reply) {
-  Session* session = Find(call);
-  if (session == nullptr) return reply(AnswerOf(SessionAnswer::RESULT_MOVED));
+  Session* session = Find(call, reply);
+  if (session == nullptr) return;
   if (session->is_away()) return reply(AnswerOf(SessionAnswer::RESULT_OFFLINE));
   if (delivery_.puback_waits().size() >= c_.config.session_calls_max) {
     c_.probe.Refuse("session_calls_max");

@@ -23,8 +23,9 @@ class SessionDesk {
   void Take(const internal::v1::SessionCall& call, Reply reply);
 
  private:
-  // The session that the call is about, online or away; nullptr where it is gone or another's.
-  [[nodiscard]] Session* Find(const internal::v1::SessionCall& call);
+  // The session that the call is about, online or away. Where it is gone or another's `reply` has
+  // been told so, and it is nullptr.
+  [[nodiscard]] Session* Find(const internal::v1::SessionCall& call, Reply& reply);
   void FindEnd(uint64_t client, Reply reply) const;
   void Describe(const internal::v1::SessionCall& call, Reply reply);
   void Disconnect(const internal::v1::SessionCall& call, Reply reply);

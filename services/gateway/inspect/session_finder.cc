@@ -26,10 +26,19 @@ void SessionFinder::Find(const std::string& device, const std::string& client, O
                                     const redis::Reply& reply) mutable {
     if (!reply.ok()) return on_found(Unavailable());
     const std::string suffix = routing::ClientSuffix(device, client);
-    for (SessionRecord& record : ReadSessionRecords(reply)) {
-      if (record.suffix == suffix) return CheckPod(std::move(record.location), std::move(on_found));
-    }
-    FindWaiting(device, client, std::move(on_found));
+    std::vector<SessionRecord> records = ReadSessionRecords(reply);
+    const auto record =
+        std::find_if(records.begin(), records.end(),
+                     [&](const SessionRecord& other) { return other.suffix == suffix; });
+    if (record == records.end()) return FindWaiting(device, client, std::move(on_found));
+    CheckPod(std::move(record->location),
+             [this, device, client, on_found = std::move(on_found)](auto found) mutable {
+               // The record of a dead pod stays for a while, and another one may have adopted the
+               // session meanwhile.
+               const bool is_dead = found.ok() && !found->has_value();
+               if (is_dead) return FindWaiting(device, client, std::move(on_found));
+               on_found(std::move(found));
+             });
   });
 }
 

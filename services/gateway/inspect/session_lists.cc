@@ -11,6 +11,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/hash.h"
 #include "libs/base/strings.h"
+#include "services/gateway/inspect/session_requests.h"
 
 namespace homeport::gateway {
 namespace {
@@ -109,16 +110,17 @@ void SessionLists::PageNext(std::shared_ptr<Paging> paging) {
   SessionCall call = ScanCall(paging->wish.tenant, ScanSessions::KIND_PAGE, missing);
   call.mutable_scan()->set_from_slot(paging->slot);
   calls_.Call(
-      pod, std::move(call), std::min(pod_ms_, paging->wish.timeout_ms),
+      pod, std::move(call), {std::min(pod_ms_, paging->wish.timeout_ms)},
       [this, paging](absl::StatusOr<SessionAnswer> answer) { OnPage(paging, std::move(answer)); });
 }
 
 void SessionLists::OnPage(std::shared_ptr<Paging> paging, absl::StatusOr<SessionAnswer> answer) {
+  absl::Status status = WhyNoList(answer);
+  if (!answer.ok()) status.Update(finder_.Reachable());
+  if (!status.ok()) return paging->on_list(std::move(status));
   const bool is_done = answer.ok() && answer->result() == SessionAnswer::RESULT_DONE;
   if (is_done) {
     Append(paging->list, *answer);
-  } else if (absl::Status redis = finder_.Reachable(); !redis.ok()) {
-    return paging->on_list(std::move(redis));
   } else {
     paging->list.unreachable.push_back(paging->pods[paging->pod]);
   }
@@ -145,10 +147,11 @@ struct SessionLists::Gathering {
 void SessionLists::Ask(const std::string& pod, SessionCall call,
                        const std::shared_ptr<Gathering>& gathering) {
   ++gathering->open;
-  calls_.Call(pod, std::move(call), gathering->timeout_ms,
+  calls_.Call(pod, std::move(call), {gathering->timeout_ms},
               [this, gathering, pod](absl::StatusOr<SessionAnswer> answer) {
-                if (!answer.ok()) gathering->status.Update(finder_.Reachable());
-                if (!answer.ok() || answer->result() == SessionAnswer::RESULT_TOO_MANY) {
+                gathering->status.Update(WhyNoList(answer));
+                if (!answer.ok()) {
+                  gathering->status.Update(finder_.Reachable());
                   gathering->list.unreachable.push_back(pod);
                 } else {
                   Append(gathering->list, *answer);

@@ -33,7 +33,8 @@ struct SessionList {
 };
 
 // Lists sessions of all pods, for the callers of SessionService. A pod that does not answer within
-// `pod_ms` is named in the list; without Redis there is no list: Unavailable. Shard's thread only;
+// `pod_ms` is named in the list. There is no list without Redis: Unavailable; and none while this
+// pod, or one that is asked, has too many calls under way: ResourceExhausted. Shard's thread only;
 // `calls` and `finder` are of the same shard and must outlive it.
 class SessionLists {
  public:

@@ -5,7 +5,6 @@
 
 #include "libs/base/reason.h"
 #include "libs/base/strings.h"
-#include "libs/mqtt/limits.h"
 #include "libs/mqtt/properties.h"
 #include "libs/mqtt/topic.h"
 #include "libs/mqtt/types.h"
@@ -17,8 +16,11 @@ namespace {
 using absl::StatusCode;
 using internal::v1::SessionAnswer;
 
-bool IsTopic(std::string_view topic) {
-  return mqtt::IsValidTopicName(topic) && mqtt::IsWithinLimits(topic, mqtt::Limits());
+constexpr int64_t kPubackMsDefault = 5'000;
+constexpr int64_t kPubackMsMax = 15'000;
+
+bool IsTopic(std::string_view topic, const mqtt::Limits& limits) {
+  return mqtt::IsValidTopicName(topic) && mqtt::IsWithinLimits(topic, limits);
 }
 
 // MQTT text is UTF-8 without U+0000, which protobuf's is not always.
@@ -26,8 +28,9 @@ bool IsText(std::string_view text) {
   return text.size() <= mqtt::kStringBytesMax && mqtt::IsValidUtf8(text);
 }
 
-absl::Status CheckProperties(const session::v1::PublishToSessionRequest& request) {
-  if (!request.response_topic().empty() && !IsTopic(request.response_topic())) {
+absl::Status CheckProperties(const session::v1::PublishToSessionRequest& request,
+                             const mqtt::Limits& limits) {
+  if (!request.response_topic().empty() && !IsTopic(request.response_topic(), limits)) {
     return FieldInvalid("response_topic", "no topic name within the limits");
   }
   if (request.correlation_data().size() > mqtt::kStringBytesMax) {
@@ -36,9 +39,8 @@ absl::Status CheckProperties(const session::v1::PublishToSessionRequest& request
   if (!IsText(request.content_type())) {
     return FieldInvalid("content_type", "MQTT takes 65535 bytes of UTF-8 without U+0000");
   }
-  if (static_cast<uint32_t>(request.user_properties_size()) > mqtt::Limits().user_properties_max) {
-    return FieldInvalid("user_properties",
-                        fmt::format("at most {}", mqtt::Limits().user_properties_max));
+  if (static_cast<uint32_t>(request.user_properties_size()) > limits.user_properties_max) {
+    return FieldInvalid("user_properties", fmt::format("at most {}", limits.user_properties_max));
   }
   for (const session::v1::UserProperty& property : request.user_properties()) {
     if (IsText(property.name()) && IsText(property.value())) continue;
@@ -66,18 +68,23 @@ absl::Status TooLarge(const std::string& what) {
   return ErrorWithReason(StatusCode::kFailedPrecondition, "MESSAGE_TOO_LARGE", what);
 }
 
+absl::Status TooManyCalls() {
+  return ErrorWithReason(StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
+                         "a gateway has too many calls about its sessions under way");
+}
+
 }  // namespace
 
 absl::StatusOr<internal::v1::PublishToClient> ToPublish(
-    const session::v1::PublishToSessionRequest& request, uint32_t packet_bytes_max) {
-  if (!IsTopic(request.topic()) || request.topic().front() == '$') {
+    const session::v1::PublishToSessionRequest& request, const mqtt::Limits& limits) {
+  if (!IsTopic(request.topic(), limits) || request.topic().front() == '$') {
     return WithDetail(
         ErrorWithReason(StatusCode::kInvalidArgument, "TOPIC_INVALID",
                         "topic: a topic name within the limits that does not begin with '$'"),
         "field", "topic");
   }
   if (request.qos() < 0 || request.qos() > 1) return FieldInvalid("qos", "0 or 1");
-  if (absl::Status status = CheckProperties(request); !status.ok()) return status;
+  if (absl::Status status = CheckProperties(request, limits); !status.ok()) return status;
   internal::v1::PublishToClient publish;
   internal::v1::BusMessage& message = *publish.mutable_message();
   message.set_topic(request.topic());
@@ -85,10 +92,26 @@ absl::StatusOr<internal::v1::PublishToClient> ToPublish(
   message.set_qos(static_cast<uint32_t>(request.qos()));
   message.set_properties(PropertiesOf(request));
   if (message.payload().size() + message.properties().size() + message.topic().size() >
-      packet_bytes_max) {
-    return TooLarge(fmt::format("over packet-bytes-max, {} bytes", packet_bytes_max));
+      limits.packet_bytes_max) {
+    return TooLarge(fmt::format("over packet-bytes-max, {} bytes", limits.packet_bytes_max));
   }
   return publish;
+}
+
+absl::StatusOr<int64_t> ToPubackMs(const session::v1::PublishToSessionRequest& request) {
+  const google::protobuf::Duration& wish = request.timeout();
+  if (wish.seconds() == 0 && wish.nanos() == 0) return kPubackMsDefault;
+  const int64_t seconds = std::clamp<int64_t>(wish.seconds(), -1, kPubackMsMax);
+  const int64_t ms = seconds * 1000 + wish.nanos() / 1'000'000;
+  if (wish.seconds() < 0 || wish.nanos() < 0 || ms > kPubackMsMax) {
+    return FieldInvalid("timeout", fmt::format("0 to {} s", kPubackMsMax / 1000));
+  }
+  return std::max<int64_t>(ms, 1);
+}
+
+absl::Status SessionNotFound(const std::string& name) {
+  return ErrorWithReason(StatusCode::kNotFound, "SESSION_NOT_FOUND",
+                         fmt::format("session \"{}\" is not connected, nor does it wait", name));
 }
 
 absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
@@ -113,8 +136,9 @@ absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
     case SessionAnswer::RESULT_TOO_LARGE:
       return TooLarge(fmt::format("over what the client of session \"{}\" takes", name));
     case SessionAnswer::RESULT_TOO_MANY:
-      return ErrorWithReason(StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
-                             "the session's gateway has too many calls about sessions under way");
+      return TooManyCalls();
+    case SessionAnswer::RESULT_FOREIGN:
+      return SessionNotFound(name);
     default:
       return ErrorWithReason(StatusCode::kAborted, "SESSION_MOVED",
                              fmt::format("session \"{}\" went elsewhere meanwhile", name));
@@ -127,6 +151,31 @@ absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
       ErrorWithReason(StatusCode::kFailedPrecondition, "MESSAGE_REFUSED",
                       fmt::format("the client of session \"{}\" refused it: {}", name, code)),
       "reason_code", code);
+}
+
+absl::Status WhyNoList(const absl::StatusOr<SessionAnswer>& answer) {
+  if (!answer.ok()) {
+    return ReasonOf(answer.status()) == "POD_UNREACHABLE" ? absl::OkStatus() : answer.status();
+  }
+  return answer->result() == SessionAnswer::RESULT_TOO_MANY ? TooManyCalls() : absl::OkStatus();
+}
+
+absl::Status PageTokenInvalid() {
+  return ErrorWithReason(StatusCode::kInvalidArgument, "PAGE_TOKEN_INVALID",
+                         "page_token: not one of ours, or of another list");
+}
+
+absl::StatusOr<internal::v1::ScanSessions::Kind> ToKind(
+    session::v1::ListTopTalkersRequest::Order order) {
+  switch (order) {
+    case session::v1::ListTopTalkersRequest::ORDER_UNSPECIFIED:
+    case session::v1::ListTopTalkersRequest::ORDER_MESSAGES:
+      return internal::v1::ScanSessions::KIND_MOST_MESSAGES;
+    case session::v1::ListTopTalkersRequest::ORDER_BYTES:
+      return internal::v1::ScanSessions::KIND_MOST_BYTES;
+    default:
+      return FieldInvalid("order", "is none of ours");
+  }
 }
 
 absl::StatusOr<uint32_t> ToPageSize(int32_t asked, const PageSizes& sizes) {

@@ -21,8 +21,7 @@ class SessionScan {
 
   explicit SessionScan(ShardContext& context) : c_(context), view_(context) {}
 
-  // False where too many are under way.
-  // `tenant`: whose sessions.
+  // False where eight are under way. `tenant`: whose sessions.
   [[nodiscard]] bool Start(const internal::v1::ScanSessions& what, const std::string& tenant,
                            OnDone on_done);
 

@@ -11,6 +11,7 @@
 #include "libs/rpc/call_deadline.h"
 #include "libs/rpc/resource_name.h"
 #include "libs/rpc/status_convert.h"
+#include "services/gateway/flow/decode_options.h"
 #include "services/gateway/inspect/session_requests.h"
 #include "services/gateway/inspect/session_view.h"
 
@@ -21,14 +22,14 @@ using internal::v1::ScanSessions;
 using internal::v1::SessionCall;
 
 constexpr std::string_view kScope = "operator";
-constexpr rpc::TimeoutBounds kPublishBounds{5'000, 15'000};
-constexpr rpc::TimeoutBounds kBounds{5'000, 10'000};
+constexpr int64_t kCallMs = 5'000;
 constexpr PageSizes kListSizes{50, 200};
 constexpr PageSizes kMostSizes{20, 100};
 constexpr size_t kReasonBytesMax = 200;
 
-int64_t TimeoutMs(const grpc::CallbackServerContext& context) {
-  return rpc::TimeoutMs(context, {}, kBounds);
+// Less where the caller gives up before.
+int64_t TimeoutMs(const grpc::CallbackServerContext& context, int64_t ms = kCallMs) {
+  return rpc::TimeoutMs(context, {}, {ms, ms});
 }
 
 void SetName(std::string_view tenant, session::v1::Session& session) {
@@ -101,23 +102,22 @@ void SessionService::Ask(const Call& call, absl::StatusOr<Subject> subject, Sess
   question.set_tenant(subject->tenant);
   Shard& shard = ShardOf(subject->device);
   shard.Post([&shard, subject = *std::move(subject), question = std::move(question),
-              timeout_ms = call.MsLeft(), on_answer = std::move(on_answer)]() mutable {
+              time = SessionCalls::Time{call.MsLeft(), call.pod_ms},
+              on_answer = std::move(on_answer)]() mutable {
     const std::string device = subject.device;
     const std::string client = subject.client;
     shard.session_finder().Find(
         device, client,
-        [&shard, subject = std::move(subject), question = std::move(question), timeout_ms,
+        [&shard, subject = std::move(subject), question = std::move(question), time,
          on_answer = std::move(on_answer)](
             absl::StatusOr<std::optional<SessionLocation>> location) mutable {
           if (!location.ok()) return on_answer(location.status());
           if (!location->has_value()) {
-            return on_answer(ErrorWithReason(
-                absl::StatusCode::kNotFound, "SESSION_NOT_FOUND",
-                fmt::format("session \"{}\" is not connected, nor does it wait", subject.name)));
+            return on_answer(SessionNotFound(subject.name));
           }
           question.set_session((*location)->session);
           question.set_epoch((*location)->epoch);
-          shard.session_calls().Call((*location)->pod, std::move(question), timeout_ms,
+          shard.session_calls().Call((*location)->pod, std::move(question), time,
                                      std::move(on_answer));
         });
   });
@@ -140,7 +140,7 @@ grpc::ServerUnaryReactor* SessionService::GetSession(grpc::CallbackServerContext
   return call.reactor;
 }
 
-// Without it where Redis does not answer any more.
+// Without it where Redis does not answer any more, or too many calls are under way by now.
 void SessionService::AddFormerEnd(const Call& call, session::v1::Session* response) {
   Shard& shard = ShardOf(response->device());
   shard.Post([=, &shard] {
@@ -165,7 +165,8 @@ grpc::ServerUnaryReactor* SessionService::DisconnectSession(
     question.mutable_disconnect()->set_reason(request->reason());
     const std::string caller = subject.ok() ? subject->caller : std::string();
     Ask(call, std::move(subject), std::move(question), [=](const Answer&) {
-      log::Info("session_disconnected", {{"session", request->name()}, {"caller", caller}});
+      log::Info("session_disconnected",
+                {{"session", request->name()}, {"caller", caller}, {"reason", request->reason()}});
       call.reactor->Finish(grpc::Status::OK);
     });
   });
@@ -175,13 +176,16 @@ grpc::ServerUnaryReactor* SessionService::DisconnectSession(
 grpc::ServerUnaryReactor* SessionService::PublishToSession(
     grpc::CallbackServerContext* context, const session::v1::PublishToSessionRequest* request,
     session::v1::PublishToSessionResponse* response) {
+  const absl::StatusOr<int64_t> puback_ms = ToPubackMs(*request);
   const Call call{context->DefaultReactor(), "PublishToSession",
-                  rpc::TimeoutMs(*context, request->timeout(), kPublishBounds)};
+                  TimeoutMs(*context, puback_ms.value_or(0) + SessionCalls::kWayMsMax),
+                  puback_ms.value_or(0)};
   FindSubject(*context, request->name(), [=, this](absl::StatusOr<Subject> subject) {
     SessionCall question;
     if (subject.ok()) {
-      auto publish = ToPublish(*request, config_.packet_bytes_max);
+      auto publish = ToPublish(*request, LimitsOf(config_));
       if (!publish.ok()) return Refuse(call, publish.status());
+      if (!puback_ms.ok()) return Refuse(call, puback_ms.status());
       *question.mutable_publish() = *std::move(publish);
     }
     Ask(call, std::move(subject), std::move(question), [=](const Answer& answer) {
@@ -214,10 +218,7 @@ grpc::ServerUnaryReactor* SessionService::ListSessions(
   absl::Status status = tenant.ok() ? size.status() : tenant.status();
   if (status.ok() && !request->page_token().empty()) {
     from = ParsePageToken(*tenant, request->page_token());
-    if (!from) {
-      status = ErrorWithReason(absl::StatusCode::kInvalidArgument, "PAGE_TOKEN_INVALID",
-                               "page_token: not one of ours, or of another list");
-    }
+    if (!from) status = PageTokenInvalid();
   }
   if (!status.ok()) {
     Refuse(call, status);
@@ -242,6 +243,9 @@ void SessionService::ListOfDevice(const Call& call, const grpc::CallbackServerCo
   FindSubject(context, request->parent() + "/sessions/-",
               [=, this](absl::StatusOr<Subject> subject) {
                 if (!subject.ok()) return Refuse(call, subject.status());
+                const absl::Status size = ToPageSize(request->page_size(), kListSizes).status();
+                if (!size.ok()) return Refuse(call, size);
+                if (!request->page_token().empty()) return Refuse(call, PageTokenInvalid());
                 Shard& shard = ShardOf(subject->device);
                 shard.Post([=, this, &shard, subject = *std::move(subject)] {
                   shard.session_lists().OfDevice(
@@ -257,13 +261,15 @@ void SessionService::ListOfDevice(const Call& call, const grpc::CallbackServerCo
 
 template <typename Request, typename Response>
 void SessionService::ListMost(const Call& call, const grpc::CallbackServerContext& context,
-                              const Request& request, ScanSessions::Kind kind, Response* response) {
+                              const Request& request, absl::StatusOr<ScanSessions::Kind> kind,
+                              Response* response) {
   const absl::StatusOr<std::string> tenant = FindTenant(context, request.parent());
   if (!tenant.ok()) return Refuse(call, tenant.status());
   const absl::StatusOr<uint32_t> size = ToPageSize(request.page_size(), kMostSizes);
   if (!size.ok()) return Refuse(call, size.status());
+  if (!kind.ok()) return Refuse(call, kind.status());
   Shard& shard = AnyShard();
-  shard.Post([=, this, &shard, tenant = *tenant, size = *size] {
+  shard.Post([=, this, &shard, tenant = *tenant, size = *size, kind = *kind] {
     shard.session_lists().Most({tenant, size, call.timeout_ms}, kind,
                                [=, this](absl::StatusOr<SessionList> list) {
                                  if (!list.ok()) return Refuse(call, list.status());
@@ -277,9 +283,7 @@ grpc::ServerUnaryReactor* SessionService::ListTopTalkers(
     grpc::CallbackServerContext* context, const session::v1::ListTopTalkersRequest* request,
     session::v1::ListTopTalkersResponse* response) {
   const Call call{context->DefaultReactor(), "ListTopTalkers", TimeoutMs(*context)};
-  const bool by_bytes = request->order() == session::v1::ListTopTalkersRequest::ORDER_BYTES;
-  ListMost(call, *context, *request,
-           by_bytes ? ScanSessions::KIND_MOST_BYTES : ScanSessions::KIND_MOST_MESSAGES, response);
+  ListMost(call, *context, *request, ToKind(request->order()), response);
   return call.reactor;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -68,6 +69,7 @@ class SessionService final : public session::v1::SessionService::CallbackService
     grpc::ServerUnaryReactor* reactor;
     std::string_view method;
     int64_t timeout_ms;
+    int64_t pod_ms = std::numeric_limits<int64_t>::max();  // of that for the session's pod, at most
     int64_t begun_us = MonotonicMicros();
     [[nodiscard]] int64_t MsLeft() const {
       return std::max<int64_t>(timeout_ms - (MonotonicMicros() - begun_us) / 1000, 1);
@@ -92,7 +94,8 @@ class SessionService final : public session::v1::SessionService::CallbackService
   // Lists by what `kind` says into a response of `sessions` and `unreachable`.
   template <typename Request, typename Response>
   void ListMost(const Call& call, const grpc::CallbackServerContext& context,
-                const Request& request, internal::v1::ScanSessions::Kind kind, Response* response);
+                const Request& request, absl::StatusOr<internal::v1::ScanSessions::Kind> kind,
+                Response* response);
   [[nodiscard]] Shard& ShardOf(const std::string& device);
   [[nodiscard]] Shard& AnyShard() { return *shards_[next_shard_++ % shards_.size()]; }
 

@@ -6,6 +6,8 @@ import os
 import signal
 import time
 
+from homestack.redis import RedisClient
+
 import harness
 import mqtt
 from cases.topic_policy import policy
@@ -16,6 +18,7 @@ OTHER_PRODUCT = "test.stranger.one"
 NOT_AUTHORIZED = 0x87
 PRESENCE = "$aws/events/presence"
 DEAD_SECONDS = 45  # two leases, and the sweeper's rounds
+LEASE_MS = 10_000
 SUBSCRIPTIONS = "$aws/events/subscriptions"
 
 
@@ -29,6 +32,7 @@ def run(arguments):
         subscriptions(stack, watchers)
         check_equal(stranger.events(), [], "what another tenant's client hears")
         refusals(stack)
+        outlives_its_gateway(stack)
         gateway_dies(stack, watchers)
         for watcher in watchers[:1]:
             watcher.client.disconnect()
@@ -196,6 +200,17 @@ def subscriptions(stack, watchers):
         check_equal((topic, event["topics"]), (f"{SUBSCRIPTIONS}/unsubscribed/listens", ["room/1"]),
                     "what was given up")
     client.disconnect()
+
+
+def outlives_its_gateway(stack):
+    """Whenever a gateway dies, events go on until another one has adopted its followers' sessions:
+    two leases later."""
+    with RedisClient(stack.redis.socket) as redis:
+        until = time.monotonic() + 0.7 * LEASE_MS / 1000  # more than from one renewal to the next
+        while time.monotonic() < until:
+            left = redis.call("PTTL", "hp:events")
+            check(left >= 2.4 * LEASE_MS, f"the key that says so ends in {left} ms")
+            time.sleep(0.1)
 
 
 def gateway_dies(stack, watchers):

@@ -34,6 +34,9 @@ def run(arguments):
         refusals(stack)
         no_part_of_a_list(stack)
         hung(stack)
+    with harness.stack(arguments.bin, gateways=1,
+                       gateway_settings={"reactors": 1, "session-calls-max": 2}) as stack:
+        too_many_calls(stack)
 
 
 def service(stack, gateway=1):
@@ -126,9 +129,14 @@ def lists(stack):
         parent="tenants/-/devices/listed-0"), timeout=10)
     check_equal(sorted(s.client_id for s in of_one.sessions), ["listed-0", "listed-0/app"],
                 "the sessions of a device")
-    check_equal(reason_of(lambda: service(stack).ListSessions(pb.ListSessionsRequest(
-        parent="tenants/-", page_token="x"), timeout=10)), ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID"),
-        "a foreign token")
+    for parent in ("tenants/-", "tenants/-/devices/listed-0"):
+        for wanted, more in (("PAGE_TOKEN_INVALID", {"page_token": "x"}),
+                             ("FIELD_INVALID", {"page_size": -1})):
+            check_equal(reason_of(lambda: service(stack).ListSessions(pb.ListSessionsRequest(
+                parent=parent, **more), timeout=10)), ("INVALID_ARGUMENT", wanted), f"{parent} {more}")
+    check_equal(reason_of(lambda: service(stack).ListTopTalkers(pb.ListTopTalkersRequest(
+        parent="tenants/-", order=99), timeout=10)), ("INVALID_ARGUMENT", "FIELD_INVALID"),
+        "an order that is none")
     for device in [*devices, other]:
         device.client.disconnect()
 
@@ -144,6 +152,9 @@ def disconnect(stack):
         check_equal(get(stack, f"ended-{version}").former_end.reason, "API_INITIATED_DISCONNECT",
                     "how it ended")
         device.client.disconnect()
+    lines = [line for line in stack.log("gateway-1").read_text().splitlines()
+             if "event=session_disconnected" in line]
+    check(len(lines) == 2 and all('reason="moved house"' in line for line in lines), f"{lines}")
 
 
 def publish(stack):
@@ -164,8 +175,18 @@ def publish(stack):
     send("told", qos=0, payload=b"unacknowledged", response_topic="say/back",
          correlation_data=b"7", user_properties=[pb.UserProperty(name="by", value="ops")])
     check_equal(device.client.message(), ("say", b"unacknowledged"), "a direct message of QoS 0")
-    # Nobody reads: the calls time out, and fill the client's window. Of its time a call keeps a
-    # quarter for the way between the pods, which must be long beside a pause of this machine.
+    # The client has all of `timeout`: the way between the pods is not taken off it.
+    caller = threading.Thread(target=lambda: answers.append(send("told", qos=1, timeout={"seconds": 2})))
+    caller.start()
+    late = device.client.read(10)
+    time.sleep(1.75)
+    device.client.send(4, 0, device.client.split(late)[1])
+    caller.join()
+    check_equal([answer.reason_code for answer in answers], [0, 0], "a PUBACK after 1.75 s of 2")
+    for seconds in (-1, 100):
+        check_equal(reason_of(lambda: send("told", qos=1, timeout={"seconds": seconds})),
+                    ("INVALID_ARGUMENT", "FIELD_INVALID"), f"a timeout of {seconds} s")
+    # Nobody reads: the calls time out, and fill the client's window.
     with concurrent.futures.ThreadPoolExecutor(4) as callers:
         calls = [callers.submit(reason_of, lambda: send("told", qos=1, timeout={"seconds": 2}))
                  for _ in range(4)]
@@ -243,6 +264,11 @@ def away(stack):
     listed = service(stack).ListSessions(pb.ListSessionsRequest(
         parent="tenants/-/devices/sleeper"), timeout=10)
     check_equal([s.state for s in listed.sessions], [pb.Session.STATE_AWAY], "the device's sessions")
+    # The record of its last connection, to a gateway that has died, does not hide it.
+    with RedisClient(stack.redis.socket) as redis:
+        redis.call("HSET", "hp:{d:sleeper}:sess", "gateway-9-dead.0 1", found.epoch)
+        check_equal(get(stack, "sleeper").state, pb.Session.STATE_AWAY, "the adopted session")
+        redis.call("HDEL", "hp:{d:sleeper}:sess", "gateway-9-dead.0 1")
 
 
 def busy_and_slow(stack):
@@ -301,11 +327,31 @@ def refusals(stack):
     empty = api.sessions(stack.gateways[0].listen["grpc"]).ListSessions(
         pb.ListSessionsRequest(parent="tenants/-"), timeout=10)
     check_equal(list(empty.sessions), [], "what a stranger sees")
+    claim_of_another_tenant(stack, api)
     api.close()
     check_equal(reason_of(lambda: service(stack).GetSession(pb.GetSessionRequest(
         name="tenants/-/devices/private"), timeout=10)), ("INVALID_ARGUMENT", "NAME_INVALID"),
         "a name of another form")
     device.client.disconnect()
+
+
+def claim_of_another_tenant(stack, api):
+    """A claim is no device, so it is its session that knows whose it is."""
+    pb = messages()
+    client = mqtt.Client(stack.gateways[0].listen["mqtts"], 5, ca_file=stack.pki.ca_cert,
+                         certificate=(stack.pki.claim_cert, stack.pki.claim_key))
+    client.connect("factory")
+    found = eventually(lambda: [s for s in service(stack).ListSessions(pb.ListSessionsRequest(
+        parent="tenants/-"), timeout=10).sessions if s.client_id == "factory"], "its session")
+    check_equal(found[0].credential_kind, pb.Session.CREDENTIAL_KIND_CLAIM_CERTIFICATE, "a claim's")
+    name = found[0].name.replace("tenants/default", "tenants/-")
+    for gateway in range(2):
+        sessions = api.sessions(stack.gateways[gateway].listen["grpc"])
+        for call in (lambda: sessions.GetSession(pb.GetSessionRequest(name=name), timeout=10),
+                     lambda: sessions.DisconnectSession(pb.DisconnectSessionRequest(name=name),
+                                                        timeout=10)):
+            check_equal(reason_of(call), ("NOT_FOUND", "SESSION_NOT_FOUND"), "a stranger's claim")
+    client.disconnect()
 
 
 def no_part_of_a_list(stack):
@@ -344,3 +390,25 @@ def hung(stack):
         os.kill(stack.pid("gateway-0"), signal.SIGCONT)
     there.client.close()
     here.client.disconnect()
+
+
+def too_many_calls(stack):
+    """An overloaded gateway gives no lists, rather than ones that name it as unreachable."""
+    pb = messages()
+    device = harness.Device(stack, "mute", version=5)
+    calls = service(stack, 0)
+    with concurrent.futures.ThreadPoolExecutor(2) as callers:
+        waits = [callers.submit(reason_of, lambda: calls.PublishToSession(pb.PublishToSessionRequest(
+            name=name_of("mute"), topic="say", qos=1, timeout={"seconds": 15}), timeout=20))
+                 for _ in range(2)]
+        for _ in range(2):  # both messages are under way
+            device.client.read(10)
+        for call in (lambda: calls.ListSessions(pb.ListSessionsRequest(parent="tenants/-"), timeout=10),
+                     lambda: calls.ListSessions(pb.ListSessionsRequest(
+                         parent="tenants/-/devices/mute"), timeout=10),
+                     lambda: calls.ListTopTalkers(pb.ListTopTalkersRequest(parent="tenants/-"),
+                                                  timeout=10)):
+            check_equal(reason_of(call), ("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS"), "no list")
+        device.client.disconnect()
+    for wait in waits:
+        check_equal(wait.result(), ("ABORTED", "SESSION_ENDED"), "an end before PUBACK")
