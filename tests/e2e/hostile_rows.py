@@ -225,8 +225,8 @@ def publishes(version):
     yield Row("the same identifier twice", version, publish(version, b"hostile/t", 7, flags=4) * 2,
               (ALIVE,))
     # Only a client of version 5 has been told how many it may send.
-    yield Row("300 of QoS 2, none released", version,
-              b"".join(publish(version, b"hostile/t", n, flags=4) for n in range(1, 301)),
+    yield Row("1,100 of QoS 2, none released", version,
+              b"".join(publish(version, b"hostile/t", n, flags=4) for n in range(1, 1101)),
               (ALIVE,) if version == 4 else (0x93,))
     yield Row("the topic is longer than the packet", version, packet(PUBLISH, b"\xff\xffab"),
               refused(version, MALFORMED))

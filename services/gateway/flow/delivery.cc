@@ -89,14 +89,15 @@ DeliveryResult Delivery::DeliverTyped(SessionHandle handle, uint64_t epoch,
   return Deliver(handle, epoch, {topic, payload, message.qos});
 }
 
-DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* from) {
+DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* from,
+                              OnLost on_lost) {
   if (out.qos == Qos::kAtMostOnce) {
     return SendUnacknowledged(session, out);
   }
   out.again = from != nullptr && from->again;
   std::optional<Outbound::KeptAs> kept = Outbound::KeptAs();
   if (session.kept() != nullptr) {
-    kept = Keep(session, out, from);
+    kept = Keep(session, out, from, std::move(on_lost));
   } else if (!MayWait(session.Cold().outbound, *out.message)) {
     kept = std::nullopt;
   }
@@ -155,7 +156,7 @@ Delivery::DirectResult Delivery::SendDirect(Session& session, OutMessage out, ui
 }
 
 std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessage& out,
-                                               const Origin* from) {
+                                               const Origin* from, OnLost on_lost) {
   Kept& queue = *session.kept();
   internal::v1::KeptMessage message;
   *message.mutable_message() = *out.message;
@@ -177,9 +178,13 @@ std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessag
     changes.push_back(SessionStore::Set(PlaceField(from->partition), FormatPlace(from->place)));
   }
   SessionStore::OnWritten on_written;
-  if (out.qos == Qos::kExactlyOnce && !session.is_away()) {
-    on_written = [this, handle = session.handle(),
-                  number = kept.number](SessionStore::Written how) { OnKept(handle, number, how); };
+  const bool waits = out.qos == Qos::kExactlyOnce && !session.is_away();
+  if (waits || (session.is_away() && on_lost)) {
+    on_written = [this, handle = session.handle(), number = kept.number, waits,
+                  on_lost = std::move(on_lost)](SessionStore::Written how) mutable {
+      if (how == SessionStore::Written::kNotOurs && on_lost) on_lost();
+      if (waits) OnKept(handle, number, how);
+    };
   }
   c_.store.Write(session, std::move(changes), std::move(on_written));
   c_.probe.queued_messages.Increment();

@@ -287,7 +287,7 @@ void PubSub::Remove(Session& session, BusFilter& filter) {
     std::erase_if(group.members, [&](const auto& member) { return member.second == &filter; });
     if (group.members.empty()) {
       shared_.Remove(group.filter, &group);
-      groups_.erase(fmt::format("{}/{}", group.name, group.filter));
+      groups_.erase(group.id());
     }
   }
   std::erase_if(session.cold->subscriber->filters,
@@ -303,6 +303,11 @@ bool PubSub::HasSubscriber(std::string_view topic) const {
 
 void PubSub::OnMessage(uint32_t partition, const BusPlace& place, const SharedMessage& message) {
   const Delivery::Origin from{partition, place};
+  if (!message->only_group().empty()) {
+    const auto group = groups_.find(message->only_group());
+    if (group != groups_.end()) OnShared(*group->second, from, message);
+    return;
+  }
   const uint64_t visit = ++visit_;
   std::vector<SessionHandle> sessions;
   sessions_.Match(message->topic(), [&](uint64_t packed) {
@@ -350,7 +355,7 @@ bool PubSub::IsFor(const Session& session, const BusMessage& message) const {
 
 void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
                         const SharedMessage& message) {
-  if (!IsFor(session, *message)) return;
+  if (!IsFor(session, *message) || !message->only_group().empty()) return;
   const Subscriber& subscriber = *session.cold->subscriber;
   for (const auto& [partition, place] : subscriber.had) {
     if (partition == from.partition && from.place <= place) return;
@@ -392,7 +397,7 @@ void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
         return session != nullptr && IsFor(*session, *message);
       });
   if (!is_for_any) return;
-  std::string id = fmt::format("{}/{}", group.name, group.filter);
+  std::string id = group.id();
   const bool all_away = std::all_of(
       group.members.begin(), group.members.end(),
       [&](const auto& member) { return c_.io.sessions().Find(member.first) == nullptr; });
@@ -420,8 +425,17 @@ std::string PubSub::NameOf(const SharedClaim& claim) const {
 void PubSub::OnClaimed(SharedClaim claim, const redis::Reply& reply) {
   if (!reply.ok()) return ClaimLater(std::move(claim));
   const bool is_ours = reply.is_nil() || reply.text() == NameOf(claim);
+  if (!is_ours) return;
   const auto found = groups_.find(claim.group);
-  if (is_ours && found != groups_.end()) DeliverToOne(*found->second, claim.from, claim.message);
+  if (found == groups_.end() || !DeliverToOne(*found->second, claim)) PassOn(claim);
+}
+
+// Its members here are gone, and the other pods have left the message to this one.
+void PubSub::PassOn(const SharedClaim& claim) {
+  if (claim.message->qos() == 0) return;
+  BusMessage message = *claim.message;
+  message.set_only_group(claim.group);
+  c_.bus.Publish(message, {});
 }
 
 // Without an answer nobody may be delivering it: asked again until there is one.
@@ -447,27 +461,31 @@ void PubSub::ClaimAgain() {
 }
 
 // In turn, to those that are there; to one that is away only where none is.
-void PubSub::DeliverToOne(SharedGroup& group, const Delivery::Origin& from,
-                          const SharedMessage& message) {
+bool PubSub::DeliverToOne(SharedGroup& group, const SharedClaim& claim) {
+  const SharedMessage& message = claim.message;
   Session* session = nullptr;
   const BusFilter* filter = nullptr;
   for (size_t i = 0; i < group.members.size(); ++i) {
     const auto& [handle, its_filter] = group.members[group.next++ % group.members.size()];
     Session* member = c_.io.sessions().FindKept(handle);
     if (member == nullptr || !IsFor(*member, *message)) continue;
-    if (IsBehind(*its_filter, from.partition, from.place.pos)) continue;
+    if (IsBehind(*its_filter, claim.from.partition, claim.from.place.pos)) continue;
     if (session != nullptr && member->is_away()) continue;
     session = member;
     filter = its_filter;
     if (member->is_open()) break;
   }
-  if (session == nullptr) return;
+  if (session == nullptr) return false;
   OutMessage out;
   out.qos = std::min(filter->qos, static_cast<Qos>(message->qos()));
   out.retain = filter->retain_as_published && message->retain();
   if (filter->id) out.subscription_ids.push_back(*filter->id);
   out.message = message;
-  static_cast<void>(delivery_.Send(*session, std::move(out), nullptr));
+  Delivery::OnLost on_lost;
+  if (session->is_away() || out.qos == Qos::kExactlyOnce)
+    on_lost = [this, claim] { PassOn(claim); };
+  static_cast<void>(delivery_.Send(*session, std::move(out), nullptr, std::move(on_lost)));
+  return true;
 }
 
 }  // namespace homeport::gateway

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "libs/base/strings.h"
 #include "libs/mqtt/packets.h"
 #include "libs/mqtt/topic_tree.h"
 #include "services/gateway/flow/delivery.h"
@@ -23,6 +24,8 @@ struct SharedGroup {
   std::string filter;
   std::vector<std::pair<SessionHandle, const BusFilter*>> members;
   size_t next = 0;  // whose turn it is
+
+  [[nodiscard]] std::string id() const { return fmt::format("{}/{}", name, filter); }
 };
 
 // Subscriptions to topics that are no device's own, and what the bus brings for them. A message
@@ -116,7 +119,9 @@ class PubSub {
   void OnClaimed(SharedClaim claim, const redis::Reply& reply);
   void ClaimLater(SharedClaim claim);
   void ClaimAgain();
-  void DeliverToOne(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);
+  // False where the group has no member for it here.
+  bool DeliverToOne(SharedGroup& group, const SharedClaim& claim);
+  void PassOn(const SharedClaim& claim);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);
   // Whether the message may go to that client.

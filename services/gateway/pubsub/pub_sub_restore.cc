@@ -243,7 +243,8 @@ void PubSub::ReplayShared(const Session& session, const Delivery::Origin& from,
   std::vector<SharedGroup*> groups;
   for (const auto& filter : session.cold->subscriber->filters) {
     if (filter->group == nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
-    groups.push_back(filter->group);
+    const std::string& only = message->only_group();
+    if (only.empty() || only == filter->group->id()) groups.push_back(filter->group);
   }
   for (SharedGroup* group : groups) OnShared(*group, from, message);
 }

@@ -72,7 +72,7 @@ std::vector<StreamPos> Bus::positions() const {
 void Bus::Publish(const BusMessage& message, OwedAck ack, std::string_view receipt) {
   const uint32_t partition = PartitionOf(message.topic());
   if (!receipt.empty()) AddReceipt(partition, receipt);
-  if (message.retain()) {
+  if (message.retain() && message.only_group().empty()) {
     SetWithBatch(partition, message.topic(),
                  message.payload().empty() ? std::string() : message.SerializeAsString(), ack);
   }

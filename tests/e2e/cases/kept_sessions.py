@@ -26,6 +26,8 @@ def killed(running):
     first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
     away = Client(first, "away", "kept/away/#")
     away.client.close()
+    pooled = Client(first, "pooled", "$share/pool/kept/pooled/#")
+    pooled.client.close()
     mute = Client(first, "mute", "kept/mute/#")  # reads nothing, so acknowledges nothing
     listener = Client(second, "listener", "wills/#")
     mortal = mqtt.Client(first)
@@ -41,9 +43,10 @@ def killed(running):
             nimble.connect("nimble", will=("wills/nimble", "gone"))
         publisher.publish("kept/away/x", str(number))
         publisher.publish("kept/mute/x", str(number))
+        publisher.publish("kept/pooled/x", str(number))
     topic, payload = listener.client.message(timeout=3 * LEASE_MS / 1000 + 10)
     harness.check_equal((topic, payload), ("wills/mortal", b"gone"), "the will of a dead pod")
-    for name in ("away", "mute"):
+    for name in ("away", "mute", "pooled"):
         back = Client(second, name, None)
         harness.check_equal(back.present, 1, f"session of {name}")
         found = back.numbers(MESSAGES)

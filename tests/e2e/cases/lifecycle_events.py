@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from homestack import metrics
 from homestack.redis import RedisClient
 
 import harness
@@ -217,6 +218,7 @@ def gateway_dies(stack, watchers):
     """Its sessions have ended, which is told of each once; but of a client that is back elsewhere its
     newer connection tells."""
     watcher = watchers[0]
+    fall_asleep(stack, gateway=1)
     left = harness.Device(stack, "left", gateway=1, subscribe=False)
     app = harness.Device(stack, "left", gateway=1, client_id="left/app", subscribe=False)
     back = harness.Device(stack, "back", gateway=1, subscribe=False)
@@ -249,6 +251,33 @@ def gateway_dies(stack, watchers):
                 "the only end of a client that came back")
     for device in (left, app):
         device.client.close()
+    awake(stack, gateway=0)
+
+
+def counted(stack, what):
+    return sum(metrics.scrape(gateway.metrics).total(f"homeport_gateway_{what}_total")
+               for gateway in stack.gateways)
+
+
+def fall_asleep(stack, gateway):
+    """A client that is away follows what happens to one device."""
+    client = mqtt.Client(stack.gateways[gateway].listen["mqtt"])
+    username = f"{PRODUCT}/sleeper"
+    client.connect("sleeper", username, mqtt.fleet_password(username, stack.watch_key), clean=False)
+    check_equal(client.subscribe(f"{PRESENCE}/connected/noise"), [1], "SUBACK of the sleeper")
+    client.disconnect()
+
+
+def awake(stack, gateway):
+    """Who has adopted its session knew whose it is."""
+    eventually(lambda: counted(stack, "adopted_sessions"), "the sleeper's session is adopted",
+               DEAD_SECONDS)
+    harness.Device(stack, "noise", gateway=gateway, subscribe=False)
+    eventually(lambda: counted(stack, "queued_messages"), "the event is queued")
+    client = mqtt.Client(stack.gateways[gateway].listen["mqtt"])
+    username = f"{PRODUCT}/sleeper"
+    client.connect("sleeper", username, mqtt.fleet_password(username, stack.watch_key), clean=False)
+    check_equal(client.message()[0], f"{PRESENCE}/connected/noise", "what it had missed")
 
 
 def refusals(stack):

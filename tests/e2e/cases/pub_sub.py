@@ -28,6 +28,7 @@ def run(context):
         shared(running)
         shared_over_many_streams(running)
         shared_with_a_latecomer(running)
+        shared_with_one_who_leaves(running)
         burst(running)
         heedless(running)
         too_many_filters(running)
@@ -144,6 +145,29 @@ def shared_with_a_latecomer(running):
         latecomer.subscribe("$share/late/late/x")
         harness.check_equal(member.message()[1], b"m%d" % number, "the elder member's")
         latecomer.unsubscribe("$share/late/late/x")
+
+
+def shared_with_one_who_leaves(running):
+    """What a gateway has taken for a member that leaves at that moment goes to the other gateway's."""
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    stayer, leaver, maker = mqtt.Client(first), mqtt.Client(second), mqtt.Client(first)
+    for client, name in ((stayer, "stayer"), (leaver, "leaver"), (maker, "maker")):
+        client.connect(f"leave-{name}")
+    stayer.subscribe("$share/leave/leave/x")
+    sent, found = range(600), []
+    for number in sent:
+        if number % 4 == 0:
+            leaver.subscribe("$share/leave/leave/x")
+        maker.publish("leave/x", str(number), wait=False)
+        if number % 4 == 3:
+            leaver.unsubscribe("$share/leave/leave/x")
+    for client in (stayer, leaver):
+        while len(found) < len(sent):
+            try:
+                found.append(int(client.message(timeout=2)[1]))
+            except TimeoutError:
+                break
+    harness.check_equal(sorted(found), list(sent), "messages while a member comes and goes")
 
 
 def publish(gateway, version, qos, topic, payload, *more):
