@@ -17,12 +17,12 @@ constexpr size_t kPendingReleasesMax = 100'000;
 
 // A device has at most 8 clients at once. KEYS: record, kept session, its queue. ARGV:
 // "<pod> <session>", the client's suffix, '1' for a clean start, seconds that the session is to
-// outlive the connection, whose it is (FormatTenancy), the field of a note. The first lines are all
-// that most claims need: nothing is in the record but its epoch counter. One write, so that Redis
-// logs one command and no transaction. The counter begins at the Unix ms of the first claim: where
-// Redis has lost its keys, epochs go on above all that PostgreSQL knows. Of what else a claim did
-// the note tells whoever has lost its answer (kSettleSource); it stays until the answer is there,
-// or until nine have been left by pods that died before that.
+// outlive the connection, whose it is (FormatTenancy) where it may. The first lines are all that
+// most claims need: nothing is in the record but its epoch counter. One write, so that Redis logs
+// one command and no transaction. The counter begins at the Unix ms of the first claim: where Redis
+// has lost its keys, epochs go on above all that PostgreSQL knows. Of what else a claim did a note,
+// field "l:<pod>:<session>", tells whoever has lost its answer (kSettleSource); it stays until the
+// answer is there, or until nine have been left by pods that died before that.
 constexpr std::string_view kClaimSource = R"lua(
 local last = redis.call('HGET', KEYS[1], 'e')
 local epoch
@@ -59,7 +59,8 @@ redis.call('HSET', KEYS[1], 'e', text, place, text)
 if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'k', '1') end
 local owner = redis.call('HGET', KEYS[2], 'h')
 if former or owner or ARGV[4] ~= '0' then
-  redis.call('HSET', KEYS[1], ARGV[6], text .. '|' .. (former or '') .. '|' .. (owner or ''))
+  local note = 'l:' .. string.gsub(ARGV[1], ' ', ':')
+  redis.call('HSET', KEYS[1], note, text .. '|' .. (former or '') .. '|' .. (owner or ''))
 end
 if not owner and ARGV[4] == '0' then return {epoch, former} end
 local fields, queue = {}, {}
@@ -223,8 +224,8 @@ void Ownership::Acquire(const Identity& identity, SessionHandle session, const S
   claim.words.push_back(fmt::format("l:{}:{}", pod_.str(), session.packed()));
   claim.on_claim = std::move(on_claim);
   words.push_back(std::to_string(wish.expiry_s));
-  words.push_back(FormatTenancy(identity));
-  words.push_back(claim.words.back());
+  const bool may_outlive = wish.expiry_s > 0 || !wish.clean_start;
+  words.push_back(may_outlive ? FormatTenancy(identity) : std::string());
   redis_.Eval(ClaimScript(), std::move(words),
               [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
                 absl::StatusOr<Claim> answer = ToClaim(reply);
