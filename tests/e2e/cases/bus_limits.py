@@ -1,6 +1,9 @@
 """Messages between clients at their limits: many retained messages in one write and a subscriber to
 every one of many partitions, which no command to Redis limits; more retained messages than a
-partition may have; more bytes than may wait for a client that does not acknowledge, or does not read."""
+partition may have; more bytes than may wait for a client that does not acknowledge, or does not read;
+one message of more bytes than may wait."""
+
+import os
 
 import harness
 import mqtt
@@ -13,6 +16,7 @@ IN_FLIGHT = 100
 PAYLOAD = 10_000
 WAITING = 12
 OUTPUT = 1 << 20
+LARGE = 6 << 20  # more than OUTPUT, and than a socket takes
 UNREAD_MAX = 3_000  # of PAYLOAD: more than any socket takes
 TAKEN = (0, 0x10)  # whether or not somebody follows
 QUOTA_EXCEEDED = 0x97
@@ -21,7 +25,7 @@ QUOTA_EXCEEDED = 0x97
 def run(context):
     settings = {"bus-partitions": PARTITIONS, "retained-messages-max": RETAINED_MAX,
                 "inflight-max": IN_FLIGHT, "waiting-bytes-max": WAITING * PAYLOAD,
-                "output-bytes-max": OUTPUT}
+                "output-bytes-max": OUTPUT, "packet-bytes-max": 2 * LARGE}
     with harness.stack(context.bin, gateways=1, profile="conformance",
                        gateway_settings=settings) as running:
         gateway = running.gateways[0]
@@ -30,6 +34,7 @@ def run(context):
         retained_bound(gateway)
         waiting_bound(gateway)
         output_bound(gateway)
+        larger_than_the_bound(gateway)
         harness.check_equal(running.pid(gateway.name), pid, "the gateway's process")
 
 
@@ -96,6 +101,15 @@ def output_bound(gateway):
     harness.check_equal(message, ("owed", b"end"), "QoS 1 behind it")
     harness.check_equal(numbers, sorted(set(numbers)), "the others, each once and in order")
     harness.check_equal(sent - len(numbers), dropped_unread(gateway), "counted drops")
+
+
+def larger_than_the_bound(gateway):
+    """No client can read faster than a message comes: the first one waits whatever its size."""
+    slow = client(gateway, "slow")
+    slow.subscribe("large")
+    payload = os.urandom(LARGE)
+    client(gateway, "giver").publish("large", payload)
+    harness.check(slow.message(60) == ("large", payload), "the large message, whole")
 
 
 def dropped_unread(gateway):
