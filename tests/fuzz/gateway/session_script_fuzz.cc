@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -213,6 +214,7 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   *argc = static_cast<int>(words.size());
   words.push_back(nullptr);
   *argv = words.data();
+  std::signal(SIGPIPE, SIG_IGN);  // as the services do: scripts break connections to Redis
   homeport::testing::World();
   return 0;
 }
