@@ -244,12 +244,7 @@ void Shard::Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done) {
 // acknowledged; the lease runs out by itself.
 bool Shard::MayFlush() {
   if (flush_until_ == MonoMs()) flush_until_ = reactor_.now() + kFlushMsMax;
-  if (redis_.connected() || reactor_.now() < flush_until_) return true;
-  log::Warn("drain_not_flushed",
-            {{"pod", pod_.str()},
-             {"reason", "Redis is away"},
-             {"next", "exits; its waiting sessions are adopted when the lease has run out"}});
-  return false;
+  return redis_.connected() || reactor_.now() < flush_until_;
 }
 
 // The last DISCONNECTED events, releases and queued messages must reach Redis before the lease
@@ -262,7 +257,14 @@ void Shard::FinishDrain() {
     reactor_.After(kFlushPollMs, [this] { FinishDrain(); });
     return;
   }
-  if (is_flushed) store_.WritePlaces(bus_);
+  if (is_flushed) {
+    store_.WritePlaces(bus_);
+  } else {
+    log::Warn("drain_not_flushed",
+              {{"pod", pod_.str()},
+               {"reason", "Redis is away"},
+               {"next", "exits; its waiting sessions are adopted when the lease has run out"}});
+  }
   GiveLeaseUp();
 }
 

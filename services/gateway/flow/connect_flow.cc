@@ -335,7 +335,10 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
 // Its pod, if it lives, knows what to do with the will. If it is dead, who takes over what it had
 // left need not know that the client was back: it may have said goodbye by then.
 void ConnectFlow::ForgetWillOf(const SessionLocation& former, const Identity& identity) {
-  if (former.pod != c_.pod.str()) c_.store.UnlistWillOf(former.pod, identity, former.epoch);
+  const bool is_known = !identity.device.empty();  // not of a clean start that has left again
+  if (is_known && former.pod != c_.pod.str()) {
+    c_.store.UnlistWillOf(former.pod, identity, former.epoch);
+  }
 }
 
 void ConnectFlow::EndFormer(const SessionLocation& former, Successor successor,

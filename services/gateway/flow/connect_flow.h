@@ -81,8 +81,8 @@ class ConnectFlow {
   };
   void OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim);
   [[nodiscard]] static std::optional<Doubt> DoubtOf(const Claimant& claimant, const Claim& claim);
-  // `answer_to`: the session that waits until the former connection has ended.
   void ForgetWillOf(const SessionLocation& former, const Identity& identity);
+  // `answer_to`: the session that waits until the former connection has ended.
   void EndFormer(const SessionLocation& former, Successor successor,
                  std::optional<SessionHandle> answer_to);
   [[nodiscard]] std::optional<SessionKeeper::Past> PastOf(const Claimant& claimant,

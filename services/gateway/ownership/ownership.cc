@@ -14,6 +14,8 @@ namespace homeport::gateway {
 namespace {
 
 constexpr size_t kPendingReleasesMax = 100'000;
+constexpr size_t kLostClaimsMax = 100'000;
+constexpr int kSettleTriesMax = 600;  // a minute, while Redis refuses
 
 // A device has at most 8 clients at once. KEYS: record, kept session, its queue. ARGV:
 // "<pod> <session>", the client's suffix, '1' for a clean start, seconds that the session is to
@@ -226,16 +228,28 @@ void Ownership::Acquire(const Identity& identity, SessionHandle session, const S
   words.push_back(std::to_string(wish.expiry_s));
   const bool may_outlive = wish.expiry_s > 0 || !wish.clean_start;
   words.push_back(may_outlive ? FormatTenancy(identity) : std::string());
+  const bool is_sent = redis_.connected();
   redis_.Eval(ClaimScript(), std::move(words),
-              [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
+              [this, is_sent, claim = std::move(claim)](const redis::Reply& reply) mutable {
                 absl::StatusOr<Claim> answer = ToClaim(reply);
                 if (answer.ok() && (answer->former || answer->kept)) ForgetNote(claim);
                 claim.on_claim(std::move(answer));
                 if (!reply.lost()) return;
                 probe_.claims_lost.Increment();
-                lost_.push_back(std::move(claim));
-                SettleLost();
+                if (is_sent) SettleLater(std::move(claim));
               });
+}
+
+void Ownership::SettleLater(LostClaim claim) {
+  if (lost_.size() >= kLostClaimsMax || claim.tries >= kSettleTriesMax) {
+    probe_.releases_dropped.Increment();
+    return log::Refusal("lost_claim_dropped",
+                        {{"key", claim.words[1]},
+                         {"reason", claim.tries > 0 ? "Redis refuses" : "too many"},
+                         {"next", "the next claim of the device replaces the record"}});
+  }
+  lost_.push_back(std::move(claim));
+  settle_.Want();
 }
 
 void Ownership::ForgetNote(const LostClaim& claim) {
@@ -253,8 +267,11 @@ void Ownership::SettleLost() {
     redis_.Eval(SettleScript(), std::move(words),
                 [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
                   --settling_;
-                  if (reply.lost()) return lost_.push_back(std::move(claim));
-                  if (reply.ok() && reply.size() > 0) claim.on_claim(ToClaim(reply));
+                  if (!reply.ok()) {
+                    if (!reply.lost()) ++claim.tries;
+                    return SettleLater(std::move(claim));
+                  }
+                  if (reply.size() > 0) claim.on_claim(ToClaim(reply));
                 });
   }
 }

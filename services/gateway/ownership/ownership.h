@@ -74,7 +74,8 @@ class Ownership {
       : redis_(redis),
         probe_(probe),
         pod_(std::move(pod)),
-        send_releases_(reactor, window_ms, [this] { SendReleases(); }) {}
+        send_releases_(reactor, window_ms, [this] { SendReleases(); }),
+        settle_(reactor, kSettleMs, [this] { SettleLost(); }) {}
 
   // Errors: PermissionDenied when the device is disabled; ResourceExhausted when it has too many
   // clients; Unavailable when Redis did not answer: the claim is then taken back, and `on_claim` is
@@ -111,7 +112,9 @@ class Ownership {
   struct LostClaim {
     std::vector<std::string> words;  // of kSettleSource
     OnClaim on_claim;
+    int tries = 0;  // that Redis refused
   };
+  void SettleLater(LostClaim claim);
   void SettleLost();
   void ForgetNote(const LostClaim& claim);
   [[nodiscard]] PendingRelease ReleaseOf(const Identity& identity, SessionHandle session) const;
@@ -124,9 +127,11 @@ class Ownership {
   PodId pod_;
   std::vector<PendingRelease> releases_;  // to be sent
   size_t releases_under_way_ = 0;
-  std::vector<LostClaim> lost_;  // Redis may have carried them out: at most those under way
+  std::vector<LostClaim> lost_;  // Redis may have carried them out
   size_t settling_ = 0;
+  static constexpr int64_t kSettleMs = 100;
   net::PacedTask send_releases_;
+  net::PacedTask settle_;
 };
 
 }  // namespace homeport::gateway

@@ -433,6 +433,14 @@ void PubSub::OnClaimed(SharedClaim claim, const redis::Reply& reply) {
 // Its members here are gone, and the other pods have left the message to this one.
 void PubSub::PassOn(const SharedClaim& claim) {
   if (claim.message->qos() == 0) return;
+  c_.probe.Refuse("shared_member_left");
+  const bool is_full = c_.bus.Full();
+  log::Refusal("shared_message_passed_on",
+               {{"group", claim.group},
+                {"topic", claim.message->topic()},
+                {"reason", "its members here have left"},
+                {"next", is_full ? "dropped: the bus is full" : "another gateway's members"}});
+  if (is_full) return;
   BusMessage message = *claim.message;
   message.set_only_group(claim.group);
   c_.bus.Publish(message, {});

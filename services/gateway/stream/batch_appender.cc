@@ -295,8 +295,10 @@ void BatchAppender::SendAgain(Partition& partition) {
   routing::AppendBatchTail(name, options_.pod.str(), partition.sent.sequence);
   redis_.Eval(FindScript(), {"1", partition.key, std::to_string(oldest), std::move(name)},
               [this, &partition, attempt](const redis::Reply& reply) {
-                if (attempt != partition.attempt || reply.lost()) return;
-                if (!reply.ok() || reply.is_nil()) return SendBatch(partition);
+                if (attempt != partition.attempt) return;
+                if (!reply.ok()) return OnAnswer(partition, reply);
+                partition.in_doubt = false;
+                if (reply.is_nil()) return SendBatch(partition);
                 partition.told_early = false;
                 partition.asked = WantsReaders(partition.sent);
                 partition.appended = true;
@@ -427,6 +429,7 @@ void BatchAppender::Settle(Partition& partition) {
   counts_.ack_us.Observe(now_us - sent.opened_us);
   counts_.batches.Increment();
   buffered_bytes_ -= sent.size();
+  partition.in_doubt = false;
   const bool has_next = !partition.full.empty();
   partition.on_its_way = has_next;  // what comes meanwhile goes behind it
   std::vector<OwedAck> acks = std::exchange(sent.acks, {});
@@ -447,7 +450,8 @@ void BatchAppender::Settle(Partition& partition) {
 
 void BatchAppender::RetryLater(Partition& partition) {
   reactor_.After(kRefusedRetryMs, [this, &partition, attempt = partition.attempt] {
-    if (redis_.connected() && attempt == partition.attempt) SendBatch(partition);
+    if (!redis_.connected() || attempt != partition.attempt) return;
+    partition.in_doubt ? SendAgain(partition) : SendBatch(partition);
   });
 }
 
@@ -459,7 +463,9 @@ bool BatchAppender::idle() const {
 
 void BatchAppender::OnConnected() {
   for (Partition& partition : partitions_) {
-    if (partition.on_its_way) SendAgain(partition);
+    if (!partition.on_its_way) continue;
+    partition.in_doubt = true;
+    SendAgain(partition);
   }
 }
 

@@ -130,6 +130,7 @@ class BatchAppender {
     int64_t sent_us = 0;
     uint32_t attempt = 0;     // answers to earlier attempts are ignored
     bool on_its_way = false;  // `sent` awaits Redis's answer
+    bool in_doubt = false;    // … which was lost once: it may be in its stream
     bool asked = false;       // … and to be told of its readers
     bool told_early = false;  // … of which Redis spoke before the append
     bool appended = false;    // `sent` is in its stream

@@ -8,7 +8,7 @@ from homestack import metrics
 import harness
 import mqtt
 from harness import check, check_equal, eventually
-from websocket import BINARY, CONTINUATION, PING, TEXT, Closed, WebSocket, frame, upgrade_request
+from websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, Closed, WebSocket, frame, upgrade_request
 
 
 def run(arguments):
@@ -18,6 +18,7 @@ def run(arguments):
             for version in (4, 5):
                 speaks_mqtt(stack, gateway.listen[kind], ca_file, version)
             cuts(stack, gateway.listen[kind], ca_file)
+            last_words(stack, gateway.listen[kind], ca_file)
         wrong_upgrades(gateway)
         wrong_frames(gateway)
         check_equal(metrics.scrape(gateway.metrics).total("homeport_gateway_sessions"), 0,
@@ -62,6 +63,21 @@ def cuts(stack, address, ca_file):
         client.wait(mqtt.PINGRESP)
     check_equal(channel.pongs, [b"amid"], "pongs")
     client.disconnect()
+
+
+def last_words(stack, address, ca_file):
+    """What is wrong is answered within a frame, and nothing follows the Close, also where the client
+    has closed in the same breath."""
+    channel = WebSocket(address, ca_file)
+    device = "ws-last"
+    check_equal(over(channel, 5).connect(device, *harness.credentials(stack, device))[1], 0, "CONNECT")
+    malformed = b"\x32\x02\x00\x00"
+    channel.send_raw(frame(BINARY, malformed) + frame(CLOSE, (1000).to_bytes(2, "big")))
+    check_equal(channel.next_frame()[:1], b"\xe0", "DISCONNECT in a frame")
+    try:
+        check(False, f"behind DISCONNECT: {channel.next_frame()}")
+    except Closed as closed:
+        check_equal(closed.code, 1000, "the client's own code")
 
 
 def wrong_upgrades(gateway):

@@ -104,6 +104,20 @@ struct World {
   }
 };
 
+TEST_CASE("a batch that Redis took without an answer is in its stream once") {
+  World world;
+  world.redis.Freeze();
+  world.loop.Do([&] { world.Append(1, 10); });
+  REQUIRE(Eventually([&] { return world.loop.Do([&] { return !world.client.connected(); }); }));
+  world.redis.Thaw();
+  REQUIRE(Eventually([&] { return world.loop.Do([&] { return world.acks.size() == 1; }); }));
+  CHECK(world.Read().count == 1);
+  // What follows is appended as ever.
+  world.loop.Do([&] { world.Append(2, 10); });
+  REQUIRE(Eventually([&] { return world.loop.Do([&] { return world.acks.size() == 2; }); }));
+  CHECK(world.Read().topics == std::vector<std::string>{"1", "2"});
+}
+
 TEST_CASE("what comes while a batch is on its way becomes entries of the batch's size, in order") {
   World world;
   world.redis.Freeze();

@@ -152,6 +152,16 @@ TEST_CASE("what an earlier connection left: released messages first, then those 
   CHECK(outbound.Complete(2, Awaiting::kPubcomp));
 }
 
+TEST_CASE("a kept message waits while one that is as many numbers older has its id") {
+  constexpr uint64_t kRound = 32'767;
+  Outbound outbound;
+  outbound.Push(Message(Qos::kAtLeastOnce), {1, 10});
+  outbound.Push(Message(Qos::kAtLeastOnce), {1 + kRound, 10});
+  CHECK(SendAll(outbound, 10) == std::vector<uint16_t>{1});
+  CHECK(outbound.Complete(1, Awaiting::kPuback));
+  CHECK(SendAll(outbound, 10) == std::vector<uint16_t>{1});
+}
+
 TEST_CASE("a message that need not be sent frees its place in the window") {
   Outbound outbound;
   outbound.Push(Message(Qos::kAtLeastOnce), {});
