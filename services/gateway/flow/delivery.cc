@@ -90,14 +90,14 @@ DeliveryResult Delivery::DeliverTyped(SessionHandle handle, uint64_t epoch,
 }
 
 DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* from,
-                              OnLost on_lost) {
+                              OnKept on_kept) {
   if (out.qos == Qos::kAtMostOnce) {
     return SendUnacknowledged(session, out);
   }
-  out.again = from != nullptr && from->again;
+  out.again |= from != nullptr && from->again;
   std::optional<Outbound::KeptAs> kept = Outbound::KeptAs();
   if (session.kept() != nullptr) {
-    kept = Keep(session, out, from, std::move(on_lost));
+    kept = Keep(session, out, from, std::move(on_kept));
   } else if (!MayWait(session.Cold().outbound, *out.message)) {
     kept = std::nullopt;
   }
@@ -156,7 +156,7 @@ Delivery::DirectResult Delivery::SendDirect(Session& session, OutMessage out, ui
 }
 
 std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessage& out,
-                                               const Origin* from, OnLost on_lost) {
+                                               const Origin* from, OnKept on_kept) {
   Kept& queue = *session.kept();
   internal::v1::KeptMessage message;
   *message.mutable_message() = *out.message;
@@ -177,22 +177,20 @@ std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessag
   if (from != nullptr) {
     changes.push_back(SessionStore::Set(PlaceField(from->partition), FormatPlace(from->place)));
   }
-  SessionStore::OnWritten on_written;
-  const bool waits = out.qos == Qos::kExactlyOnce && !session.is_away();
-  if (waits || (session.is_away() && on_lost)) {
-    on_written = [this, handle = session.handle(), number = kept.number, waits,
-                  on_lost = std::move(on_lost)](SessionStore::Written how) mutable {
-      if (how == SessionStore::Written::kNotOurs && on_lost) on_lost();
-      if (waits) OnKept(handle, number, how);
+  if (out.qos == Qos::kExactlyOnce && !session.is_away()) {
+    on_kept = [this, handle = session.handle(), number = kept.number,
+               next = std::move(on_kept)](SessionStore::Written how) mutable {
+      if (next) next(how);
+      OnStored(handle, number, how);
     };
   }
-  c_.store.Write(session, std::move(changes), std::move(on_written));
+  c_.store.Write(session, std::move(changes), std::move(on_kept));
   c_.probe.queued_messages.Increment();
   return kept;
 }
 
 // A session that is another's by now ends here; what Redis could not take is sent all the same.
-void Delivery::OnKept(SessionHandle handle, uint64_t number, SessionStore::Written how) {
+void Delivery::OnStored(SessionHandle handle, uint64_t number, SessionStore::Written how) {
   Session* session = c_.io.sessions().Find(handle);
   if (session == nullptr || !session->cold || how == SessionStore::Written::kNotOurs) return;
   session->cold->outbound.SetStored(number);

@@ -42,10 +42,10 @@ class Delivery {
     bool again = false;     // the session's former pod may have sent it
     bool replayed = false;  // read back for a session that has moved
   };
-  // `on_lost`: the session was another pod's before its queue had the message, and nobody was sent
-  // it.
-  using OnLost = absl::AnyInvocable<void()>;
-  DeliveryResult Send(Session& session, OutMessage out, const Origin* from, OnLost on_lost = {});
+  // `on_kept`: what came of the write to its queue, if there was one and kSent is the answer. With
+  // kNotOurs the session was another pod's before its queue had the message.
+  using OnKept = SessionStore::OnWritten;
+  DeliveryResult Send(Session& session, OutMessage out, const Origin* from, OnKept on_kept = {});
   // One message to the client alone, at once or not at all: whatever it has subscribed to, and
   // never queued or kept. `out.qos` is 0 or 1; with 1, `packet_id` becomes the id whose PUBACK to
   // await.
@@ -71,8 +71,8 @@ class Delivery {
   void SendWaiting(Session& session);
   // Writes the message to the session's queue in Redis; nothing when that is full.
   [[nodiscard]] std::optional<Outbound::KeptAs> Keep(Session& session, const OutMessage& out,
-                                                     const Origin* from, OnLost on_lost);
-  void OnKept(SessionHandle handle, uint64_t number, SessionStore::Written how);
+                                                     const Origin* from, OnKept on_kept);
+  void OnStored(SessionHandle handle, uint64_t number, SessionStore::Written how);
   void Unkeep(const Session& session, const Outbound::KeptAs& kept);
   [[nodiscard]] bool MayWait(const Outbound& outbound, const BusMessage& message) const;
   // False when it was dropped.

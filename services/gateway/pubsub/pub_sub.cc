@@ -21,9 +21,6 @@ using mqtt::ReasonCode;
 
 constexpr std::string_view kScanCount = "500";
 constexpr int64_t kAwayClaimMs = 100;
-constexpr int64_t kClaimPauseMs = 100;
-constexpr std::string_view kClaimLifeS = "60";
-constexpr size_t kUnclaimedMax = 10'000;
 constexpr size_t kHeldMax = 10'000;  // while a session waits for its places in the streams
 
 // The full filter, as the client said it, of one that is kept.
@@ -401,38 +398,29 @@ void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
   const bool all_away = std::all_of(
       group.members.begin(), group.members.end(),
       [&](const auto& member) { return c_.io.sessions().Find(member.first) == nullptr; });
-  SharedClaim claim{++last_claim_, std::move(id), from, message};
-  if (!all_away) return ClaimFor(std::move(claim));
+  const bool outlives =
+      std::any_of(group.members.begin(), group.members.end(), [&](const auto& member) {
+        const Session* session = c_.io.sessions().FindKept(member.first);
+        return session != nullptr && session->kept() != nullptr;
+      });
+  SharedClaim claim{std::move(id), from, message, outlives};
+  if (!all_away) return claims_.Make(std::move(claim));
   c_.reactor.After(kAwayClaimMs,
-                   [this, claim = std::move(claim)]() mutable { ClaimFor(std::move(claim)); });
+                   [this, claim = std::move(claim)]() mutable { claims_.Make(std::move(claim)); });
 }
 
-// What the key says is the answer as well where it was set by a claim whose answer was lost.
-void PubSub::ClaimFor(SharedClaim claim) {
-  const std::string key =
-      routing::ShareKey(claim.from.partition, FormatPlace(claim.from.place), Hash64(claim.group));
-  const std::string name = NameOf(claim);
-  redis_.Send({"SET", key, name, "NX", "EX", kClaimLifeS, "GET"},
-              [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
-                OnClaimed(std::move(claim), reply);
-              });
-}
-
-std::string PubSub::NameOf(const SharedClaim& claim) const {
-  return fmt::format("{} {}", c_.pod.str(), claim.number);
-}
-
-void PubSub::OnClaimed(SharedClaim claim, const redis::Reply& reply) {
-  if (!reply.ok()) return ClaimLater(std::move(claim));
-  const bool is_ours = reply.is_nil() || reply.text() == NameOf(claim);
-  if (!is_ours) return;
+void PubSub::OnOurs(const SharedClaim& claim) {
   const auto found = groups_.find(claim.group);
   if (found == groups_.end() || !DeliverToOne(*found->second, claim)) PassOn(claim);
 }
 
 // Its members here are gone, and the other pods have left the message to this one.
 void PubSub::PassOn(const SharedClaim& claim) {
-  if (claim.message->qos() == 0) return;
+  if (claim.message->qos() == 0) return claims_.Done(claim);
+  claims_.IfStillOurs(claim, [this](const SharedClaim& ours) { PutBack(ours); });
+}
+
+void PubSub::PutBack(const SharedClaim& claim) {
   c_.probe.Refuse("shared_member_left");
   const bool is_full = c_.bus.Full();
   log::Refusal("shared_message_passed_on",
@@ -440,32 +428,14 @@ void PubSub::PassOn(const SharedClaim& claim) {
                 {"topic", claim.message->topic()},
                 {"reason", "its members here have left"},
                 {"next", is_full ? "dropped: the bus is full" : "another gateway's members"}});
-  if (is_full) return;
+  if (is_full) return claims_.Done(claim);
   BusMessage message = *claim.message;
   message.set_only_group(claim.group);
   c_.bus.Publish(message, {});
-}
-
-// Without an answer nobody may be delivering it: asked again until there is one.
-void PubSub::ClaimLater(SharedClaim claim) {
-  if (unclaimed_.size() >= kUnclaimedMax) {
-    c_.probe.Refuse("shared_claims_waiting");
-    return log::Refusal("shared_message_dropped", {{"group", claim.group},
-                                                   {"topic", claim.message->topic()},
-                                                   {"reason", "Redis does not say whose it is"}});
-  }
-  unclaimed_.push_back(std::move(claim));
-  if (std::exchange(claims_again_, true)) return;
-  c_.reactor.After(kClaimPauseMs, [this] { ClaimAgain(); });
-}
-
-void PubSub::ClaimAgain() {
-  if (!redis_.connected()) {
-    c_.reactor.After(kClaimPauseMs, [this] { ClaimAgain(); });
-    return;
-  }
-  claims_again_ = false;
-  for (SharedClaim& claim : std::exchange(unclaimed_, {})) ClaimFor(std::move(claim));
+  // Answered when that is in the stream.
+  c_.bus.Follow(claim.from.partition, [this, claim](const absl::StatusOr<StreamPos>& tail) {
+    if (tail.ok()) claims_.Done(claim);
+  });
 }
 
 // In turn, to those that are there; to one that is away only where none is.
@@ -489,10 +459,17 @@ bool PubSub::DeliverToOne(SharedGroup& group, const SharedClaim& claim) {
   out.retain = filter->retain_as_published && message->retain();
   if (filter->id) out.subscription_ids.push_back(*filter->id);
   out.message = message;
-  Delivery::OnLost on_lost;
-  if (session->is_away() || out.qos == Qos::kExactlyOnce)
-    on_lost = [this, claim] { PassOn(claim); };
-  static_cast<void>(delivery_.Send(*session, std::move(out), nullptr, std::move(on_lost)));
+  out.again = claim.from.again;
+  const bool is_kept = session->kept() != nullptr && out.qos != Qos::kAtMostOnce;
+  Delivery::OnKept on_kept;
+  if (is_kept) {
+    on_kept = [this, claim](SessionStore::Written how) {
+      how == SessionStore::Written::kNotOurs ? PassOn(claim) : claims_.Done(claim);
+    };
+  }
+  const DeliveryResult result =
+      delivery_.Send(*session, std::move(out), nullptr, std::move(on_kept));
+  if (!is_kept || result != DeliveryResult::kSent) claims_.Done(claim);
   return true;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +12,7 @@
 #include "libs/mqtt/packets.h"
 #include "libs/mqtt/topic_tree.h"
 #include "services/gateway/flow/delivery.h"
+#include "services/gateway/pubsub/shared_claims.h"
 #include "services/gateway/session/subscriber.h"
 #include "services/gateway/shard_context.h"
 
@@ -38,7 +38,10 @@ class PubSub {
       absl::AnyInvocable<void(mqtt::ReasonCode, absl::AnyInvocable<void()> after_suback)>;
 
   PubSub(ShardContext& context, redis::Client& redis, Delivery& delivery)
-      : c_(context), redis_(redis), delivery_(delivery) {}
+      : c_(context),
+        redis_(redis),
+        delivery_(delivery),
+        claims_(context, redis, [this](const SharedClaim& claim) { OnOurs(claim); }) {}
 
   // Adds or replaces a subscription. Whatever is published after `on_settled` is delivered, behind
   // the retained messages that the subscription asks for.
@@ -102,26 +105,17 @@ class PubSub {
   void DeliverNow(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void DeliverTo(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void OnShared(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);
-  // A message for one member of a group, of which no pod is known yet to deliver it.
-  struct SharedClaim {
-    uint64_t number = 0;  // by which an answer that was lost is known to have been its own
-    std::string group;    // as groups_ names it
-    Delivery::Origin from;
-    SharedMessage message;
-  };
-  [[nodiscard]] std::string NameOf(const SharedClaim& claim) const;
+  using SharedClaim = SharedClaims::Claim;
   // From where a session's shared subscriptions may have messages that no pod has taken.
   [[nodiscard]] StreamPos SharedFrom(const Session& session, uint32_t partition,
                                      StreamPos tail) const;
   void ReplayShared(const Session& session, const Delivery::Origin& from,
                     const SharedMessage& message);
-  void ClaimFor(SharedClaim claim);
-  void OnClaimed(SharedClaim claim, const redis::Reply& reply);
-  void ClaimLater(SharedClaim claim);
-  void ClaimAgain();
+  void OnOurs(const SharedClaim& claim);
   // False where the group has no member for it here.
   bool DeliverToOne(SharedGroup& group, const SharedClaim& claim);
   void PassOn(const SharedClaim& claim);
+  void PutBack(const SharedClaim& claim);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);
   // Whether the message may go to that client.
@@ -132,11 +126,8 @@ class PubSub {
   Delivery& delivery_;
   mqtt::TopicTree<uint64_t> sessions_;  // packed handles
   mqtt::TopicTree<SharedGroup*> shared_;
-  std::map<std::string, std::unique_ptr<SharedGroup>, std::less<>>
-      groups_;                         // by "<group>/<filter>"
-  std::deque<SharedClaim> unclaimed_;  // Redis did not say whose they are
-  bool claims_again_ = false;          // a timer runs for them
-  uint64_t last_claim_ = 0;
+  std::map<std::string, std::unique_ptr<SharedGroup>, std::less<>> groups_;  // by SharedGroup::id
+  SharedClaims claims_;
   // Sessions whose former connection has not ended yet, by packed handle.
   std::map<uint64_t, std::shared_ptr<Restoring>> awaiting_former_;
   uint64_t visit_ = 0;

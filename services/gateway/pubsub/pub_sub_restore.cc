@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kCatchUpPauseMs = 1000;
 constexpr int64_t kSilentLeases = 2;
-// What is younger has its claim still, if any pod has taken it (kClaimLifeS, less what clocks
+// What is younger has its claim still, if any pod has made one (SharedClaims; less what clocks
 // differ).
 constexpr int64_t kSharedReplayMs = 50'000;
 // What a pod has read of the bus and not come to claim when it ended.
@@ -237,7 +237,7 @@ StreamPos PubSub::SharedFrom(const Session& session, uint32_t partition, StreamP
   return std::min(from, tail);
 }
 
-// Of a message that no pod has taken for a group, its members here have it now.
+// Of a message that no pod has taken for a group, or a dead one, its members here have it now.
 void PubSub::ReplayShared(const Session& session, const Delivery::Origin& from,
                           const SharedMessage& message) {
   std::vector<SharedGroup*> groups;

@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 
+from homestack.redis import RedisClient
+
 import harness
 import mqtt
 
@@ -20,6 +22,7 @@ def run(context):
     with harness.stack(context.bin, profile="conformance", gateway_settings=settings) as running:
         killed(running)
         moved(running)
+        claimed(running)
 
 
 def killed(running):
@@ -73,6 +76,41 @@ def moved(running):
         harness.check_equal(mover.error, None, mover.name)
         harness.check_equal(sorted(set(mover.found)), list(range(MESSAGES)),
                             f"messages to {mover.name}")
+
+
+def claimed(running):
+    """A gateway dies between its claim of a shared message and the write to the queue of its member:
+    whoever has that session next delivers the message, and none that the dead one was done with."""
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    publisher = mqtt.Client(second)
+    publisher.connect("claimed-publisher")
+    for name in ("found", "adopted"):
+        member = Client(first, f"claimed-{name}", f"$share/crew/claimed-{name}/x")
+        with RedisClient(running.redis.socket) as redis:
+            known = redis.call("KEYS", "hp:*:share:*")
+            publisher.publish(f"claimed-{name}/x", "0")
+            harness.check_equal(member.client.message()[1], b"0", "the first message")
+            key, = set(redis.call("KEYS", "hp:*:share:*")) - set(known)
+            harness.eventually(lambda: redis.call("GET", key) == "done", "its claim is done")
+            member.client.close()
+            partition, group = key.split(":share:")[0], key.split(":")[-1]
+            owner = redis.call("HGET", f"hp:{{d:claimed-{name}}}:kept:claimed-{name}", "h").split()[0]
+            pid = running.pid("gateway-0")
+            os.kill(pid, signal.SIGSTOP)
+            publisher.publish(f"claimed-{name}/x", "1")
+            publisher.publish(f"claimed-{name}/x", "2")
+            (last, _), (late, _) = redis.call("XREVRANGE", f"{partition}:bus", "+", "-", "COUNT", 2)
+            for place, value in ((last, f"{owner} 7 k"), (late, "done")):
+                redis.call("SET", f"{partition}:share:{place}-0:{group}", value, "EX", 60)
+            os.kill(pid, signal.SIGKILL)
+            if name == "adopted":
+                harness.eventually(lambda: not redis.call("SISMEMBER", "hp:pods", owner), "adopted")
+        back = Client(second, f"claimed-{name}", None)
+        harness.check_equal(back.present, 1, "its session")
+        publisher.publish(f"claimed-{name}/x", "3")
+        harness.check_equal(sorted(back.numbers(2)), [2, 3], f"messages to a member that is {name}")
+        harness.eventually(lambda: running.pid("gateway-0") not in (pid, None) and
+                           running.gateways[0].ready(), "gateway 0 is back")
 
 
 class Client:
