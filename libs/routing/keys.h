@@ -50,8 +50,8 @@ inline constexpr std::string_view kLoadKey = "hp:load";
 // The partition of a topic, or of a filter whose first level is no wildcard: by that level.
 [[nodiscard]] uint32_t BusPartitionOf(std::string_view topic, uint32_t partitions);
 // hp:{t:NN}:share:<place>:<group> — which pod delivers the message at `place` of that partition to
-// a shared subscription; `group` is a hash of its name and filter. Places repeat between
-// partitions.
+// a shared subscription (services/gateway/pubsub/shared_claims.h); `group` is a hash of its name and
+// filter. Places repeat between partitions.
 [[nodiscard]] std::string ShareKey(uint32_t partition, std::string_view place, uint64_t group);
 // hp:{g:<pod>}:adopter — held by the pod that takes over what <pod> has left.
 [[nodiscard]] std::string AdopterKey(std::string_view pod);

@@ -88,19 +88,20 @@ class Client:
         self._socket.sendall(bytes([kind << 4 | flags]) + _length(len(body)) + body)
 
     def connect(self, client_id, username=None, password=None, keep_alive=60, clean=True,
-                will=None):
+                will=None, expiry_s=None):
         """Sends CONNECT; returns (session present, return or reason code). `will`: (topic, payload),
-        of QoS 1."""
-        self.send_connect(client_id, username, password, keep_alive, clean, will)
+        of QoS 1. `expiry_s`: of a session of version 5."""
+        self.send_connect(client_id, username, password, keep_alive, clean, will, expiry_s)
         self.connack = self.wait(CONNACK).body
         return self.connack[0] & 1, self.connack[1]
 
     def send_connect(self, client_id, username=None, password=None, keep_alive=60, clean=True,
-                     will=None):
+                     will=None, expiry_s=None):
         flags = (0x02 if clean else 0) | (0x80 if username else 0) | (0x40 if password else 0)
         flags |= 0x0c if will else 0
         body = _text("MQTT") + bytes([self.version, flags]) + struct.pack(">H", keep_alive)
-        body += self._properties() + _text(client_id)
+        expiry = b"" if expiry_s is None else struct.pack(">BBI", 5, 0x11, expiry_s)
+        body += (expiry or self._properties()) + _text(client_id)
         body += self._properties() + _text(will[0]) + _text(will[1]) if will else b""
         body += (_text(username) if username else b"") + (_text(password) if password else b"")
         self.send(1, 0, body)

@@ -17,12 +17,6 @@ constexpr int64_t kKickMs = 5000;  // that the kick of a newer claim may take
 constexpr size_t kPacketIds = 65'535;
 constexpr uint32_t kWholeEntry = std::numeric_limits<uint32_t>::max();
 
-uint64_t NumberOf(std::string_view text) {
-  uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
 internal::v1::KeptFilters FiltersOf(const KeptRecord& record) {
   internal::v1::KeptFilters filters;
   const std::string_view bytes = record.Field("f");
@@ -50,6 +44,9 @@ void RestoreQueue(const KeptRecord& record, Session& session) {
       entry.out.again |= stored.again();
       entry.out.subscription_ids.assign(stored.subscription_ids().begin(),
                                         stored.subscription_ids().end());
+      if (!stored.group().empty()) {
+        entry.out.group = std::make_shared<const std::string>(std::move(*stored.mutable_group()));
+      }
       entry.out.message = std::make_shared<BusMessage>(std::move(*stored.mutable_message()));
     }
     ++kept.queued;
@@ -263,6 +260,7 @@ void SessionKeeper::End(Session& session, const CloseCause& cause) {
     if (heir == nullptr) c_.store.Unlist(*session.identity, session.epoch);
     if (heir == nullptr && !session.taken_over) c_.store.Drop(SessionStore::OwnerOf(session));
   }
+  if (heir == nullptr && !(session.taken_over && session.resumed)) pub_sub_.LeaveToOthers(session);
   // A drained pod leaves its wills to those that come after it: most clients are back by then.
   if (cause.word != kShutdown) EndWill(session, heir);
 }
@@ -430,6 +428,10 @@ void SessionKeeper::Verify(const Session& waiting) {
 
 void SessionKeeper::Expire(Session& waiting) {
   if (waiting.cold->will) PublishWill(waiting);
+  if (PubSub::SharesAny(waiting)) {
+    c_.store.ReadQueue(SessionStore::OwnerOf(waiting),
+                       [this](const auto& queued) { pub_sub_.LeaveToOthers(queued); });
+  }
   c_.store.Drop(SessionStore::OwnerOf(waiting));
   c_.store.Unlist(*waiting.identity, waiting.epoch);
   c_.probe.expired_sessions.Increment();

@@ -46,6 +46,11 @@ end
 return 1
 )lua";
 
+constexpr std::string_view kReadQueueSource = R"lua(
+if redis.call('HGET', KEYS[1], 'h') ~= ARGV[1] then return {} end
+return {redis.call('HGET', KEYS[1], 'sent') or '0', redis.call('HGETALL', KEYS[2])}
+)lua";
+
 constexpr std::string_view kDropSource = R"lua(
 if redis.call('HGET', KEYS[1], 'h') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1], KEYS[2])
@@ -81,6 +86,10 @@ const redis::Script& WriteScript() {
 }
 const redis::Script& LeaveScript() {
   static const redis::Script script(kLeaveSource);
+  return script;
+}
+const redis::Script& ReadQueueScript() {
+  static const redis::Script script(kReadQueueSource);
   return script;
 }
 const redis::Script& DropScript() {
@@ -153,6 +162,19 @@ void SessionStore::Leave(const Owner& owner, SessionHandle heir, uint32_t expiry
        Name({owner.identity, heir, owner.epoch}),
        std::to_string(int64_t{expiry_s} * 1000 + kLeaveGraceMs)},
       Telling(std::move(on_written))});
+}
+
+void SessionStore::ReadQueue(const Owner& owner, OnQueued each) {
+  Do({&ReadQueueScript(),
+      {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity), Name(owner)},
+      [each = std::move(each)](const redis::Reply& reply) mutable {
+        if (!reply.ok() || reply.size() < 2) return;
+        const uint64_t sent = NumberOf(reply[0].text());
+        const redis::Reply queue = reply[1];
+        for (size_t i = 0; i + 1 < queue.size(); i += 2) {
+          each({queue[i + 1].text(), NumberOf(queue[i].text()) <= sent});
+        }
+      }});
 }
 
 void SessionStore::Drop(const Owner& owner) {
@@ -366,6 +388,12 @@ std::optional<Listed> ParseListName(std::string_view text) {
   listed.identity.device = std::string(text.substr(0, size));
   listed.identity.client = std::string(text.substr(size));
   return listed;
+}
+
+uint64_t NumberOf(std::string_view text) {
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
 }
 
 std::string PlaceField(uint32_t partition) { return fmt::format("p{}", partition); }

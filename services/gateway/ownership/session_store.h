@@ -83,6 +83,13 @@ class SessionStore {
   void Leave(const Owner& owner, SessionHandle heir, uint32_t expiry_s, OnWritten on_written);
   // From now on the session has another epoch.
   void Renew(const Owner& owner, uint64_t epoch);
+  // Tells `each` of the messages of the session's queue, while it is the owner's.
+  struct Queued {
+    std::string_view bytes;  // a KeptMessage; empty: the client has it
+    bool was_sent = false;
+  };
+  using OnQueued = absl::AnyInvocable<void(const Queued&)>;
+  void ReadQueue(const Owner& owner, OnQueued each);
   // Ends the session.
   void Drop(const Owner& owner);
 
@@ -170,6 +177,9 @@ struct Listed {
   uint64_t epoch = 0;
 };
 [[nodiscard]] std::optional<Listed> ParseListName(std::string_view text);
+
+// The number in a field; 0 where there is none.
+[[nodiscard]] uint64_t NumberOf(std::string_view text);
 
 // The field of a partition's place, and its value.
 [[nodiscard]] std::string PlaceField(uint32_t partition);

@@ -20,18 +20,12 @@ using mqtt::Qos;
 using mqtt::ReasonCode;
 
 constexpr std::string_view kScanCount = "500";
-constexpr int64_t kAwayClaimMs = 100;
 constexpr size_t kHeldMax = 10'000;  // while a session waits for its places in the streams
 
 // The full filter, as the client said it, of one that is kept.
 bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
   return kept.filter == filter &&
          (kept.group == nullptr ? group.empty() : kept.group->name == group);
-}
-
-bool IsBehind(const BusFilter& filter, uint32_t partition, StreamPos pos) {
-  const uint32_t at = partition - filter.first_partition;
-  return at >= filter.since.size() || pos <= filter.since[at];
 }
 
 struct NamedFilter {
@@ -269,6 +263,7 @@ void PubSub::Add(Session& session, BusFilter& filter, std::string_view group) {
     shared = std::make_unique<SharedGroup>();
     shared->name = group;
     shared->filter = filter.filter;
+    shared->id = std::make_shared<const std::string>(fmt::format("{}/{}", group, filter.filter));
     shared_.Add(filter.filter, shared.get());
   }
   shared->members.emplace_back(session.handle(), &filter);
@@ -284,7 +279,8 @@ void PubSub::Remove(Session& session, BusFilter& filter) {
     std::erase_if(group.members, [&](const auto& member) { return member.second == &filter; });
     if (group.members.empty()) {
       shared_.Remove(group.filter, &group);
-      groups_.erase(group.id());
+      const std::shared_ptr<const std::string> id = group.id;
+      groups_.erase(*id);
     }
   }
   std::erase_if(session.cold->subscriber->filters,
@@ -361,7 +357,7 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
   bool matches = false;
   for (const auto& filter : subscriber.filters) {
     if (filter->group != nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
-    if (IsBehind(*filter, from.partition, from.place.pos)) continue;
+    if (filter->IsBehind(from.partition, from.place.pos)) continue;
     if (message->answer() && Things::NamesOne(filter->filter)) continue;  // it comes by itself
     if (filter->no_local && message->client() == session.identity->client &&
         message->device() == session.identity->device) {
@@ -380,97 +376,6 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
   Delivery::Origin origin = from;
   origin.again |= subscriber.former_until_ms > c_.reactor.now().value;
   static_cast<void>(delivery_.Send(session, std::move(out), &origin));
-}
-
-// Every shard with members reads the message; the one that sets the key first delivers it. One
-// whose members are all away leaves the others some time, so that a client that is there has it.
-void PubSub::OnShared(SharedGroup& group, const Delivery::Origin& from,
-                      const SharedMessage& message) {
-  const bool is_for_any =
-      std::any_of(group.members.begin(), group.members.end(), [&](const auto& member) {
-        // Nothing that was published before a member joined, and nothing until that is known.
-        if (IsBehind(*member.second, from.partition, from.place.pos)) return false;
-        const Session* session = c_.io.sessions().FindKept(member.first);
-        return session != nullptr && IsFor(*session, *message);
-      });
-  if (!is_for_any) return;
-  std::string id = group.id();
-  const bool all_away = std::all_of(
-      group.members.begin(), group.members.end(),
-      [&](const auto& member) { return c_.io.sessions().Find(member.first) == nullptr; });
-  const bool outlives =
-      std::any_of(group.members.begin(), group.members.end(), [&](const auto& member) {
-        const Session* session = c_.io.sessions().FindKept(member.first);
-        return session != nullptr && session->kept() != nullptr;
-      });
-  SharedClaim claim{std::move(id), from, message, outlives};
-  if (!all_away) return claims_.Make(std::move(claim));
-  c_.reactor.After(kAwayClaimMs,
-                   [this, claim = std::move(claim)]() mutable { claims_.Make(std::move(claim)); });
-}
-
-void PubSub::OnOurs(const SharedClaim& claim) {
-  const auto found = groups_.find(claim.group);
-  if (found == groups_.end() || !DeliverToOne(*found->second, claim)) PassOn(claim);
-}
-
-// Its members here are gone, and the other pods have left the message to this one.
-void PubSub::PassOn(const SharedClaim& claim) {
-  if (claim.message->qos() == 0) return claims_.Done(claim);
-  claims_.IfStillOurs(claim, [this](const SharedClaim& ours) { PutBack(ours); });
-}
-
-void PubSub::PutBack(const SharedClaim& claim) {
-  c_.probe.Refuse("shared_member_left");
-  const bool is_full = c_.bus.Full();
-  log::Refusal("shared_message_passed_on",
-               {{"group", claim.group},
-                {"topic", claim.message->topic()},
-                {"reason", "its members here have left"},
-                {"next", is_full ? "dropped: the bus is full" : "another gateway's members"}});
-  if (is_full) return claims_.Done(claim);
-  BusMessage message = *claim.message;
-  message.set_only_group(claim.group);
-  c_.bus.Publish(message, {});
-  // Answered when that is in the stream.
-  c_.bus.Follow(claim.from.partition, [this, claim](const absl::StatusOr<StreamPos>& tail) {
-    if (tail.ok()) claims_.Done(claim);
-  });
-}
-
-// In turn, to those that are there; to one that is away only where none is.
-bool PubSub::DeliverToOne(SharedGroup& group, const SharedClaim& claim) {
-  const SharedMessage& message = claim.message;
-  Session* session = nullptr;
-  const BusFilter* filter = nullptr;
-  for (size_t i = 0; i < group.members.size(); ++i) {
-    const auto& [handle, its_filter] = group.members[group.next++ % group.members.size()];
-    Session* member = c_.io.sessions().FindKept(handle);
-    if (member == nullptr || !IsFor(*member, *message)) continue;
-    if (IsBehind(*its_filter, claim.from.partition, claim.from.place.pos)) continue;
-    if (session != nullptr && member->is_away()) continue;
-    session = member;
-    filter = its_filter;
-    if (member->is_open()) break;
-  }
-  if (session == nullptr) return false;
-  OutMessage out;
-  out.qos = std::min(filter->qos, static_cast<Qos>(message->qos()));
-  out.retain = filter->retain_as_published && message->retain();
-  if (filter->id) out.subscription_ids.push_back(*filter->id);
-  out.message = message;
-  out.again = claim.from.again;
-  const bool is_kept = session->kept() != nullptr && out.qos != Qos::kAtMostOnce;
-  Delivery::OnKept on_kept;
-  if (is_kept) {
-    on_kept = [this, claim](SessionStore::Written how) {
-      how == SessionStore::Written::kNotOurs ? PassOn(claim) : claims_.Done(claim);
-    };
-  }
-  const DeliveryResult result =
-      delivery_.Send(*session, std::move(out), nullptr, std::move(on_kept));
-  if (!is_kept || result != DeliveryResult::kSent) claims_.Done(claim);
-  return true;
 }
 
 }  // namespace homeport::gateway

@@ -22,10 +22,9 @@ namespace homeport::gateway {
 struct SharedGroup {
   std::string name;
   std::string filter;
+  std::shared_ptr<const std::string> id;  // "<name>/<filter>"; messages on their way have it too
   std::vector<std::pair<SessionHandle, const BusFilter*>> members;
   size_t next = 0;  // whose turn it is
-
-  [[nodiscard]] std::string id() const { return fmt::format("{}/{}", name, filter); }
 };
 
 // Subscriptions to topics that are no device's own, and what the bus brings for them. A message
@@ -65,6 +64,12 @@ class PubSub {
   void Restore(Session& session, const internal::v1::KeptFilters& filters,
                std::vector<std::pair<uint32_t, BusPlace>> had, Missed missed,
                OnRestored on_restored);
+  // Whether the session has shared subscriptions.
+  [[nodiscard]] static bool SharesAny(const Session& session);
+  // The session ends: what its client has not acknowledged of a shared subscription goes to another
+  // member (section 4.8.2), as far as it may.
+  void LeaveToOthers(const Session& session);
+  void LeaveToOthers(const SessionStore::Queued& queued);
   // Whether a session of this shard, there or away, has a subscription to the topic.
   [[nodiscard]] bool HasSubscriber(std::string_view topic) const;
   // The former connection of that session gets nothing any more.
@@ -116,6 +121,8 @@ class PubSub {
   bool DeliverToOne(SharedGroup& group, const SharedClaim& claim);
   void PassOn(const SharedClaim& claim);
   void PutBack(const SharedClaim& claim);
+  // False where the bus is full.
+  bool Republish(const std::string& group, const BusMessage& message);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);
   // Whether the message may go to that client.

@@ -244,7 +244,7 @@ void PubSub::ReplayShared(const Session& session, const Delivery::Origin& from,
   for (const auto& filter : session.cold->subscriber->filters) {
     if (filter->group == nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
     const std::string& only = message->only_group();
-    if (only.empty() || only == filter->group->id()) groups.push_back(filter->group);
+    if (only.empty() || only == *filter->group->id) groups.push_back(filter->group);
   }
   for (SharedGroup* group : groups) OnShared(*group, from, message);
 }

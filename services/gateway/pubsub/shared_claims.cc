@@ -29,7 +29,7 @@ const redis::Script& TakeOverScript() {
 
 std::string KeyOf(const SharedClaims::Claim& claim) {
   return routing::ShareKey(claim.from.partition, FormatPlace(claim.from.place),
-                           Hash64(claim.group));
+                           Hash64(*claim.group));
 }
 
 bool IsUndone(std::string_view name) {
@@ -105,7 +105,7 @@ void SharedClaims::IfStillOurs(Claim claim, OnOurs on_still) {
 void SharedClaims::Later(Waiting& waiting, Claim claim) {
   if (waiting.claims.size() >= kWaitingMax) {
     c_.probe.Refuse("shared_claims_waiting");
-    return log::Refusal("shared_message_dropped", {{"group", claim.group},
+    return log::Refusal("shared_message_dropped", {{"group", *claim.group},
                                                    {"topic", claim.message->topic()},
                                                    {"reason", "Redis does not say whose it is"}});
   }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -22,7 +23,7 @@ namespace homeport::gateway {
 class SharedClaims {
  public:
   struct Claim {
-    std::string group;  // SharedGroup::id
+    std::shared_ptr<const std::string> group;  // SharedGroup::id
     Delivery::Origin from;
     SharedMessage message;
     bool outlives = false;  // the pod: some member's session does

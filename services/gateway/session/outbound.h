@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "libs/mqtt/inflight.h"
@@ -18,6 +20,8 @@ struct OutMessage {
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
   bool retain = false;
   bool again = false;  // may have been sent on an earlier connection
+  // Of a shared subscription: SharedGroup::id.
+  std::shared_ptr<const std::string> group{};
 };
 
 // The QoS 1 and 2 messages of one session that its client has not acknowledged: first those sent,
@@ -73,6 +77,15 @@ class Outbound {
   void ForgetBytes(uint16_t packet_id) { Find(packet_id)->kept.bytes = 0; }
   // The number of the last kept message that may have been sent; 0: none was.
   [[nodiscard]] uint64_t last_sent_number() const { return last_sent_number_; }
+  // Those of shared subscriptions that another client may have instead where the session ends: a
+  // QoS 2 message is the first client's once it was sent [MQTT-4.8.2-5].
+  template <typename Visit>
+  void VisitForOthers(Visit visit) const {
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const bool is_taken = i < sent_ && entries_[i].awaiting != mqtt::Awaiting::kPuback;
+      if (entries_[i].out.group && !is_taken) visit(entries_[i].out);
+    }
+  }
   // Those sent whose PUBCOMP is awaited.
   template <typename Visit>
   void VisitReleased(Visit visit) const {

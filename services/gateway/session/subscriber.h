@@ -26,6 +26,12 @@ struct BusFilter {
   // filter can match, from `first_partition` on.
   uint32_t first_partition = 0;
   std::vector<StreamPos> since;
+
+  // Also while it is not known yet.
+  [[nodiscard]] bool IsBehind(uint32_t partition, StreamPos pos) const {
+    const uint32_t at = partition - first_partition;
+    return at >= since.size() || pos <= since[at];
+  }
 };
 
 // Whether a session's client may have got messages over an earlier connection that its former pod

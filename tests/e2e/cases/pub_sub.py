@@ -29,6 +29,7 @@ def run(context):
         shared_over_many_streams(running)
         shared_with_a_latecomer(running)
         shared_with_one_who_leaves(running)
+        shared_with_one_who_ends(running)
         burst(running)
         heedless(running)
         too_many_filters(running)
@@ -168,6 +169,28 @@ def shared_with_one_who_leaves(running):
             except TimeoutError:
                 break
     harness.check_equal(sorted(found), list(sent), "messages while a member comes and goes")
+
+
+def shared_with_one_who_ends(running):
+    """What the client of a session has not acknowledged goes to another member when the session ends:
+    with its connection, or after it has expired."""
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    maker = mqtt.Client(first)
+    maker.connect("end-maker")
+    for name, expiry_s in (("ended", None), ("expired", 1)):
+        mute, heir = mqtt.Client(first, 5), mqtt.Client(second, 5)
+        mute.connect(f"end-{name}", expiry_s=expiry_s)
+        mute.subscribe(f"$share/end/end/{name}")
+        for number in range(MESSAGES):
+            maker.publish(f"end/{name}", str(number))
+        for _ in range(MESSAGES // 2):  # the others are on their way
+            mute.read()
+        heir.connect(f"end-heir-{name}")
+        heir.subscribe(f"$share/end/end/{name}")
+        mute.reset()
+        found = sorted(int(heir.message()[1]) for _ in range(MESSAGES))
+        harness.check_equal(found, list(range(MESSAGES)), f"messages of a session that has {name}")
+        heir.disconnect()
 
 
 def publish(gateway, version, qos, topic, payload, *more):

@@ -152,6 +152,32 @@ TEST_CASE("what an earlier connection left: released messages first, then those 
   CHECK(outbound.Complete(2, Awaiting::kPubcomp));
 }
 
+TEST_CASE("another member of its group may have what the client of an ended session has not") {
+  Outbound outbound;
+  const auto push = [&outbound](Qos qos, std::string_view topic, bool is_shared) {
+    auto message = std::make_shared<BusMessage>();
+    message->set_topic(std::string(topic));
+    OutMessage out;
+    out.message = std::move(message);
+    out.qos = qos;
+    if (is_shared) out.group = std::make_shared<const std::string>("group/#");
+    outbound.Push(std::move(out), {});
+  };
+  push(Qos::kAtLeastOnce, "sent", true);
+  push(Qos::kAtLeastOnce, "acknowledged", true);
+  push(Qos::kExactlyOnce, "sent, QoS 2", true);
+  push(Qos::kExactlyOnce, "received", true);
+  push(Qos::kAtLeastOnce, "its own", false);
+  push(Qos::kExactlyOnce, "waits, QoS 2", true);
+  push(Qos::kAtLeastOnce, "waits", true);
+  CHECK(SendAll(outbound, 5) == std::vector<uint16_t>{1, 2, 3, 4, 5});
+  REQUIRE(outbound.Complete(2, Awaiting::kPuback));
+  REQUIRE(outbound.Received(4));
+  std::vector<std::string> topics;
+  outbound.VisitForOthers([&](const OutMessage& out) { topics.push_back(out.message->topic()); });
+  CHECK(topics == std::vector<std::string>{"sent", "waits, QoS 2", "waits"});
+}
+
 TEST_CASE("a kept message waits while one that is as many numbers older has its id") {
   constexpr uint64_t kRound = 32'767;
   Outbound outbound;
