@@ -9,7 +9,6 @@
 #include "libs/base/strings.h"
 #include "libs/mqtt/decode.h"
 #include "libs/mqtt/encode.h"
-#include "libs/mqtt/topic.h"
 #include "services/gateway/flow/decode_options.h"
 #include "services/gateway/flow/permissions.h"
 #include "services/gateway/flow/publish_flow.h"
@@ -37,12 +36,6 @@ ReasonCode RefusalOf(const absl::Status& status) {
 uint32_t ExpiryOf(const mqtt::Connect& connect) {
   if (connect.version == mqtt::Version::k5) return connect.properties.session_expiry_s.value_or(0);
   return connect.clean_start ? 0 : std::numeric_limits<uint32_t>::max();
-}
-
-// What exactly was wrong with them is for the log alone.
-bool TellsOfCredentials(ReasonCode reason) {
-  return reason == ReasonCode::kBadUserNameOrPassword || reason == ReasonCode::kNotAuthorized ||
-         reason == ReasonCode::kBanned;
 }
 
 ClientPace::Options PaceOptions(const GatewayConfig& config) {
@@ -272,7 +265,7 @@ void ConnectFlow::ClaimClient(SessionHandle handle, std::optional<SessionStore::
   c_.ownership.Acquire(*session.identity, handle, wish,
                        [this, claimant = std::move(claimant),
                         is_late = false](const absl::StatusOr<Claim>& claim) mutable {
-                         OnClaim(claimant, claim);
+                         StoreWill(claimant, claim);
                          if (!std::exchange(is_late, true)) EndTurn();
                        });
 }
@@ -295,6 +288,18 @@ std::optional<Doubt> ConnectFlow::DoubtOf(const Claimant& claimant, const Claim&
   const bool has_ended = !claim.former && !claim.kept->Field("off").empty();
   if (has_ended && doubt.record.all_stored()) return std::nullopt;
   return doubt;
+}
+
+void ConnectFlow::StoreWill(const Claimant& claimant, const absl::StatusOr<Claim>& claim) {
+  const Session* session = Waiting(claimant.handle, Phase::kClaiming);
+  const bool has_will = session != nullptr && session->cold && session->cold->will;
+  if (!claim.ok() || !has_will) return OnClaim(claimant, claim);
+  keeper_.StoreWill(*session, claim->epoch,
+                    [this, claimant, claim = *claim, identity = *session->identity] {
+                      const bool is_there = Waiting(claimant.handle, Phase::kClaiming) != nullptr;
+                      if (!is_there) c_.store.UnlistWill(identity, claim.epoch);
+                      OnClaim(claimant, claim);
+                    });
 }
 
 void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim) {
@@ -443,58 +448,6 @@ void ConnectFlow::AppendConnected(const Session& session) {
   message.received_ms = c_.reactor.wall().value;
   message.payload = payload;
   c_.uplink.Append(message, {});
-}
-
-void ConnectFlow::SendConnack(Session& session, const Attempt& attempt, bool session_present) {
-  mqtt::Connack connack;
-  connack.session_present = session_present && !session.is_31;  // that byte of 3.1 is reserved
-  if (session.version == mqtt::Version::k5) {
-    mqtt::Properties& properties = connack.properties;
-    if (attempt.client_id_assigned) properties.assigned_client_id = session.identity->client;
-    if (session.keep_alive_s != attempt.keep_alive_s) {
-      properties.server_keep_alive_s = session.keep_alive_s;
-    }
-    properties.receive_max = static_cast<uint16_t>(c_.config.inflight_max);
-    properties.packet_bytes_max = c_.config.packet_bytes_max;
-    if (attempt.wish.expiry_s != attempt.asked_expiry_s) {
-      properties.session_expiry_s = attempt.wish.expiry_s;  // [MQTT-3.2.2-21]
-    }
-    properties.topic_alias_max = kTopicAliasMax;
-  }
-  std::string bytes;
-  mqtt::EncodeConnack(connack, session.version, &bytes);
-  if (!session.FitsClient(bytes.size())) {  // [MQTT-3.1.2-24]
-    c_.probe.Refuse("client_packet_bytes_max");
-    return c_.io.Close(session, {"CLIENT_ERROR", {}, "no room for CONNACK"});
-  }
-  c_.io.Send(session, bytes);
-}
-
-void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view why,
-                         std::string_view counted_as) {
-  c_.probe.Refuse(counted_as);
-  log::Refusal("connect_refused",
-               {{"device", session.identity ? session.identity->device : std::string()},
-                {"reason", mqtt::Name(reason)},
-                {"why", why},
-                {"peer", c_.io.PeerOf(session)}});
-  mqtt::Connack connack;
-  connack.reason = reason;
-  if (session.WantsReasons() && !TellsOfCredentials(reason)) {
-    connack.properties.reason_string = why;
-  }
-  if (mqtt::HasServerReference(reason)) {
-    connack.properties.server_reference = c_.config.server_reference;
-  }
-  std::string bytes;
-  mqtt::EncodeConnack(connack, session.version, &bytes);
-  if (!session.FitsClient(bytes.size())) {  // [MQTT-3.2.2-19]
-    connack.properties = {};
-    bytes.clear();
-    mqtt::EncodeConnack(connack, session.version, &bytes);
-  }
-  if (session.FitsClient(bytes.size())) c_.io.Send(session, bytes);  // [MQTT-3.1.2-24]
-  c_.io.Close(session, {"AUTH_ERROR", {}, why});
 }
 
 }  // namespace homeport::gateway

@@ -79,6 +79,8 @@ class ConnectFlow {
     SessionWish wish;
     std::optional<SessionStore::Former> former;
   };
+  // The client hears that it is connected when Redis has its will, too: this pod may die at once.
+  void StoreWill(const Claimant& claimant, const absl::StatusOr<Claim>& claim);
   void OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>& claim);
   [[nodiscard]] static std::optional<Doubt> DoubtOf(const Claimant& claimant, const Claim& claim);
   void ForgetWillOf(const SessionLocation& former, const Identity& identity);

@@ -102,6 +102,13 @@ void SessionKeeper::Renew(Session& session, uint64_t epoch) {
   if (has_will) ListWill(session, 0);
 }
 
+void SessionKeeper::StoreWill(const Session& session, uint64_t epoch,
+                              SessionStore::OnListed on_stored) {
+  c_.store.ListWill(*session.identity, epoch,
+                    SerializeWill(*session.cold->will, session.handle(), epoch, 0),
+                    std::move(on_stored));
+}
+
 bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past* past) {
   const bool is_present = past != nullptr && !past->record.fields.empty();
   if (wish.expiry_s > 0 || is_present) {
@@ -109,7 +116,6 @@ bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past*
     session.cold->kept->expiry_s = wish.expiry_s;
     c_.store.List(*session.identity, session.epoch);
   }
-  if (session.cold && session.cold->will) ListWill(session, 0);
   if (!is_present) return false;
   c_.probe.resumed_sessions.Increment();
   // The former connection's end may have told of some by now.

@@ -42,6 +42,9 @@ class SessionKeeper {
     bool former_is_told = false;  // on another pod, which answers when its connection has ended
   };
 
+  // Before the session is accepted: its will, under the epoch that it is to have. `on_stored`: who
+  // takes over what this pod leaves finds it.
+  void StoreWill(const Session& session, uint64_t epoch, SessionStore::OnListed on_stored);
   // CONNECT has been accepted; before CONNACK. True when the client finds its session.
   [[nodiscard]] bool Begin(Session& session, const SessionWish& wish, const Past* past);
   // The session goes on under another epoch.

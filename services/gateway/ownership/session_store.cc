@@ -198,10 +198,13 @@ void SessionStore::Unlist(const Identity& identity, uint64_t epoch) {
   Do({nullptr, {"SREM", routing::KeptOfPodKey(pod_.str()), ListName(identity, epoch)}, Ignore});
 }
 
-void SessionStore::ListWill(const Identity& identity, uint64_t epoch, std::string bytes) {
+void SessionStore::ListWill(const Identity& identity, uint64_t epoch, std::string bytes,
+                            OnListed on_listed) {
   Do({nullptr,
       {"HSET", routing::WillsKey(pod_.str()), ListName(identity, epoch), std::move(bytes)},
-      Ignore});
+      [on_listed = std::move(on_listed)](const redis::Reply& /*reply*/) mutable {
+        if (on_listed) on_listed();
+      }});
 }
 
 void SessionStore::UnlistWill(const Identity& identity, uint64_t epoch) {

@@ -96,7 +96,10 @@ class SessionStore {
   // The pod's list of kept sessions, and of wills, for whoever comes after it.
   void List(const Identity& identity, uint64_t epoch);
   void Unlist(const Identity& identity, uint64_t epoch);
-  void ListWill(const Identity& identity, uint64_t epoch, std::string bytes);
+  // `on_listed`: Redis has it, or does not take it.
+  using OnListed = absl::AnyInvocable<void()>;
+  void ListWill(const Identity& identity, uint64_t epoch, std::string bytes,
+                OnListed on_listed = {});
   void UnlistWill(const Identity& identity, uint64_t epoch);
   // The same of a session that was `pod`'s.
   void UnlistWillOf(std::string_view pod, const Identity& identity, uint64_t epoch);

@@ -23,6 +23,7 @@ def run(context):
         killed(running)
         moved(running)
         claimed(running)
+        wills_at_once(running)
 
 
 def killed(running):
@@ -111,6 +112,19 @@ def claimed(running):
         harness.check_equal(sorted(back.numbers(2)), [2, 3], f"messages to a member that is {name}")
         harness.eventually(lambda: running.pid("gateway-0") not in (pid, None) and
                            running.gateways[0].ready(), "gateway 0 is back")
+
+
+def wills_at_once(running):
+    """Who has CONNACK has its will: the gateway dies at that moment."""
+    listener = Client(running.gateways[1].listen["mqtt"], "mourner", "at-once/#")
+    mortals = [mqtt.Client(running.gateways[0].listen["mqtt"]) for _ in range(MOVERS)]
+    for number, mortal in enumerate(mortals):
+        mortal.send_connect(f"at-once-{number}", will=(f"at-once/{number}", "gone"))
+    for mortal in mortals:
+        mortal.wait(mqtt.CONNACK)
+    os.kill(running.pid("gateway-0"), signal.SIGKILL)
+    found = sorted(int(listener.client.message()[0].split("/")[1]) for _ in mortals)
+    harness.check_equal(found, list(range(MOVERS)), "wills")
 
 
 class Client:
