@@ -174,12 +174,13 @@ FrameOutcome PublishAcks::OnPubrel(Session& session, const mqtt::Frame& frame) {
   if (pubrel == nullptr) return FrameOutcome::kConsumed;
   const uint16_t id = pubrel->packet_id;
   const bool known = session.cold && session.cold->from_device_qos2.Remove(id);
+  const ReasonCode reason = known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound;
   if (session.kept() == nullptr) {
     session.TrimCold();
-    SendPubcomp(session, id, known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound);
+    SendPubcomp(session, id, reason);
     return FrameOutcome::kConsumed;
   }
-  NoteRelease(session, id);
+  NoteRelease(session, id, reason);
   // One that is unknown comes again for want of its answer. No publish was paced for it.
   return known || c_.io.WithinRate(session, frame.total_bytes) ? FrameOutcome::kConsumed
                                                                : FrameOutcome::kPause;
@@ -187,13 +188,13 @@ FrameOutcome PublishAcks::OnPubrel(Session& session, const mqtt::Frame& frame) {
 
 // PUBCOMP lets the client use the id for another message: by then Redis must not call it received.
 // All go this way, so they are in the order of the PUBRELs.
-void PublishAcks::NoteRelease(const Session& session, uint16_t packet_id) {
+void PublishAcks::NoteRelease(const Session& session, uint16_t packet_id, ReasonCode reason) {
   c_.store.Write(session, {SessionStore::Set("in", FormatReceived(session))},
-                 [this, handle = session.handle(), packet_id](SessionStore::Written how) {
+                 [this, handle = session.handle(), packet_id, reason](SessionStore::Written how) {
                    Session* there = c_.io.sessions().Find(handle);
                    if (there == nullptr || how == SessionStore::Written::kNotOurs) return;
                    if (how == SessionStore::Written::kDone) {
-                     return SendPubcomp(*there, packet_id, ReasonCode::kSuccess);
+                     return SendPubcomp(*there, packet_id, reason);
                    }
                    c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerUnavailable,
                                         "Redis did not take the release of a packet id"});

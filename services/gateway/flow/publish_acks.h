@@ -59,7 +59,7 @@ class PublishAcks {
   void SendOrdered(Session& session, std::span<const OwedAck> acks);
   void SendNow(Session& session, std::span<const OwedAck> acks);
   [[nodiscard]] static std::string Refusal(const Session& session, const OwedAck& ack);
-  void NoteRelease(const Session& session, uint16_t packet_id);
+  void NoteRelease(const Session& session, uint16_t packet_id, mqtt::ReasonCode reason);
   void SendPubcomp(Session& session, uint16_t packet_id, mqtt::ReasonCode reason);
   void SaveQos2Ids(const Session& session);
   [[nodiscard]] size_t Qos2Max(const Session& session) const;
