@@ -322,6 +322,9 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   const Identity& identity = session != nullptr ? *session->identity : claimant.identity;
   if (claim->former) ForgetWillOf(*claim->former, identity);
   if (is_away) ForgetWillOf(*claim->kept->owner, identity);
+  if (claim->kept && claim->kept->fields.empty()) {
+    keeper_.LeaveQueue(*claim->kept, claim->kept->sent);
+  }
   if (session == nullptr) {  // closed meanwhile: OnClosed has released the claim
     if (!claim->kept) return;
     const auto past = PastOf(claimant, *claim);

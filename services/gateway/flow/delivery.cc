@@ -163,7 +163,8 @@ std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessag
   message.set_qos(static_cast<uint32_t>(out.qos));
   message.set_retain(out.retain);
   message.set_again(out.again);
-  if (out.group) message.set_group(*out.group);
+  if (out.shared) message.set_group(out.shared->group);
+  queue.is_shared |= out.shared != nullptr;
   for (const uint32_t id : out.subscription_ids) message.add_subscription_ids(id);
   std::string bytes = message.SerializeAsString();
   if (queue.queued >= c_.config.queue_messages_max ||

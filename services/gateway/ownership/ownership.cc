@@ -21,10 +21,12 @@ constexpr int kSettleTriesMax = 600;  // a minute, while Redis refuses
 // "<pod> <session>", the client's suffix, '1' for a clean start, seconds that the session is to
 // outlive the connection, whose it is (FormatTenancy) where it may. The first lines are all that
 // most claims need: nothing is in the record but its epoch counter. One write, so that Redis logs
-// one command and no transaction. The counter begins at the Unix ms of the first claim: where Redis
-// has lost its keys, epochs go on above all that PostgreSQL knows. Of what else a claim did a note,
-// field "l:<pod>:<session>", tells whoever has lost its answer (kSettleSource); it stays until the
-// answer is there, or until nine have been left by pods that died before that.
+// one command and no transaction. What a clean start discards is told where it may be another
+// client's: the queue of a session with shared subscriptions whose client was away. The counter
+// begins at the Unix ms of the first claim: where Redis has lost its keys, epochs go on above all
+// that PostgreSQL knows. Of what else a claim did a note, field "l:<pod>:<session>", tells whoever
+// has lost its answer (kSettleSource); it stays until the answer is there, or until nine have been
+// left by pods that died before that.
 constexpr std::string_view kClaimSource = R"lua(
 local last = redis.call('HGET', KEYS[1], 'e')
 local epoch
@@ -65,11 +67,16 @@ if former or owner or ARGV[4] ~= '0' then
   redis.call('HSET', KEYS[1], note, text .. '|' .. (former or '') .. '|' .. (owner or ''))
 end
 if not owner and ARGV[4] == '0' then return {epoch, former} end
-local fields, queue = {}, {}
+local fields, queue, sent = {}, {}, 0
 if owner and ARGV[3] == '0' then
   fields = redis.call('HGETALL', KEYS[2])
   queue = redis.call('HGETALL', KEYS[3])
 elseif owner then
+  local filters = redis.call('HGET', KEYS[2], 'f') or ''
+  if not former and string.find(filters, '$share/', 1, true) then
+    queue = redis.call('HGETALL', KEYS[3])
+    sent = tonumber(redis.call('HGET', KEYS[2], 'sent') or '0')
+  end
   redis.call('DEL', KEYS[2], KEYS[3])
 end
 if ARGV[4] ~= '0' or #fields > 0 then
@@ -78,7 +85,7 @@ if ARGV[4] ~= '0' or #fields > 0 then
   redis.call('PERSIST', KEYS[2])
   redis.call('PERSIST', KEYS[3])
 end
-return {epoch, former, owner, fields, queue}
+return {epoch, former, owner, fields, queue, sent}
 )lua";
 
 // Ends a claim whose answer was lost. KEYS and the first ARGV as of the claim, then the field of
@@ -143,6 +150,7 @@ absl::StatusOr<Claim> ToClaim(const redis::Reply& reply) {
   if (reply.size() > 4) {
     claim.kept = ReadKeptRecord(reply[3], reply[4]);
     claim.kept->owner = ParseLocation(reply[2].text());
+    if (reply.size() > 5) claim.kept->sent = static_cast<uint64_t>(reply[5].integer());
   }
   return claim;
 }

@@ -39,7 +39,10 @@ struct KeptRecord {
   std::optional<SessionLocation> owner;  // until now
   // Empty where the session is new.
   std::vector<std::pair<std::string, std::string>> fields;
-  std::vector<std::pair<uint64_t, std::string>> queue;  // in order
+  // In order. With no fields: of a session that was ended, what other clients may have, and the
+  // number of the last message that its own was sent.
+  std::vector<std::pair<uint64_t, std::string>> queue;
+  uint64_t sent = 0;
 
   [[nodiscard]] std::string_view Field(std::string_view name) const;
 };

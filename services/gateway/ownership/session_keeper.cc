@@ -45,7 +45,9 @@ void RestoreQueue(const KeptRecord& record, Session& session) {
       entry.out.subscription_ids.assign(stored.subscription_ids().begin(),
                                         stored.subscription_ids().end());
       if (!stored.group().empty()) {
-        entry.out.group = std::make_shared<const std::string>(std::move(*stored.mutable_group()));
+        entry.out.shared = std::make_shared<SharedDelivery>();
+        entry.out.shared->group = stored.group();
+        kept.is_shared = true;
       }
       entry.out.message = std::make_shared<BusMessage>(std::move(*stored.mutable_message()));
     }
@@ -96,10 +98,16 @@ void SessionKeeper::Renew(Session& session, uint64_t epoch) {
     c_.store.List(*session.identity, epoch);
     c_.store.Unlist(*session.identity, session.epoch);
   }
-  const bool has_will = session.cold && session.cold->will;
-  if (has_will) c_.store.UnlistWill(*session.identity, session.epoch);
-  session.epoch = epoch;
-  if (has_will) ListWill(session, 0);
+  const uint64_t former = std::exchange(session.epoch, epoch);
+  if (!session.cold || !session.cold->will) return;
+  c_.store.TakeWill(*session.identity, former,
+                    [this, handle = session.handle(), epoch](bool was_there) {
+                      Session* there = c_.io.sessions().Find(handle);
+                      if (there == nullptr || there->epoch != epoch || !there->cold) return;
+                      // Who took this pod for dead has published it.
+                      if (!was_there) return there->cold->will.reset();
+                      if (there->cold->will) ListWill(*there, 0);
+                    });
 }
 
 void SessionKeeper::StoreWill(const Session& session, uint64_t epoch,
@@ -164,6 +172,7 @@ Session* SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, u
   const SessionStore::Owner owner{identity, handle, epoch};
   Session* heir = expiry_s == 0 ? nullptr : Reserve();
   if (heir == nullptr) {
+    LeaveQueue(past.record, NumberOf(past.record.Field("sent")));
     c_.store.Drop(owner);
     return nullptr;
   }
@@ -434,14 +443,26 @@ void SessionKeeper::Verify(const Session& waiting) {
 
 void SessionKeeper::Expire(Session& waiting) {
   if (waiting.cold->will) PublishWill(waiting);
-  if (PubSub::SharesAny(waiting)) {
-    c_.store.ReadQueue(SessionStore::OwnerOf(waiting),
-                       [this](const auto& queued) { pub_sub_.LeaveToOthers(queued); });
-  }
-  c_.store.Drop(SessionStore::OwnerOf(waiting));
+  LeaveQueue(waiting);
   c_.store.Unlist(*waiting.identity, waiting.epoch);
   c_.probe.expired_sessions.Increment();
   Free(waiting);
+}
+
+// The session is gone from Redis once those messages are in the bus that other members are to have.
+void SessionKeeper::LeaveQueue(const Session& waiting) {
+  const bool is_shared = waiting.kept()->is_shared || PubSub::SharesAny(waiting);
+  if (waiting.kept()->queued == 0 || !is_shared)
+    return c_.store.Drop(SessionStore::OwnerOf(waiting));
+  c_.store.ReadQueue(SessionStore::OwnerOf(waiting),
+                     [this, identity = *waiting.identity, handle = waiting.handle(),
+                      epoch = waiting.epoch](std::span<const SessionStore::Queued> queue) {
+                       for (const SessionStore::Queued& queued : queue)
+                         pub_sub_.LeaveToOthers(queued);
+                       c_.bus.AfterAllAppended([this, identity, handle, epoch] {
+                         c_.store.Drop({identity, handle, epoch});
+                       });
+                     });
 }
 
 void SessionKeeper::Free(Session& waiting) {
@@ -460,7 +481,9 @@ void SessionKeeper::RunDue() {
     due_.erase(due_.begin());
     Session* waiting = c_.io.sessions().FindKept(SessionHandle::FromPacked(handle));
     if (waiting == nullptr || !waiting->is_away()) continue;
-    if (what == Due::kEnd) {
+    if (what == Due::kEnd && PubSub::IsCatchingUp(*waiting)) {
+      SetDue(*waiting, Due::kEnd, 1);  // what it has missed goes to other members of its groups
+    } else if (what == Due::kEnd) {
       Expire(*waiting);
     } else if (waiting->cold->will) {
       PublishWill(*waiting);

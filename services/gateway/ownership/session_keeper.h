@@ -47,6 +47,8 @@ class SessionKeeper {
   void StoreWill(const Session& session, uint64_t epoch, SessionStore::OnListed on_stored);
   // CONNECT has been accepted; before CONNACK. True when the client finds its session.
   [[nodiscard]] bool Begin(Session& session, const SessionWish& wish, const Past* past);
+  // What waited for the client of a session that has ended goes to other members of its groups.
+  void LeaveQueue(const KeptRecord& record, uint64_t sent) { pub_sub_.LeaveToOthers(record, sent); }
   // The session goes on under another epoch.
   void Renew(Session& session, uint64_t epoch);
   // Behind CONNACK: the session goes on. `on_resumed`: false when Redis did not answer.
@@ -108,6 +110,7 @@ class SessionKeeper {
   void RunDue();
   void ForgetDue(const Session& waiting);
   void Expire(Session& waiting);
+  void LeaveQueue(const Session& waiting);
   void Free(Session& waiting);
   [[nodiscard]] std::shared_ptr<const ProductInfo> ProductOf(std::string_view tenancy);
   void PublishWill(Session& session);

@@ -164,16 +164,19 @@ void SessionStore::Leave(const Owner& owner, SessionHandle heir, uint32_t expiry
       Telling(std::move(on_written))});
 }
 
-void SessionStore::ReadQueue(const Owner& owner, OnQueued each) {
+void SessionStore::ReadQueue(const Owner& owner, OnQueue on_queue) {
   Do({&ReadQueueScript(),
       {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity), Name(owner)},
-      [each = std::move(each)](const redis::Reply& reply) mutable {
-        if (!reply.ok() || reply.size() < 2) return;
-        const uint64_t sent = NumberOf(reply[0].text());
-        const redis::Reply queue = reply[1];
-        for (size_t i = 0; i + 1 < queue.size(); i += 2) {
-          each({queue[i + 1].text(), NumberOf(queue[i].text()) <= sent});
+      [on_queue = std::move(on_queue)](const redis::Reply& reply) mutable {
+        std::map<uint64_t, std::string_view> messages;
+        const bool is_there = reply.ok() && reply.size() == 2;
+        const uint64_t sent = is_there ? NumberOf(reply[0].text()) : 0;
+        for (size_t i = 0; is_there && i + 1 < reply[1].size(); i += 2) {
+          messages.emplace(NumberOf(reply[1][i].text()), reply[1][i + 1].text());
         }
+        std::vector<Queued> queue;
+        for (const auto& [number, bytes] : messages) queue.push_back({bytes, number <= sent});
+        on_queue(queue);
       }});
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,13 +84,13 @@ class SessionStore {
   void Leave(const Owner& owner, SessionHandle heir, uint32_t expiry_s, OnWritten on_written);
   // From now on the session has another epoch.
   void Renew(const Owner& owner, uint64_t epoch);
-  // Tells `each` of the messages of the session's queue, while it is the owner's.
+  // The messages of the session's queue, in order; none where it is another's.
   struct Queued {
     std::string_view bytes;  // a KeptMessage; empty: the client has it
     bool was_sent = false;
   };
-  using OnQueued = absl::AnyInvocable<void(const Queued&)>;
-  void ReadQueue(const Owner& owner, OnQueued each);
+  using OnQueue = absl::AnyInvocable<void(std::span<const Queued>)>;
+  void ReadQueue(const Owner& owner, OnQueue on_queue);
   // Ends the session.
   void Drop(const Owner& owner);
 

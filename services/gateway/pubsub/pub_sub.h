@@ -66,10 +66,15 @@ class PubSub {
                OnRestored on_restored);
   // Whether the session has shared subscriptions.
   [[nodiscard]] static bool SharesAny(const Session& session);
+  // Whether the session has not had yet what was published while it moved.
+  [[nodiscard]] static bool IsCatchingUp(const Session& session) {
+    return session.cold && session.cold->subscriber && session.cold->subscriber->catching_up;
+  }
   // The session ends: what its client has not acknowledged of a shared subscription goes to another
   // member (section 4.8.2), as far as it may.
   void LeaveToOthers(const Session& session);
   void LeaveToOthers(const SessionStore::Queued& queued);
+  void LeaveToOthers(const KeptRecord& record, uint64_t sent);
   // Whether a session of this shard, there or away, has a subscription to the topic.
   [[nodiscard]] bool HasSubscriber(std::string_view topic) const;
   // The former connection of that session gets nothing any more.
@@ -122,6 +127,7 @@ class PubSub {
   void PassOn(const SharedClaim& claim);
   void PutBack(const SharedClaim& claim);
   // False where the bus is full.
+  void OnKept(const SharedClaim& claim, SharedDelivery& delivery, SessionStore::Written how);
   bool Republish(const std::string& group, const BusMessage& message);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);

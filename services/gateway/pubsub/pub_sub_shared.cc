@@ -84,8 +84,10 @@ bool PubSub::SharesAny(const Session& session) {
 
 void PubSub::LeaveToOthers(const Session& session) {
   if (!session.cold) return;
-  session.cold->outbound.VisitForOthers(
-      [this](const OutMessage& out) { static_cast<void>(Republish(*out.group, *out.message)); });
+  session.cold->outbound.VisitForOthers([this](const OutMessage& out) {
+    if (std::exchange(out.shared->is_over, true)) return;
+    static_cast<void>(Republish(out.shared->group, *out.message));
+  });
 }
 
 void PubSub::LeaveToOthers(const SessionStore::Queued& queued) {
@@ -96,6 +98,18 @@ void PubSub::LeaveToOthers(const SessionStore::Queued& queued) {
   if (!kept.group().empty() && !is_taken) {
     static_cast<void>(Republish(kept.group(), kept.message()));
   }
+}
+
+void PubSub::LeaveToOthers(const KeptRecord& record, uint64_t sent) {
+  for (const auto& [number, bytes] : record.queue) LeaveToOthers({bytes, number <= sent});
+}
+
+// A session that is another's by now does not have the message, unless its client has it.
+void PubSub::OnKept(const SharedClaim& claim, SharedDelivery& delivery, SessionStore::Written how) {
+  const bool is_lost = how == SessionStore::Written::kNotOurs && !delivery.is_over;
+  if (!is_lost) return claims_.Done(claim);
+  delivery.is_over = true;
+  PassOn(claim);
 }
 
 // In turn, to those that are there; to one that is away only where none is.
@@ -120,12 +134,13 @@ bool PubSub::DeliverToOne(SharedGroup& group, const SharedClaim& claim) {
   if (filter->id) out.subscription_ids.push_back(*filter->id);
   out.message = message;
   out.again = claim.from.again;
-  out.group = claim.group;
+  out.shared = std::make_shared<SharedDelivery>();
+  out.shared->group = *claim.group;
   const bool is_kept = session->kept() != nullptr && out.qos != Qos::kAtMostOnce;
   Delivery::OnKept on_kept;
   if (is_kept) {
-    on_kept = [this, claim](SessionStore::Written how) {
-      how == SessionStore::Written::kNotOurs ? PassOn(claim) : claims_.Done(claim);
+    on_kept = [this, claim, shared = out.shared](SessionStore::Written how) {
+      OnKept(claim, *shared, how);
     };
   }
   const DeliveryResult result =

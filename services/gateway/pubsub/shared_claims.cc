@@ -61,6 +61,8 @@ void SharedClaims::Ask(Claim claim) {
 // Without an answer nobody may be delivering it: asked again until there is one.
 void SharedClaims::OnAnswer(Claim claim, const redis::Reply& reply) {
   if (!reply.ok()) return Later(unanswered_, std::move(claim));
+  // The pod whose claim has run out lives, and has the message.
+  if (reply.is_nil() && claim.was_doubtful) return Done(std::move(claim));
   if (reply.is_nil() || reply.text() == NameOf(claim)) return on_ours_(std::move(claim));
   // What comes live is its pod's to deliver; of what is read back that pod may have died.
   if (claim.from.replayed && IsUndone(reply.text())) {
@@ -73,6 +75,7 @@ void SharedClaims::OnDoubt(Claim claim, std::string name) {
   redis_.Send({"EXISTS", key}, [this, claim = std::move(claim),
                                 name = std::move(name)](const redis::Reply& reply) mutable {
     const bool is_dead = reply.is_integer() && reply.integer() == 0;
+    claim.was_doubtful = reply.is_integer() && !is_dead;
     is_dead ? TakeOver(std::move(claim), name) : Later(doubtful_, std::move(claim));
   });
 }
@@ -87,10 +90,14 @@ void SharedClaims::TakeOver(Claim claim, const std::string& name) {
               });
 }
 
-void SharedClaims::Done(const Claim& claim) {
+void SharedClaims::Done(Claim claim) {
   if (!claim.outlives) return;
   const std::string key = KeyOf(claim);
-  redis_.Send({"SET", key, kDone, "XX", "KEEPTTL"}, [](const redis::Reply&) {});
+  claim.is_done = true;
+  redis_.Send({"SET", key, kDone, "XX", "KEEPTTL"},
+              [this, claim = std::move(claim)](const redis::Reply& reply) mutable {
+                if (!reply.ok()) Later(unanswered_, std::move(claim));
+              });
 }
 
 void SharedClaims::IfStillOurs(Claim claim, OnOurs on_still) {
@@ -105,6 +112,7 @@ void SharedClaims::IfStillOurs(Claim claim, OnOurs on_still) {
 void SharedClaims::Later(Waiting& waiting, Claim claim) {
   if (waiting.claims.size() >= kWaitingMax) {
     c_.probe.Refuse("shared_claims_waiting");
+    if (claim.is_done) return;  // at worst it is delivered twice
     return log::Refusal("shared_message_dropped", {{"group", *claim.group},
                                                    {"topic", claim.message->topic()},
                                                    {"reason", "Redis does not say whose it is"}});
@@ -120,7 +128,9 @@ void SharedClaims::Again(Waiting& waiting) {
     return;
   }
   waiting.is_timed = false;
-  for (Claim& claim : std::exchange(waiting.claims, {})) Ask(std::move(claim));
+  for (Claim& claim : std::exchange(waiting.claims, {})) {
+    claim.is_done ? Done(std::move(claim)) : Ask(std::move(claim));
+  }
 }
 
 }  // namespace homeport::gateway

@@ -28,6 +28,8 @@ class SharedClaims {
     SharedMessage message;
     bool outlives = false;  // the pod: some member's session does
     uint64_t number = 0;    // by which an answer that was lost is known to have been its own
+    bool is_done = false;
+    bool was_doubtful = false;  // another pod's, which lived
   };
   using OnOurs = absl::AnyInvocable<void(Claim)>;
 
@@ -38,13 +40,13 @@ class SharedClaims {
 
   void Make(Claim claim);
   // A member has the message, or its queue in Redis.
-  void Done(const Claim& claim);
+  void Done(Claim claim);
   // Calls back unless another pod has taken the claim over, as it does where this one was taken for
   // dead.
   void IfStillOurs(Claim claim, OnOurs on_still);
 
  private:
-  // Claims that are made again after a while.
+  // Claims that are made, or marked as done, again after a while.
   struct Waiting {
     int64_t pause_ms = 0;
     std::deque<Claim> claims{};
@@ -62,7 +64,7 @@ class SharedClaims {
   ShardContext& c_;
   redis::Client& redis_;
   OnOurs on_ours_;
-  Waiting unanswered_{100};  // Redis did not say whose they are
+  Waiting unanswered_{100};  // of which Redis did not say whose they are, or that they are done
   Waiting doubtful_{1000};   // another pod's, which has not done them yet
   uint64_t last_number_ = 0;
 };

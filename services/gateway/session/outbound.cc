@@ -108,6 +108,7 @@ std::optional<Outbound::KeptAs> Outbound::Complete(uint16_t packet_id, Awaiting 
     if (entries_[i].packet_id != packet_id) continue;
     if (entries_[i].awaiting != answer) return std::nullopt;
     const KeptAs kept = entries_[i].kept;
+    if (entries_[i].out.shared) entries_[i].out.shared->is_over = true;
     entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(i));
     --sent_;
     return kept;
@@ -120,6 +121,7 @@ std::optional<Outbound::KeptAs> Outbound::Received(uint16_t packet_id) {
   if (entry == nullptr || entry->awaiting == Awaiting::kPuback) return std::nullopt;
   entry->awaiting = Awaiting::kPubcomp;  // again, when PUBREC was repeated
   entry->out.message.reset();
+  if (entry->out.shared) entry->out.shared->is_over = true;
   return entry->kept;
 }
 

@@ -13,15 +13,20 @@
 
 namespace homeport::gateway {
 
+// A message of a shared subscription on its way to one member.
+struct SharedDelivery {
+  std::string group;     // "<name>/<filter>"
+  bool is_over = false;  // the client has it, or it has gone to another
+};
+
 // A PUBLISH on its way to one client.
 struct OutMessage {
   SharedMessage message;
   std::vector<uint32_t> subscription_ids;
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
   bool retain = false;
-  bool again = false;  // may have been sent on an earlier connection
-  // Of a shared subscription: SharedGroup::id.
-  std::shared_ptr<const std::string> group{};
+  bool again = false;                        // may have been sent on an earlier connection
+  std::shared_ptr<SharedDelivery> shared{};  // with whoever waits for the write to the queue
 };
 
 // The QoS 1 and 2 messages of one session that its client has not acknowledged: first those sent,
@@ -82,8 +87,10 @@ class Outbound {
   template <typename Visit>
   void VisitForOthers(Visit visit) const {
     for (size_t i = 0; i < entries_.size(); ++i) {
-      const bool is_taken = i < sent_ && entries_[i].awaiting != mqtt::Awaiting::kPuback;
-      if (entries_[i].out.group && !is_taken) visit(entries_[i].out);
+      const OutMessage& out = entries_[i].out;
+      const bool was_sent = i < sent_ || out.again;
+      const bool is_taken = was_sent && out.qos == mqtt::Qos::kExactlyOnce;
+      if (out.shared && !is_taken) visit(out);
     }
   }
   // Those sent whose PUBCOMP is awaited.

@@ -89,6 +89,7 @@ struct Kept {
   uint32_t received = 0;   // number of the last QoS 2 publish of its client, under its epoch
   int64_t end_due_ms = 0;  // while it waits: when it ends, and its will is due; 0: never
   int64_t will_due_ms = 0;
+  bool is_shared = false;  // messages of shared subscriptions were queued
 };
 
 // What a session needs only at times; freed when it holds nothing.

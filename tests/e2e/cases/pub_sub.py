@@ -173,7 +173,7 @@ def shared_with_one_who_leaves(running):
 
 def shared_with_one_who_ends(running):
     """What the client of a session has not acknowledged goes to another member when the session ends:
-    with its connection, or after it has expired."""
+    with its connection, after it has expired, or because the client begins anew."""
     first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
     maker = mqtt.Client(first)
     maker.connect("end-maker")
@@ -191,6 +191,23 @@ def shared_with_one_who_ends(running):
         found = sorted(int(heir.message()[1]) for _ in range(MESSAGES))
         harness.check_equal(found, list(range(MESSAGES)), f"messages of a session that has {name}")
         heir.disconnect()
+    absent, heir = mqtt.Client(first, 5), mqtt.Client(second, 5)
+    absent.connect("end-anew", clean=False, expiry_s=60)
+    absent.subscribe("$share/end/end/anew")
+    absent.reset()
+    for number in range(MESSAGES):
+        maker.publish("end/anew", str(number))
+    heir.connect("end-heir-anew")
+    heir.subscribe("$share/end/end/anew")
+    harness.eventually(lambda: queued(running, "end-anew") == MESSAGES, "all of them wait")
+    mqtt.Client(second, 5).connect("end-anew")
+    found = sorted(int(heir.message()[1]) for _ in range(MESSAGES))
+    harness.check_equal(found, list(range(MESSAGES)), "messages of a session that was discarded")
+
+
+def queued(running, client):
+    with RedisClient(running.redis.socket) as redis:
+        return redis.call("HLEN", f"hp:{{d:{client}}}:queue:{client}")
 
 
 def publish(gateway, version, qos, topic, payload, *more):

@@ -154,13 +154,15 @@ TEST_CASE("what an earlier connection left: released messages first, then those 
 
 TEST_CASE("another member of its group may have what the client of an ended session has not") {
   Outbound outbound;
-  const auto push = [&outbound](Qos qos, std::string_view topic, bool is_shared) {
+  const auto push = [&outbound](Qos qos, std::string_view topic, bool is_shared,
+                                bool again = false) {
     auto message = std::make_shared<BusMessage>();
     message->set_topic(std::string(topic));
     OutMessage out;
     out.message = std::move(message);
     out.qos = qos;
-    if (is_shared) out.group = std::make_shared<const std::string>("group/#");
+    out.again = again;
+    if (is_shared) out.shared = std::make_shared<SharedDelivery>();
     outbound.Push(std::move(out), {});
   };
   push(Qos::kAtLeastOnce, "sent", true);
@@ -169,6 +171,7 @@ TEST_CASE("another member of its group may have what the client of an ended sess
   push(Qos::kExactlyOnce, "received", true);
   push(Qos::kAtLeastOnce, "its own", false);
   push(Qos::kExactlyOnce, "waits, QoS 2", true);
+  push(Qos::kExactlyOnce, "sent before, QoS 2", true, true);
   push(Qos::kAtLeastOnce, "waits", true);
   CHECK(SendAll(outbound, 5) == std::vector<uint16_t>{1, 2, 3, 4, 5});
   REQUIRE(outbound.Complete(2, Awaiting::kPuback));
