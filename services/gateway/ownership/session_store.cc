@@ -175,6 +175,7 @@ void SessionStore::ReadQueue(const Owner& owner, OnQueue on_queue) {
           messages.emplace(NumberOf(reply[1][i].text()), reply[1][i + 1].text());
         }
         std::vector<Queued> queue;
+        queue.reserve(messages.size());
         for (const auto& [number, bytes] : messages) queue.push_back({bytes, number <= sent});
         on_queue(queue);
       }});
