@@ -212,7 +212,11 @@ void MqttServer::OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& c
   }
   if (!claim.ok()) return;
   const bool is_renewed = claim->epoch != session->epoch;
-  if (is_renewed) keeper_.Renew(*session, claim->epoch);
+  if (is_renewed) {
+    keeper_.Renew(*session, claim->epoch);
+  } else {
+    keeper_.VerifyWill(*session, session->epoch);
+  }
   if (session->kept() != nullptr) VerifyKept(*session);
   if (!is_renewed) return;
   connect_.AppendConnected(*session);

@@ -1,9 +1,7 @@
 #include "services/gateway/ownership/session_keeper.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
-#include <span>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -98,10 +96,13 @@ void SessionKeeper::Renew(Session& session, uint64_t epoch) {
     c_.store.List(*session.identity, epoch);
     c_.store.Unlist(*session.identity, session.epoch);
   }
-  const uint64_t former = std::exchange(session.epoch, epoch);
+  VerifyWill(session, std::exchange(session.epoch, epoch));
+}
+
+void SessionKeeper::VerifyWill(const Session& session, uint64_t former) {
   if (!session.cold || !session.cold->will) return;
   c_.store.TakeWill(*session.identity, former,
-                    [this, handle = session.handle(), epoch](bool was_there) {
+                    [this, handle = session.handle(), epoch = session.epoch](bool was_there) {
                       Session* there = c_.io.sessions().Find(handle);
                       if (there == nullptr || there->epoch != epoch || !there->cold) return;
                       // Who took this pod for dead has published it.

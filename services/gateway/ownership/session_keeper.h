@@ -51,6 +51,9 @@ class SessionKeeper {
   void LeaveQueue(const KeptRecord& record, uint64_t sent) { pub_sub_.LeaveToOthers(record, sent); }
   // The session goes on under another epoch.
   void Renew(Session& session, uint64_t epoch);
+  // After this pod's lease had lapsed: forgets a will that another pod has published. `former`: the
+  // epoch under which it is listed.
+  void VerifyWill(const Session& session, uint64_t former);
   // Behind CONNACK: the session goes on. `on_resumed`: false when Redis did not answer.
   void Resume(Session& session, const Past& past, PubSub::OnRestored on_resumed);
   // A claim whose connection ended while Redis was asked: the session waits for the next one,
