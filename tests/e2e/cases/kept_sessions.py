@@ -4,6 +4,7 @@ other one, and no QoS 1 message is missing. Then clients move to and fro while m
 import os
 import signal
 import threading
+import time
 
 from homestack.redis import RedisClient
 
@@ -23,6 +24,7 @@ def run(context):
         killed(running)
         moved(running)
         claimed(running)
+        will_of_one_who_slept(running)
         wills_at_once(running)
 
 
@@ -112,6 +114,30 @@ def claimed(running):
         harness.check_equal(sorted(back.numbers(2)), [2, 3], f"messages to a member that is {name}")
         harness.eventually(lambda: running.pid("gateway-0") not in (pid, None) and
                            running.gateways[0].ready(), "gateway 0 is back")
+
+
+def will_of_one_who_slept(running):
+    """A gateway stands still until its client's will has been published; what the client has after that
+    is no second one."""
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    listener = Client(second, "watcher", "slept/#")
+    dozer = mqtt.Client(first)
+    dozer.connect("dozer", will=("slept/will", "gone"))
+    os.kill(running.pid("gateway-0"), signal.SIGSTOP)
+    try:
+        harness.check_equal(listener.client.message(timeout=30)[0], "slept/will", "its will")
+    finally:
+        os.kill(running.pid("gateway-0"), signal.SIGCONT)
+    dozer.publish("dozer/x", "awake")
+    time.sleep(2 * LEASE_MS / 1000)  # for a lease's time the gateway knows that it was taken for dead
+    dozer.reset()
+    with RedisClient(running.redis.socket) as redis:
+        harness.eventually(lambda: not any(" " in field for field in redis.call(
+            "HKEYS", "hp:{d:dozer}:sess")), "the end of its session")
+    other = mqtt.Client(first)
+    other.connect("waker")
+    other.publish("slept/end", "end")
+    harness.check_equal(listener.client.message()[0], "slept/end", "no second will")
 
 
 def wills_at_once(running):
