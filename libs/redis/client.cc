@@ -289,7 +289,8 @@ Script::Script(std::string_view source) : source_(source) {
   unsigned char digest[SHA_DIGEST_LENGTH];
   SHA1(static_cast<const unsigned char*>(static_cast<const void*>(source.data())), source.size(),
        digest);
-  for (const unsigned char byte : digest) sha1_ += fmt::format("{:02x}", byte);
+  auto at = sha1_.begin();
+  for (const unsigned char byte : digest) at = fmt::format_to(at, "{:02x}", byte);
 }
 
 }  // namespace homeport::redis

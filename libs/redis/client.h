@@ -2,6 +2,7 @@
 
 #include <hiredis/async.h>
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -100,16 +101,17 @@ class Client final {
   net::TimerId timeout_timer_ = 0;
 };
 
-// A Lua script and its SHA-1.
+// A Lua script and its SHA-1. `source` outlives it. Needs no destructor: a static one is there as
+// long as any thread.
 class Script {
  public:
   explicit Script(std::string_view source);
   [[nodiscard]] std::string_view source() const { return source_; }
-  [[nodiscard]] std::string_view sha1() const { return sha1_; }
+  [[nodiscard]] std::string_view sha1() const { return {sha1_.data(), sha1_.size()}; }
 
  private:
   std::string_view source_;
-  std::string sha1_;
+  std::array<char, 40> sha1_{};  // in hexadecimal
 };
 
 }  // namespace homeport::redis
