@@ -112,10 +112,12 @@ void SharedClaims::IfStillOurs(Claim claim, OnOurs on_still) {
 void SharedClaims::Later(Waiting& waiting, Claim claim) {
   if (waiting.claims.size() >= kWaitingMax) {
     c_.probe.Refuse("shared_claims_waiting");
-    if (claim.is_done) return;  // at worst it is delivered twice
-    return log::Refusal("shared_message_dropped", {{"group", *claim.group},
-                                                   {"topic", claim.message->topic()},
-                                                   {"reason", "Redis does not say whose it is"}});
+    return log::Refusal(
+        claim.is_done ? "shared_claim_not_marked" : "shared_message_dropped",
+        {{"group", *claim.group},
+         {"topic", claim.message->topic()},
+         {"reason", "too many wait for Redis"},
+         {"next", claim.is_done ? "delivered again if this pod dies now" : "nobody has it"}});
   }
   waiting.claims.push_back(std::move(claim));
   if (std::exchange(waiting.is_timed, true)) return;
