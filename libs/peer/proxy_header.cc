@@ -43,6 +43,8 @@ std::optional<uint16_t> ParsePort(std::string_view text) {
   return port;
 }
 
+bool IsIpv6(std::string_view address) { return address.find(':') != std::string_view::npos; }
+
 // The line without its end: PROXY TCP4 <source> <destination> <source port> <destination port>
 ProxyHeader ParseLine(std::string_view line, size_t bytes) {
   ProxyHeader header{.kind = Kind::kHeader, .bytes = bytes};
@@ -57,7 +59,7 @@ ProxyHeader ParseLine(std::string_view line, size_t bytes) {
   const auto destination_port = ParsePort(line);
   const auto ip = ParseIp(source);
   if (!ip.ok() || !ParseIp(destination).ok() || !source_port || !destination_port) return kBroken;
-  if ((source.find(':') == std::string_view::npos) != is_tcp4) return kBroken;
+  if (IsIpv6(source) == is_tcp4 || IsIpv6(destination) == is_tcp4) return kBroken;
   header.proxied = true;
   header.source = {*ip, *source_port};
   return header;

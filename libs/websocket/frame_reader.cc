@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "libs/json/utf8.h"
+
 namespace homeport::websocket {
 namespace {
 
@@ -16,13 +18,15 @@ bool MaySend(uint16_t code) {
          (code >= 3000 && code <= 4999);
 }
 
-// The reply's code to a close frame with this payload: its own, where it is one.
+// The reply's code to a close frame with this payload: its own, where it is one and the reason
+// behind it is text (RFC 6455, 5.5.1).
 uint16_t ReplyCode(std::string_view payload) {
   if (payload.empty()) return kCloseNormal;
   if (payload.size() == 1) return kCloseProtocolError;
   const auto code = static_cast<uint16_t>(static_cast<uint8_t>(payload[0]) << 8 |
                                           static_cast<uint8_t>(payload[1]));
-  return MaySend(code) ? code : kCloseProtocolError;
+  if (!MaySend(code)) return kCloseProtocolError;
+  return json::IsUtf8(payload.substr(2)) ? code : kCloseInvalidPayload;
 }
 
 // Of a client's frame: two bytes, a longer length where needed, the mask.

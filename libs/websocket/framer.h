@@ -24,6 +24,7 @@ inline constexpr uint16_t kCloseNormal = 1000;
 inline constexpr uint16_t kCloseGoingAway = 1001;
 inline constexpr uint16_t kCloseProtocolError = 1002;
 inline constexpr uint16_t kCloseUnsupportedData = 1003;
+inline constexpr uint16_t kCloseInvalidPayload = 1007;
 inline constexpr uint16_t kCloseTooBig = 1009;
 
 // The library's frame parser, fed from a piece of memory. Not thread-safe.

@@ -294,7 +294,8 @@ void ConnectFlow::StoreWill(const Claimant& claimant, const absl::StatusOr<Claim
   const Session* session = Waiting(claimant.handle, Phase::kClaiming);
   const bool has_will = session != nullptr && session->cold && session->cold->will;
   if (!claim.ok() || !has_will) return OnClaim(claimant, claim);
-  keeper_.StoreWill(*session, claim->epoch,
+  // Who takes over what this pod leaves finds it from now on.
+  c_.store.ListWill(*session, claim->epoch, 0,
                     [this, claimant, claim = *claim, identity = *session->identity] {
                       const bool is_there = Waiting(claimant.handle, Phase::kClaiming) != nullptr;
                       if (!is_there) c_.store.UnlistWill(identity, claim.epoch);

@@ -57,17 +57,6 @@ void RestoreQueue(const KeptRecord& record, Session& session) {
 
 }  // namespace
 
-std::string SerializeWill(const StoredWill& will, SessionHandle session, uint64_t epoch,
-                          int64_t due_ms) {
-  internal::v1::KeptWill out;
-  *out.mutable_message() = will.message;
-  out.set_delay_s(will.delay_s);
-  out.set_session(session.packed());
-  out.set_epoch(epoch);
-  out.set_due_ms(due_ms);
-  return out.SerializeAsString();
-}
-
 std::vector<std::pair<uint32_t, BusPlace>> SessionKeeper::HadOf(
     const KeptRecord& record, const std::vector<StreamPos>& places) {
   std::vector<std::pair<uint32_t, BusPlace>> had;
@@ -101,21 +90,18 @@ void SessionKeeper::Renew(Session& session, uint64_t epoch) {
 
 void SessionKeeper::VerifyWill(const Session& session, uint64_t former) {
   if (!session.cold || !session.cold->will) return;
-  c_.store.TakeWill(*session.identity, former,
-                    [this, handle = session.handle(), epoch = session.epoch](bool was_there) {
-                      Session* there = c_.io.sessions().Find(handle);
-                      if (there == nullptr || there->epoch != epoch || !there->cold) return;
-                      // Who took this pod for dead has published it.
-                      if (!was_there) return there->cold->will.reset();
-                      if (there->cold->will) ListWill(*there, 0);
-                    });
-}
-
-void SessionKeeper::StoreWill(const Session& session, uint64_t epoch,
-                              SessionStore::OnListed on_stored) {
-  c_.store.ListWill(*session.identity, epoch,
-                    SerializeWill(*session.cold->will, session.handle(), epoch, 0),
-                    std::move(on_stored));
+  SessionStore::OnTaken on_known = [this, handle = session.handle(),
+                                    epoch = session.epoch](bool was_there) {
+    if (was_there) return;
+    Session* there = c_.io.sessions().Find(handle);
+    // Who took this pod for dead has published it.
+    if (there != nullptr && there->epoch == epoch) ForgetWill(*there);
+  };
+  if (former == session.epoch) {
+    return c_.store.FindWill(*session.identity, former, std::move(on_known));
+  }
+  c_.store.ListWill(session, session.epoch, 0);  // first, so that it is on the list at any time
+  c_.store.TakeWill(*session.identity, former, std::move(on_known));
 }
 
 bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past* past) {
@@ -265,7 +251,7 @@ void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill>
       due_ms == 0 ? delay_s : std::clamp<int64_t>((due_ms - now_ms + 999) / 1000, 0, delay_s));
   session->cold->will = std::move(will);
   SetDue(*session, Due::kWill, left_s);
-  ListWill(*session, now_ms + int64_t{left_s} * 1000);
+  c_.store.ListWill(*session, session->epoch, now_ms + int64_t{left_s} * 1000);
 }
 
 void SessionKeeper::End(Session& session, const CloseCause& cause) {
@@ -346,18 +332,13 @@ void SessionKeeper::EndWill(Session& session, Session* heir) {
   const uint32_t wait_s = std::min(will.delay_s, heir->kept()->expiry_s);
   heir->cold->will = std::move(session.cold->will);
   SetDue(*heir, Due::kWill, wait_s);
-  ListWill(*heir, c_.reactor.wall().value + int64_t{wait_s} * 1000);
+  c_.store.ListWill(*heir, heir->epoch, c_.reactor.wall().value + int64_t{wait_s} * 1000);
 }
 
 void SessionKeeper::ForgetWill(Session& session) {
   if (!session.cold || !session.cold->will) return;
   session.cold->will.reset();
   c_.store.UnlistWill(*session.identity, session.epoch);
-}
-
-void SessionKeeper::ListWill(const Session& session, int64_t due_ms) {
-  c_.store.ListWill(*session.identity, session.epoch,
-                    SerializeWill(*session.cold->will, session.handle(), session.epoch, due_ms));
 }
 
 void SessionKeeper::PublishWill(Session& session) {

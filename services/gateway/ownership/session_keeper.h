@@ -42,9 +42,6 @@ class SessionKeeper {
     bool former_is_told = false;  // on another pod, which answers when its connection has ended
   };
 
-  // Before the session is accepted: its will, under the epoch that it is to have. `on_stored`: who
-  // takes over what this pod leaves finds it.
-  void StoreWill(const Session& session, uint64_t epoch, SessionStore::OnListed on_stored);
   // CONNECT has been accepted; before CONNACK. True when the client finds its session.
   [[nodiscard]] bool Begin(Session& session, const SessionWish& wish, const Past* past);
   // What waited for the client of a session that has ended goes to other members of its groups.
@@ -117,7 +114,6 @@ class SessionKeeper {
   void Free(Session& waiting);
   [[nodiscard]] std::shared_ptr<const ProductInfo> ProductOf(std::string_view tenancy);
   void PublishWill(Session& session);
-  void ListWill(const Session& session, int64_t due_ms);
   [[nodiscard]] static std::vector<std::pair<uint32_t, BusPlace>> HadOf(
       const KeptRecord& record, const std::vector<StreamPos>& places);
 
@@ -133,9 +129,5 @@ class SessionKeeper {
   absl::flat_hash_map<std::string, std::weak_ptr<const ProductInfo>> products_;  // by field `t`
   int64_t armed_ms_ = 0;  // when the next timer runs; 0: none does
 };
-
-// Wills as Redis keeps them.
-[[nodiscard]] std::string SerializeWill(const StoredWill& will, SessionHandle session,
-                                        uint64_t epoch, int64_t due_ms);
 
 }  // namespace homeport::gateway

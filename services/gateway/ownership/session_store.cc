@@ -133,6 +133,17 @@ bool MayPass(std::string_view error) {
 
 void Ignore(const redis::Reply& /*reply*/) {}
 
+std::string SerializeWill(const Session& session, uint64_t epoch, int64_t due_ms) {
+  const StoredWill& will = *session.cold->will;
+  internal::v1::KeptWill out;
+  *out.mutable_message() = will.message;
+  out.set_delay_s(will.delay_s);
+  out.set_session(session.handle().packed());
+  out.set_epoch(epoch);
+  out.set_due_ms(due_ms);
+  return out.SerializeAsString();
+}
+
 }  // namespace
 
 std::string SessionStore::Name(const Owner& owner) const {
@@ -202,10 +213,11 @@ void SessionStore::Unlist(const Identity& identity, uint64_t epoch) {
   Do({nullptr, {"SREM", routing::KeptOfPodKey(pod_.str()), ListName(identity, epoch)}, Ignore});
 }
 
-void SessionStore::ListWill(const Identity& identity, uint64_t epoch, std::string bytes,
+void SessionStore::ListWill(const Session& session, uint64_t epoch, int64_t due_ms,
                             OnListed on_listed) {
   Do({nullptr,
-      {"HSET", routing::WillsKey(pod_.str()), ListName(identity, epoch), std::move(bytes)},
+      {"HSET", routing::WillsKey(pod_.str()), ListName(*session.identity, epoch),
+       SerializeWill(session, epoch, due_ms)},
       [on_listed = std::move(on_listed)](const redis::Reply& /*reply*/) mutable {
         if (on_listed) on_listed();
       }});
@@ -219,11 +231,20 @@ void SessionStore::UnlistWillOf(std::string_view pod, const Identity& identity, 
   Do({nullptr, {"HDEL", routing::WillsKey(pod), ListName(identity, epoch)}, Ignore});
 }
 
+void SessionStore::FindWill(const Identity& identity, uint64_t epoch, OnTaken on_found) {
+  AskForWill("HEXISTS", identity, epoch, std::move(on_found));
+}
+
 void SessionStore::TakeWill(const Identity& identity, uint64_t epoch, OnTaken on_taken) {
+  AskForWill("HDEL", identity, epoch, std::move(on_taken));
+}
+
+void SessionStore::AskForWill(std::string_view command, const Identity& identity, uint64_t epoch,
+                              OnTaken on_answer) {
   Do({nullptr,
-      {"HDEL", routing::WillsKey(pod_.str()), ListName(identity, epoch)},
-      [on_taken = std::move(on_taken)](const redis::Reply& reply) mutable {
-        on_taken(!reply.is_integer() || reply.integer() != 0);
+      {std::string(command), routing::WillsKey(pod_.str()), ListName(identity, epoch)},
+      [on_answer = std::move(on_answer)](const redis::Reply& reply) mutable {
+        on_answer(!reply.is_integer() || reply.integer() != 0);
       }});
 }
 

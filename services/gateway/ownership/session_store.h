@@ -97,15 +97,17 @@ class SessionStore {
   // The pod's list of kept sessions, and of wills, for whoever comes after it.
   void List(const Identity& identity, uint64_t epoch);
   void Unlist(const Identity& identity, uint64_t epoch);
-  // `on_listed`: Redis has it, or does not take it.
+  // The session's will, under an epoch that it may get only then. `due_ms`: Unix ms at which its
+  // delay ends; 0 while its connection lasts. `on_listed`: Redis has it, or does not take it.
   using OnListed = absl::AnyInvocable<void()>;
-  void ListWill(const Identity& identity, uint64_t epoch, std::string bytes,
-                OnListed on_listed = {});
+  void ListWill(const Session& session, uint64_t epoch, int64_t due_ms, OnListed on_listed = {});
   void UnlistWill(const Identity& identity, uint64_t epoch);
   // The same of a session that was `pod`'s.
   void UnlistWillOf(std::string_view pod, const Identity& identity, uint64_t epoch);
-  // The same; then says whether it was there, which it was unless Redis says otherwise.
+  // Whether it is listed, which it is unless Redis says otherwise.
   using OnTaken = absl::AnyInvocable<void(bool)>;
+  void FindWill(const Identity& identity, uint64_t epoch, OnTaken on_found);
+  // Unlists it; then says whether it was there.
   void TakeWill(const Identity& identity, uint64_t epoch, OnTaken on_taken);
   // That the pod exists.
   void ListPod();
@@ -150,6 +152,8 @@ class SessionStore {
     size_t bytes = 0;
   };
   [[nodiscard]] static redis::Client::OnReply Telling(OnWritten on_written);
+  void AskForWill(std::string_view command, const Identity& identity, uint64_t epoch,
+                  OnTaken on_answer);
   void Do(Command command);
   void Send(Command command);
   void OnAnswer(Command command, const redis::Reply& reply);

@@ -80,6 +80,7 @@ TEST_CASE("What is no header is an error at once") {
       {"1, no carriage return", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n"},
       {"1, bad address", "PROXY TCP4 192.0.2.256 192.0.2.2 1 2\r\n"},
       {"1, address of the other family", "PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n"},
+      {"1, destination of the other family", "PROXY TCP4 192.0.2.1 2001:db8::2 1 2\r\n"},
       {"1, port too large", "PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n"},
       {"1, port missing", "PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n"},
       {"1, one word more", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2 3\r\n"},

@@ -134,6 +134,7 @@ TEST_CASE("A close is answered with its own code, where that is one") {
       {"going away", std::string("\x03\xe9", 2), 1001},
       {"private code", std::string("\x0f\xa0", 2), 4000},
       {"none", "", 1000},
+      {"reason that is not UTF-8", "\x03\xe8\xff", 1007},
       {"half a code", "\x03", 1002},
       {"never sent", std::string("\x03\xed", 2), 1002},
       {"out of range", std::string("\xff\xff", 2), 1002},
