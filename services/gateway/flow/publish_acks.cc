@@ -174,7 +174,10 @@ FrameOutcome PublishAcks::OnPubrel(Session& session, const mqtt::Frame& frame) {
   if (pubrel == nullptr) return FrameOutcome::kConsumed;
   const uint16_t id = pubrel->packet_id;
   const bool known = session.cold && session.cold->from_device_qos2.Remove(id);
-  const ReasonCode reason = known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound;
+  // Whose PUBCOMP was lost with the former connection says PUBREL again: no error in a session that
+  // was found (MQTT 5 section 3.7.2.1).
+  const bool is_fine = known || (session.kept() != nullptr && session.kept()->was_found);
+  const ReasonCode reason = is_fine ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound;
   if (session.kept() == nullptr) {
     session.TrimCold();
     SendPubcomp(session, id, reason);

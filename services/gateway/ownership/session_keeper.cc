@@ -112,6 +112,7 @@ bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past*
     c_.store.List(*session.identity, session.epoch);
   }
   if (!is_present) return false;
+  session.cold->kept->was_found = true;
   c_.probe.resumed_sessions.Increment();
   // The former connection's end may have told of some by now.
   const bool has_news = session.cold->from_device_qos2.size() > 0;

@@ -90,6 +90,7 @@ struct Kept {
   int64_t end_due_ms = 0;  // while it waits: when it ends, and its will is due; 0: never
   int64_t will_due_ms = 0;
   bool is_shared = false;  // messages of shared subscriptions were queued
+  bool was_found = false;  // by its client, when it came back
 };
 
 // What a session needs only at times; freed when it holds nothing.
