@@ -20,19 +20,19 @@ DecodeError ReadPacketId(Reader* reader, uint16_t* out,
   return *out != 0 ? DecodeError{} : DecodeError{zero, "packet identifier 0"};
 }
 
-DecodeError ReadProperties(Reader* reader, PropertyPlace place, const Limits& limits,
-                           Properties* out) {
+DecodeError ReadPropertyBytes(Reader* reader, std::string_view* out) {
   uint32_t size = 0;
-  std::string_view bytes;
-  if (!reader->Varint(&size) || !reader->Bytes(size, &bytes)) return reader->error();
-  return DecodeProperties(bytes, place, limits, out);
+  if (!reader->Varint(&size) || !reader->Bytes(size, out)) return reader->error();
+  return {};
 }
 
 // The property list of a packet that has one in version 5 only.
 DecodeError ReadProperties(Reader* reader, PacketType type, const DecodeOptions& options,
                            Properties* out) {
   if (options.version != Version::k5) return {};
-  return ReadProperties(reader, PlaceOf(type), options.limits, out);
+  std::string_view bytes;
+  if (DecodeError error = ReadPropertyBytes(reader, &bytes)) return error;
+  return DecodeProperties(bytes, PlaceOf(type), options.limits, out);
 }
 
 DecodeError ReadReason(Reader* reader, PacketType type, ReasonCode* out) {
@@ -93,8 +93,9 @@ DecodeError ReadProtocol(Reader* reader, Connect* out) {
 
 DecodeError ReadWill(Reader* reader, Version version, const Limits& limits, Will* out) {
   if (version == Version::k5) {
+    if (DecodeError error = ReadPropertyBytes(reader, &out->property_bytes)) return error;
     if (DecodeError error =
-            ReadProperties(reader, PropertyPlace::kWill, limits, &out->properties)) {
+            DecodeProperties(out->property_bytes, PropertyPlace::kWill, limits, &out->properties)) {
       return error;
     }
   }

@@ -22,7 +22,12 @@ struct Will {
   Qos qos = Qos::kAtMostOnce;
   bool retain = false;
   Properties properties;
-  friend bool operator==(const Will&, const Will&) = default;
+  std::string_view property_bytes{};  // the same as they came, without their length; decoded only
+
+  friend bool operator==(const Will& a, const Will& b) {
+    return a.topic == b.topic && a.payload == b.payload && a.qos == b.qos && a.retain == b.retain &&
+           a.properties == b.properties;
+  }
 };
 
 struct Connect {

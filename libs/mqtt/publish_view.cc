@@ -82,8 +82,9 @@ Properties DecodeAllProperties(const PublishView& view) {
   return properties;
 }
 
-void AppendForwardedProperties(std::string_view property_bytes, std::string* out) {
-  PropertyWalker walker(property_bytes, kPlace);
+void AppendForwardedProperties(std::string_view property_bytes, PropertyPlace place,
+                               std::string* out) {
+  PropertyWalker walker(property_bytes, place);
   size_t at = 0;
   while (!walker.AtEnd()) {
     Property property;
@@ -92,7 +93,8 @@ void AppendForwardedProperties(std::string_view property_bytes, std::string* out
     const size_t next = property_bytes.size() - walker.remaining();
     const bool forwarded = property.id != PropertyId::kTopicAlias &&
                            property.id != PropertyId::kSubscriptionIdentifier &&
-                           property.id != PropertyId::kMessageExpiryInterval;
+                           property.id != PropertyId::kMessageExpiryInterval &&
+                           property.id != PropertyId::kWillDelayInterval;
     if (forwarded) out->append(property_bytes.substr(at, next - at));
     at = next;
   }

@@ -31,9 +31,10 @@ struct PublishView {
 // All properties of a view that was decoded with these options.
 [[nodiscard]] Properties DecodeAllProperties(const PublishView& view);
 
-// Appends those properties a server passes on unaltered [MQTT-3.3.2-4, -15, -16, -17, -20]: all but
-// topic alias, subscription identifiers and message expiry, whose value changes. In their order.
-// REQUIRES: `property_bytes` is that of a decoded view.
-void AppendForwardedProperties(std::string_view property_bytes, std::string* out);
+// Appends those properties of a PUBLISH or a will that a server passes on unaltered [MQTT-3.3.2-4,
+// -15, -16, -17, -20]: all but topic alias, subscription identifiers, will delay and message
+// expiry, whose value changes. In their order. REQUIRES: `property_bytes` is of what was decoded.
+void AppendForwardedProperties(std::string_view property_bytes, PropertyPlace place,
+                               std::string* out);
 
 }  // namespace homeport::mqtt

@@ -8,7 +8,7 @@
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
 #include "libs/mqtt/decode.h"
-#include "libs/mqtt/encode.h"
+#include "libs/mqtt/publish_view.h"
 #include "services/gateway/flow/decode_options.h"
 #include "services/gateway/flow/permissions.h"
 #include "services/gateway/flow/publish_flow.h"
@@ -52,15 +52,6 @@ ClientPace::Options PaceOptions(const GatewayConfig& config) {
 uint64_t PaceKey(const Identity& identity) {
   constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;
   return Hash64(identity.device) * kOdd ^ Hash64(identity.client);
-}
-
-// What of a will's properties goes to subscribers, as on the wire.
-std::string ForwardedProperties(mqtt::Properties properties) {
-  properties.will_delay_s.reset();
-  properties.message_expiry_s.reset();
-  std::string bytes;
-  mqtt::AppendProperties(properties, mqtt::PlaceOf(mqtt::PacketType::kPublish), &bytes);
-  return bytes;
 }
 
 }  // namespace
@@ -146,7 +137,8 @@ void ConnectFlow::KeepWill(Session& session, const mqtt::Will& will) const {
   if (will.properties.message_expiry_s) {
     stored->message.set_expiry_s(*will.properties.message_expiry_s);
   }
-  stored->message.set_properties(ForwardedProperties(will.properties));
+  mqtt::AppendForwardedProperties(will.property_bytes, mqtt::PropertyPlace::kWill,
+                                  stored->message.mutable_properties());
   stored->delay_s = will.properties.will_delay_s.value_or(0);
   session.Cold().will = std::move(stored);
 }

@@ -226,7 +226,8 @@ BusMessage PublishFlow::MessageOf(const Session& session, const mqtt::PublishVie
   message.set_payload(std::string(publish.payload));
   message.set_qos(static_cast<uint32_t>(publish.qos));
   message.set_retain(publish.retain);
-  mqtt::AppendForwardedProperties(publish.property_bytes, message.mutable_properties());
+  mqtt::AppendForwardedProperties(publish.property_bytes, mqtt::PlaceOf(mqtt::PacketType::kPublish),
+                                  message.mutable_properties());
   if (publish.message_expiry_s) message.set_expiry_s(*publish.message_expiry_s);
   message.set_received_ms(c_.reactor.wall().value);
   message.set_device(session.identity->device);

@@ -92,7 +92,6 @@ Outbound::Entry* Outbound::Next(size_t window) {
 
 void Outbound::DropLast() {
   --sent_;
-  if (entries_[sent_].packet_id == last_id_) --last_id_;
   entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(sent_));
 }
 

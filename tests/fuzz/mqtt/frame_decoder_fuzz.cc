@@ -31,7 +31,7 @@ void CheckPublishView(const Frame& frame, const DecodeOptions& options, DecodeEr
   const Publish& publish = std::get<Publish>(packet);
   HP_CHECK(view.topic == publish.topic && view.payload == publish.payload);
   std::string forwarded;
-  AppendForwardedProperties(view.property_bytes, &forwarded);
+  AppendForwardedProperties(view.property_bytes, PlaceOf(PacketType::kPublish), &forwarded);
   HP_CHECK(forwarded.size() <= view.property_bytes.size());
 }
 

@@ -79,6 +79,7 @@ TEST_CASE("the view and the packet agree on every wire case") {
 }
 
 TEST_CASE("forwarded properties keep their order and lose what is not forwarded") {
+  constexpr PropertyPlace kPublish = PlaceOf(PacketType::kPublish);
   std::string out;
   AppendForwardedProperties(FromHex("26 0001 61 0000"  // user property a
                                     "23 0005"          // topic alias
@@ -87,10 +88,21 @@ TEST_CASE("forwarded properties keep their order and lose what is not forwarded"
                                     "02 0000003C"      // message expiry
                                     "26 0001 62 0000"  // user property b
                                     "03 0001 74"),     // content type
-                            &out);
+                            kPublish, &out);
   CHECK(out == FromHex("26 0001 61 0000 01 01 26 0001 62 0000 03 0001 74"));
-  AppendForwardedProperties("", &out);
+  AppendForwardedProperties("", kPublish, &out);
   CHECK(out.size() == 18);
+}
+
+TEST_CASE("forwarded properties of a will") {
+  std::string out;
+  AppendForwardedProperties(FromHex("03 0001 74"       // content type
+                                    "18 00000005"      // will delay
+                                    "26 0001 61 0000"  // user property a
+                                    "02 0000003C"      // message expiry
+                                    "01 01"),          // payload format
+                            PropertyPlace::kWill, &out);
+  CHECK(out == FromHex("03 0001 74 26 0001 61 0000 01 01"));
 }
 
 }  // namespace
