@@ -15,7 +15,7 @@ K8S = harness.REPOSITORY / "deploy" / "k8s"
 # What an operator brings, named in base/kustomization.yaml.
 EXTERNAL = {("Secret", "homeport-postgres"), ("Secret", "homeport-redis"),
             ("Secret", "homeport-tls"), ("Secret", "homeport-service-token"),
-            ("ConfigMap", "homeport-jwks")}
+            ("Secret", "homeport-tickets"), ("ConfigMap", "homeport-jwks")}
 PROGRAMS = ("homeport-gateway", "homeport-registry")
 
 
