@@ -125,7 +125,7 @@ absl::Status Gateway::StartFeed() {
                       rpc::MakeChannel({config_.registry_grpc, config_.registry_ca, ""}));
   DirectoryFeed::Handler handler;
   handler.on_changes = [this](const std::vector<DirectoryChange>& changes) { OnChanges(changes); };
-  handler.on_reset = [this] { directory_->ForgetAll(); };
+  handler.on_reset = [this](bool is_first) { OnFeedReset(is_first); };
   feed_ = std::make_unique<DirectoryFeed>(
       std::move(channel), token_, SystemClock(),
       DirectoryFeed::Options{config_.directory_poll_ms, kFeedTimeoutMs}, std::move(handler));
@@ -133,6 +133,19 @@ absl::Status Gateway::StartFeed() {
                             "Since the registry was last asked for what was revoked", {},
                             [this] { return static_cast<double>(feed_->age_ms()) * 1e-3; });
   return absl::OkStatus();
+}
+
+// Nobody is connected yet at the first.
+void Gateway::OnFeedReset(bool is_first) {
+  directory_->ForgetAll();
+  if (is_first) return;
+  log::Warn("directory_feed_reset",
+            {{"reason", "what was revoked meanwhile is not known"},
+             {"next", "sessions end at drain-per-second: their clients prove anew who they are"}});
+  const Pace pace = PaceOf(config_.drain_per_second, static_cast<uint32_t>(shards_.size()));
+  for (const auto& shard : shards_) {
+    shard->Post([&shard, pace] { shard->departures().Renew(pace); });
+  }
 }
 
 // A fetch that a change has overtaken is repeated. Where none succeeds, what sessions have goes on.

@@ -35,6 +35,7 @@ class Gateway {
   [[nodiscard]] absl::Status StartFeed();
   void OnChanges(const std::vector<DirectoryChange>& changes);
   void RefreshProduct(const std::string& name, int attempts);
+  void OnFeedReset(bool is_first);
   [[nodiscard]] absl::Status StartControl();
   [[nodiscard]] absl::Status StartMetrics();
   void StopControl();

@@ -57,6 +57,8 @@ ShardProbe::ShardProbe(metrics::Registry& r)
       departures_cut(r.AddCounter(kDepartures, kDeparturesHelp, {{"cause", "drain_cut_short"}})),
       departures_age(r.AddCounter(kDepartures, kDeparturesHelp, {{"cause", "age"}})),
       departures_shed(r.AddCounter(kDepartures, kDeparturesHelp, {{"cause", "shed"}})),
+      departures_renewed(
+          r.AddCounter(kDepartures, kDeparturesHelp, {{"cause", "directory_reset"}})),
       departures_left(r.AddGauge("homeport_gateway_drain_remaining_sessions",
                                  "Sessions that are still to be ended by a drain, or that are too "
                                  "many for the fleet's average")),

@@ -50,6 +50,7 @@ struct ShardProbe {
   metrics::Counter& departures_cut;
   metrics::Counter& departures_age;
   metrics::Counter& departures_shed;
+  metrics::Counter& departures_renewed;
   metrics::Gauge& departures_left;
   metrics::Counter& publishes;
   metrics::Counter& pubacks;

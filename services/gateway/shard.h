@@ -60,6 +60,7 @@ class Shard final : private SessionHandler {
   [[nodiscard]] SessionLists& session_lists() { return session_lists_; }
   [[nodiscard]] WatchHub& watches() { return watches_; }
   [[nodiscard]] Revocations& revocations() { return revocations_; }
+  [[nodiscard]] Departures& departures() { return departures_; }
   [[nodiscard]] Ownership& ownership() { return ownership_; }
   void After(int64_t ms, net::Reactor::Task task) { reactor_.After(ms, std::move(task)); }
   [[nodiscard]] ShardProbe& probe() { return probe_; }

@@ -117,15 +117,19 @@ void CommandTable::OnLocated(uint64_t correlation, CommandRequest request,
 }
 
 void CommandTable::OnCommand(const internal::v1::Command& command) {
-  if (command.deadline_ms() < c_.reactor.wall().value) {
+  const int64_t left_ms = command.deadline_ms() - c_.reactor.wall().value;
+  if (left_ms < 0) {
     c_.probe.Refuse("command_expired");
     log::Refusal("command_dropped", {{"device", command.device()}, {"reason", "deadline passed"}});
     return;
   }
   const std::string topic = fmt::format("device/{}/down/{}/{}.{}", command.device(), command.verb(),
                                         command.reply_pod(), command.correlation());
-  const DeliveryResult result = delivery_.DeliverTyped(
-      SessionHandle::FromPacked(command.session()), command.epoch(), {topic, command.payload(), 1});
+  // One that waits for its device longer than its caller did must not be carried out.
+  const auto expiry_s = static_cast<uint32_t>(left_ms / 1000 + 1);
+  const DeliveryResult result =
+      delivery_.DeliverTyped(SessionHandle::FromPacked(command.session()), command.epoch(),
+                             {topic, command.payload(), 1, expiry_s});
   if (result != DeliveryResult::kSent) Answer(command, ResultOf(result));
 }
 

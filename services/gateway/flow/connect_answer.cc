@@ -69,7 +69,7 @@ void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view w
     mqtt::EncodeConnack(connack, session.version, &bytes);
   }
   if (session.FitsClient(bytes.size())) c_.io.Send(session, bytes);  // [MQTT-3.1.2-24]
-  c_.io.Close(session, {"AUTH_ERROR", {}, why});
+  c_.io.Close(session, {"AUTH_ERROR", {}, why, true});
 }
 
 }  // namespace homeport::gateway

@@ -419,7 +419,7 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
     Session* there = c_.io.sessions().Find(handle);
     if (there == nullptr) return;
     if (resumed) return c_.io.Resume(*there);
-    c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerUnavailable, "Redis did not answer"});
+    c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerBusy, "Redis did not answer"});
   });
 }
 

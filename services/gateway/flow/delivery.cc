@@ -70,6 +70,10 @@ DeliveryResult Delivery::Deliver(SessionHandle handle, uint64_t epoch, const Mes
   auto stored = std::make_shared<BusMessage>();
   stored->set_topic(std::string(message.topic));
   stored->set_payload(std::string(message.payload));
+  if (message.expiry_s) {
+    stored->set_expiry_s(*message.expiry_s);
+    stored->set_received_ms(c_.reactor.wall().value);
+  }
   OutMessage out{std::move(stored), std::move(grant.ids),
                  static_cast<Qos>(std::min(grant.qos, message.qos))};
   return Send(*session, std::move(out), nullptr);
@@ -86,7 +90,7 @@ DeliveryResult Delivery::DeliverTyped(SessionHandle handle, uint64_t epoch,
   std::string payload;
   json::WriteCbor(value, payload);
   const std::string topic = std::string(message.topic) + "/cbor";
-  return Deliver(handle, epoch, {topic, payload, message.qos});
+  return Deliver(handle, epoch, {topic, payload, message.qos, message.expiry_s});
 }
 
 DeliveryResult Delivery::Send(Session& session, OutMessage out, const Origin* from,
@@ -217,9 +221,12 @@ void Delivery::Resume(Session& session) {
   if (session.is_open()) SendWaiting(session);
 }
 
+// Where much waits for the client's socket already, its next acknowledgement sends the rest.
 void Delivery::SendWaiting(Session& session) {
   while (session.is_open() && session.cold) {
-    Outbound::Entry* entry = session.cold->outbound.Next(Window(session));
+    Outbound& outbound = session.cold->outbound;
+    if (outbound.under_way() > 0 && !c_.io.HasRoom(session, 0)) break;
+    Outbound::Entry* entry = outbound.Next(Window(session));
     if (entry == nullptr) break;
     const Outbound::Entry copy = *entry;  // writing may end the session
     if (!Write(session, copy.out, &copy)) {
@@ -241,8 +248,9 @@ bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::En
   if (message.has_expiry_s()) {
     expires_in_s =
         int64_t{message.expiry_s()} - (c_.reactor.wall().value - message.received_ms()) / 1000;
-    const bool may_have_been_sent = entry != nullptr && entry->out.again;  // [MQTT-4.3.3-7]
-    if (expires_in_s <= 0 && !may_have_been_sent) {
+    // One of QoS 2 that may have been sent does not expire [MQTT-4.3.3-7].
+    const bool stays = entry != nullptr && entry->out.again && out.qos == Qos::kExactlyOnce;
+    if (expires_in_s <= 0 && !stays) {
       Drop(session, message.topic(), "message_expired", "its expiry interval has passed");
       return false;
     }
@@ -339,7 +347,7 @@ FrameOutcome Delivery::OnPubrec(Session& session, const mqtt::Frame& frame) {
       Session* there = c_.io.sessions().Find(handle);
       if (there == nullptr || how == SessionStore::Written::kNotOurs) return;
       if (how == SessionStore::Written::kDone) return SendPubrel(*there, id, ReasonCode::kSuccess);
-      c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerUnavailable,
+      c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerBusy,
                            "Redis did not take that a message is received"});
     };
     c_.store.Write(session, {SessionStore::Queue(known->number, std::string())}, send);

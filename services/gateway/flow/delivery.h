@@ -26,6 +26,7 @@ class Delivery {
     std::string_view topic;
     std::string_view payload;
     int qos = 1;  // lowered to what the subscription was granted
+    std::optional<uint32_t> expiry_s{};
   };
   // On one of the device's own topics.
   DeliveryResult Deliver(SessionHandle handle, uint64_t epoch, const Message& message);

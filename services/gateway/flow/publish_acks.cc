@@ -199,7 +199,7 @@ void PublishAcks::NoteRelease(const Session& session, uint16_t packet_id, Reason
                    if (how == SessionStore::Written::kDone) {
                      return SendPubcomp(*there, packet_id, reason);
                    }
-                   c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerUnavailable,
+                   c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerBusy,
                                         "Redis did not take the release of a packet id"});
                  });
 }

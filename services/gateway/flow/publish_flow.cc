@@ -163,8 +163,10 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   if (!is_own && !things_.Join(session, subject.device)) {
     return acks_.Answer(session, publish, ReasonCode::kQuotaExceeded);
   }
-  const auto ack =
-      acks_.Owe(session, publish, is_own ? PublishAcks::Stream::kOwn : PublishAcks::Stream::kOther);
+  // A child's messages have a partition of their own.
+  const bool is_own_stream = is_own && subject.child.empty();
+  const auto ack = acks_.Owe(
+      session, publish, is_own_stream ? PublishAcks::Stream::kOwn : PublishAcks::Stream::kOther);
   if (!ack) return;
   routing::Uplink message;
   message.kind = KindOf(topic.topic_class);

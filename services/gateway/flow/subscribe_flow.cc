@@ -97,6 +97,7 @@ struct SubscribeFlow::Answer {
 };
 
 FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& frame) {
+  if (pub_sub_.HoldBack(session)) return FrameOutcome::kRetry;
   mqtt::Packet packet;
   const auto* subscribe = ReadPacket<mqtt::Subscribe>(c_, session, frame, packet);
   if (subscribe == nullptr) return FrameOutcome::kConsumed;
@@ -262,6 +263,9 @@ internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
       // The policy may be another by now; a session without its client waits for it to be asked.
       if (session.is_open() && !MayFollow(c_.config, *session.identity, Inner(stored.filter()))) {
         c_.probe.Refuse("resumed_subscription_not_authorized");
+        log::Refusal("subscription_ended", {{"device", session.identity->device},
+                                            {"filter", stored.filter()},
+                                            {"reason", "resumed_subscription_not_authorized"}});
         continue;
       }
       *others.add_filters() = stored;
@@ -378,9 +382,16 @@ FrameOutcome SubscribeFlow::OnUnsubscribe(Session& session, const mqtt::Frame& f
     c_.io.Send(session, bytes);
     return FrameOutcome::kConsumed;
   }
-  Save(session, [this, handle = session.handle(), bytes](SessionStore::Written /*how*/) {
+  Save(session, [this, handle = session.handle(), bytes](SessionStore::Written how) {
     Session* there = c_.io.sessions().Find(handle);
     if (there == nullptr) return;
+    if (how != SessionStore::Written::kDone) {
+      c_.probe.Refuse("unsubscription_not_stored");
+      log::Refusal("unsubscription_not_stored",
+                   {{"device", there->identity->device}, {"client", there->identity->client}});
+      return c_.io.Close(
+          *there, {"SERVER_ERROR", ReasonCode::kServerBusy, "Redis did not take the UNSUBSCRIBE"});
+    }
     c_.io.Send(*there, bytes);
     c_.io.Resume(*there);
   });

@@ -52,15 +52,15 @@ bool DirectoryFeed::Poll() {
     return false;
   }
   heard_ms_.store(clock_.Now().value, std::memory_order_relaxed);
-  if (last_ < 0 || response.reset()) {
-    last_ = response.last();
-    handler_.on_reset();
-    return false;
+  const bool is_first = last_ < 0;
+  if (is_first || response.reset()) handler_.on_reset(is_first);
+  if (!response.changes().empty()) {
+    last_ = response.changes().rbegin()->number();
+    handler_.on_changes({response.changes().begin(), response.changes().end()});
+    return last_ < response.last();
   }
-  if (response.changes().empty()) return false;
-  last_ = response.changes().rbegin()->number();
-  handler_.on_changes({response.changes().begin(), response.changes().end()});
-  return last_ < response.last();
+  last_ = response.last();
+  return false;
 }
 
 }  // namespace homeport::gateway

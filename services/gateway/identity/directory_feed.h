@@ -23,8 +23,9 @@ class DirectoryFeed {
   // Called on the feed's thread.
   struct Handler {
     std::function<void(const std::vector<DirectoryChange>&)> on_changes;
-    // What was missed is not known: at the start, and after a long absence.
-    std::function<void()> on_reset;
+    // What was missed is not known: at the start, after a week's absence, and where the registry's
+    // database was put back.
+    std::function<void(bool is_first)> on_reset;
   };
   struct Options {
     int64_t poll_ms = 1000;

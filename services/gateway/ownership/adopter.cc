@@ -112,7 +112,7 @@ void Adopter::ReadSessions(std::shared_ptr<Estate> estate) {
 void Adopter::AdoptSession(std::shared_ptr<Estate> estate, const std::string& name) {
   const std::optional<Listed> listed = ParseListName(name);
   if (!listed) return SessionDone(estate, name, true);
-  Session* slot = keeper_.Reserve();
+  Session* slot = keeper_.Reserve(c_.config.sessions_max);
   if (slot == nullptr) return SessionDone(estate, name, false);
   c_.store.Adopt(
       listed->identity, estate->pod, slot->handle(),

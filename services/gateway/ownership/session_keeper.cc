@@ -90,18 +90,18 @@ void SessionKeeper::Renew(Session& session, uint64_t epoch) {
 
 void SessionKeeper::VerifyWill(const Session& session, uint64_t former) {
   if (!session.cold || !session.cold->will) return;
-  SessionStore::OnTaken on_known = [this, handle = session.handle(),
-                                    epoch = session.epoch](bool was_there) {
-    if (was_there) return;
-    Session* there = c_.io.sessions().Find(handle);
-    // Who took this pod for dead has published it.
-    if (there != nullptr && there->epoch == epoch) ForgetWill(*there);
-  };
-  if (former == session.epoch) {
-    return c_.store.FindWill(*session.identity, former, std::move(on_known));
-  }
-  c_.store.ListWill(session, session.epoch, 0);  // first, so that it is on the list at any time
-  c_.store.TakeWill(*session.identity, former, std::move(on_known));
+  const uint64_t epoch = session.epoch;
+  // First, so that it is on the list at any time.
+  if (former != epoch) c_.store.ListWill(session, epoch, 0);
+  c_.store.FindWill(*session.identity, former,
+                    [this, handle = session.handle(), identity = *session.identity, epoch,
+                     former](bool was_there) {
+                      if (was_there && former != epoch)
+                        return c_.store.UnlistWill(identity, former);
+                      Session* there = was_there ? nullptr : c_.io.sessions().Find(handle);
+                      // Who took this pod for dead has published it.
+                      if (there != nullptr && there->epoch == epoch) ForgetWill(*there);
+                    });
 }
 
 bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past* past) {
@@ -138,8 +138,8 @@ Missed SessionKeeper::MissedOf(const Past& past) {
   return past.former_is_told ? Missed::kStillSent : Missed::kMaybeSent;
 }
 
-Session* SessionKeeper::Reserve() {
-  Session* slot = c_.io.sessions().Allocate(c_.config.sessions_max);
+Session* SessionKeeper::Reserve(uint32_t sessions_max) {
+  Session* slot = c_.io.sessions().Allocate(sessions_max);
   if (slot == nullptr) {
     c_.probe.Refuse("sessions_max");
     log::Refusal("session_not_kept", {{"limit", "sessions_max"}});
@@ -158,7 +158,7 @@ void SessionKeeper::Unreserve(Session& slot) {
 Session* SessionKeeper::Orphan(const Identity& identity, SessionHandle handle, uint64_t epoch,
                                uint32_t expiry_s, const Past& past) {
   const SessionStore::Owner owner{identity, handle, epoch};
-  Session* heir = expiry_s == 0 ? nullptr : Reserve();
+  Session* heir = expiry_s == 0 ? nullptr : Reserve(c_.config.sessions_max);
   if (heir == nullptr) {
     LeaveQueue(past.record, NumberOf(past.record.Field("sent")));
     c_.store.Drop(owner);
@@ -278,9 +278,9 @@ void SessionKeeper::SaveEnd(const Session& session) {
                  {});
 }
 
+// Whatever the limit: the slot that it stands for is free at the end of this iteration.
 Session* SessionKeeper::MakeHeir(Session& session) {
-  Session* heir = Reserve();
-  if (heir == nullptr) return nullptr;
+  Session* heir = Reserve(std::numeric_limits<uint32_t>::max());
   SaveEnd(session);
   LeaveTo(SessionStore::OwnerOf(session), heir->handle(), session.kept()->expiry_s);
   heir->identity = std::make_unique<Identity>(*session.identity);
@@ -348,11 +348,14 @@ void SessionKeeper::PublishWill(Session& session) {
     publish_.PublishWill(*session.identity, *will);
     return c_.store.UnlistWill(*session.identity, session.epoch);
   }
-  // Who took this pod for dead has published it.
-  c_.store.TakeWill(*session.identity, session.epoch,
-                    [this, identity = *session.identity,
-                     will = std::shared_ptr<StoredWill>(std::move(will))](bool was_there) {
-                      if (was_there) publish_.PublishWill(identity, *will);
+  // Who took this pod for dead has published it. It is looked up and then taken off: an answer that
+  // is lost with its connection is asked for again.
+  c_.store.FindWill(*session.identity, session.epoch,
+                    [this, identity = *session.identity, epoch = session.epoch,
+                     will = std::shared_ptr<StoredWill>(std::move(will))](bool is_there) {
+                      if (!is_there) return;
+                      publish_.PublishWill(identity, *will);
+                      c_.store.UnlistWill(identity, epoch);
                     });
 }
 

@@ -74,7 +74,7 @@ class SessionKeeper {
   void AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will, int64_t due_ms);
   // A slot for a session that is to wait, which nobody finds until it does; nullptr when there is
   // none left. Slots never move.
-  [[nodiscard]] Session* Reserve();
+  [[nodiscard]] Session* Reserve(uint32_t sessions_max);
   // Whether the session for which the slot was reserved is another's already.
   [[nodiscard]] static bool IsGivenUp(const Session& slot, uint64_t epoch) {
     return slot.taken_over && slot.epoch == epoch;

@@ -231,20 +231,11 @@ void SessionStore::UnlistWillOf(std::string_view pod, const Identity& identity, 
   Do({nullptr, {"HDEL", routing::WillsKey(pod), ListName(identity, epoch)}, Ignore});
 }
 
-void SessionStore::FindWill(const Identity& identity, uint64_t epoch, OnTaken on_found) {
-  AskForWill("HEXISTS", identity, epoch, std::move(on_found));
-}
-
-void SessionStore::TakeWill(const Identity& identity, uint64_t epoch, OnTaken on_taken) {
-  AskForWill("HDEL", identity, epoch, std::move(on_taken));
-}
-
-void SessionStore::AskForWill(std::string_view command, const Identity& identity, uint64_t epoch,
-                              OnTaken on_answer) {
+void SessionStore::FindWill(const Identity& identity, uint64_t epoch, OnFound on_found) {
   Do({nullptr,
-      {std::string(command), routing::WillsKey(pod_.str()), ListName(identity, epoch)},
-      [on_answer = std::move(on_answer)](const redis::Reply& reply) mutable {
-        on_answer(!reply.is_integer() || reply.integer() != 0);
+      {"HEXISTS", routing::WillsKey(pod_.str()), ListName(identity, epoch)},
+      [on_found = std::move(on_found)](const redis::Reply& reply) mutable {
+        on_found(!reply.is_integer() || reply.integer() != 0);
       }});
 }
 
@@ -338,7 +329,10 @@ void SessionStore::Send(Command command) {
 void SessionStore::OnAnswer(Command command, const redis::Reply& reply) {
   const bool was_tried = trying_ != 0 && command.number == trying_;
   if (was_tried) trying_ = 0;
-  if (reply.lost()) {
+  // What Redis did before one that it refused is done again behind that one.
+  const bool is_early = (!waiting_.empty() && waiting_.begin()->first < command.number) ||
+                        (trying_ != 0 && trying_ < command.number);
+  if (reply.lost() || (is_early && reply.ok())) {
     Wait(std::move(command));
     return TryLater();
   }

@@ -33,8 +33,8 @@ namespace homeport::gateway {
 // and hp:{d:<device>}:queue:<client> its messages, a KeptMessage each, by number.
 //
 // Writes are carried out in the order in which they were asked for, again and again while Redis is
-// away or refuses them for want of memory or of a disk: those that wait are bounded in bytes, more
-// are dropped. Shard's thread only.
+// away or refuses them for want of memory or of a disk: each must do no harm when it is done twice.
+// Those that wait are bounded in bytes, more are dropped. Shard's thread only.
 class SessionStore {
  public:
   struct Change {
@@ -105,10 +105,8 @@ class SessionStore {
   // The same of a session that was `pod`'s.
   void UnlistWillOf(std::string_view pod, const Identity& identity, uint64_t epoch);
   // Whether it is listed, which it is unless Redis says otherwise.
-  using OnTaken = absl::AnyInvocable<void(bool)>;
-  void FindWill(const Identity& identity, uint64_t epoch, OnTaken on_found);
-  // Unlists it; then says whether it was there.
-  void TakeWill(const Identity& identity, uint64_t epoch, OnTaken on_taken);
+  using OnFound = absl::AnyInvocable<void(bool)>;
+  void FindWill(const Identity& identity, uint64_t epoch, OnFound on_found);
   // That the pod exists.
   void ListPod();
 
@@ -152,8 +150,6 @@ class SessionStore {
     size_t bytes = 0;
   };
   [[nodiscard]] static redis::Client::OnReply Telling(OnWritten on_written);
-  void AskForWill(std::string_view command, const Identity& identity, uint64_t epoch,
-                  OnTaken on_answer);
   void Do(Command command);
   void Send(Command command);
   void OnAnswer(Command command, const redis::Reply& reply);

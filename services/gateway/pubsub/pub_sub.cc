@@ -20,6 +20,7 @@ using mqtt::Qos;
 using mqtt::ReasonCode;
 
 constexpr std::string_view kScanCount = "500";
+constexpr size_t kScansMax = 16;     // of retained messages under way; others wait for their turn
 constexpr size_t kHeldMax = 10'000;  // while a session waits for its places in the streams
 
 // The full filter, as the client said it, of one that is kept.
@@ -36,6 +37,22 @@ struct NamedFilter {
 NamedFilter Split(std::string_view filter) {
   const auto shared = mqtt::ParseSharedFilter(filter);
   return shared ? NamedFilter{shared->group, shared->filter} : NamedFilter{{}, filter};
+}
+
+// A pattern of Redis's that all topics of the filter match, and few others.
+std::string PatternOf(std::string_view filter) {
+  std::string pattern;
+  if (filter.ends_with("/#")) {  // its parent, too [MQTT-4.7.1-2]
+    pattern = "*";
+    filter.remove_suffix(2);
+  }
+  std::string start;
+  for (const char c : filter) {
+    const bool is_wildcard = c == '+' || c == '#';
+    if (c == '*' || c == '?' || c == '[' || c == '\\') start += '\\';
+    start += is_wildcard ? '*' : c;
+  }
+  return start + pattern;
 }
 
 }  // namespace
@@ -126,9 +143,9 @@ void PubSub::SendRetained(std::shared_ptr<Settling> settling) {
   settling->answers = 0;
   if (mqtt::HasWildcard(settling->filter)) {
     for (uint32_t i = 0; i < settling->partitions; ++i) {
-      ScanRetained(settling, settling->first_partition + i, "0");
+      scans_.push_back({settling, settling->first_partition + i, "0"});
     }
-    return;
+    return ScanRetained();
   }
   const std::string key = routing::RetainedKey(settling->first_partition);
   redis_.Send({"HGET", key, settling->filter}, [this, settling](const redis::Reply& reply) {
@@ -137,24 +154,38 @@ void PubSub::SendRetained(std::shared_ptr<Settling> settling) {
   });
 }
 
-void PubSub::ScanRetained(std::shared_ptr<Settling> settling, uint32_t partition,
-                          std::string cursor) {
-  const std::string key = routing::RetainedKey(partition);
-  redis_.Send({"HSCAN", key, cursor, "COUNT", kScanCount},
-              [this, settling, partition](const redis::Reply& reply) {
-                if (reply.ok() && reply.size() == 2) {
-                  const redis::Reply found = reply[1];
-                  for (size_t i = 0; i + 1 < found.size(); i += 2) {
-                    if (mqtt::Matches(settling->filter, found[i].text())) {
-                      OnRetained(*settling, found[i + 1].text());
-                    }
-                  }
-                  if (reply[0].text() != "0") {
-                    return ScanRetained(settling, partition, std::string(reply[0].text()));
-                  }
-                }
-                if (++settling->answers == settling->partitions) Release(*settling);
-              });
+// A step of each that waits, in turn.
+void PubSub::ScanRetained() {
+  while (scans_under_way_ < kScansMax && !scans_.empty()) {
+    Scan scan = std::move(scans_.front());
+    scans_.pop_front();
+    ++scans_under_way_;
+    const std::string key = routing::RetainedKey(scan.partition);
+    const std::string cursor = scan.cursor;
+    const std::string pattern = PatternOf(scan.settling->filter);
+    redis_.Send({"HSCAN", key, cursor, "MATCH", pattern, "COUNT", kScanCount},
+                [this, scan = std::move(scan)](const redis::Reply& reply) mutable {
+                  --scans_under_way_;
+                  OnScanned(std::move(scan), reply);
+                  ScanRetained();
+                });
+  }
+}
+
+void PubSub::OnScanned(Scan scan, const redis::Reply& reply) {
+  const std::shared_ptr<Settling> settling = scan.settling;
+  Session* session = nullptr;
+  if (FilterOf(*settling, &session) != nullptr && reply.ok() && reply.size() == 2) {
+    const redis::Reply found = reply[1];
+    for (size_t i = 0; i + 1 < found.size(); i += 2) {
+      if (mqtt::Matches(settling->filter, found[i].text())) {
+        OnRetained(*settling, found[i + 1].text());
+      }
+    }
+    scan.cursor = std::string(reply[0].text());
+    if (scan.cursor != "0") return scans_.push_back(std::move(scan));
+  }
+  if (++settling->answers == settling->partitions) Release(*settling);
 }
 
 BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
@@ -220,11 +251,27 @@ void PubSub::Settle(std::shared_ptr<Settling> settling, ReasonCode reason) {
   on_settled(reason, [this, settling] { SendRetained(settling); });
 }
 
-// What was read meanwhile goes out, in order, once no subscription is unsettled.
 void PubSub::Release(const Settling& settling) {
   Session* session = c_.io.sessions().FindKept(settling.session);
   if (session == nullptr || !session->cold || !session->cold->subscriber) return;
-  if (--session->cold->subscriber->unsettled == 0) ReleaseHeld(*session);
+  OneSettled(*session);
+}
+
+// What was read meanwhile goes out, in order, once no subscription is unsettled.
+void PubSub::OneSettled(Session& session) {
+  if (--session.cold->subscriber->unsettled > 0) return;
+  const SessionHandle handle = session.handle();
+  ReleaseHeld(session);
+  Session* there = c_.io.sessions().Find(handle);
+  if (there == nullptr || !there->cold || !there->cold->subscriber) return;
+  if (std::exchange(there->cold->subscriber->holds_back, false)) c_.io.Resume(*there);
+}
+
+bool PubSub::HoldBack(Session& session) {
+  if (!session.cold || !session.cold->subscriber) return false;
+  Subscriber& subscriber = *session.cold->subscriber;
+  subscriber.holds_back = subscriber.unsettled > 0;
+  return subscriber.holds_back;
 }
 
 void PubSub::ReleaseHeld(Session& session) {

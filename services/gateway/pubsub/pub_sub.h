@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -47,6 +48,9 @@ class PubSub {
   // REQUIRES: the filter is valid and permitted.
   void Subscribe(Session& session, const mqtt::Subscription& subscription,
                  std::optional<uint32_t> id, OnSettled on_settled);
+  // Whether retained messages are still on their way to the session, which then is to subscribe to
+  // nothing more: it is resumed when it has them.
+  [[nodiscard]] bool HoldBack(Session& session);
   // False when there was none.
   bool Unsubscribe(Session& session, std::string_view filter);
   void Forget(Session& session);
@@ -90,11 +94,19 @@ class PubSub {
   struct Settling;
   void AskPlaces(std::shared_ptr<Settling> settling);
   void SendRetained(std::shared_ptr<Settling> settling);
-  void ScanRetained(std::shared_ptr<Settling> settling, uint32_t partition, std::string cursor);
+  // Of the retained messages of a partition, for one subscription.
+  struct Scan {
+    std::shared_ptr<Settling> settling;
+    uint32_t partition = 0;
+    std::string cursor;
+  };
+  void ScanRetained();
+  void OnScanned(Scan scan, const redis::Reply& reply);
   void OnRetained(const Settling& settling, std::string_view bytes);
   void ForgetRetained(std::string_view topic, std::string_view bytes);
   void Settle(std::shared_ptr<Settling> settling, mqtt::ReasonCode reason);
   void Release(const Settling& settling);
+  void OneSettled(Session& session);
   [[nodiscard]] BusFilter* FilterOf(const Settling& settling, Session** session);
   // The partitions that a filter can match.
   struct PartitionRange {
@@ -143,6 +155,8 @@ class PubSub {
   SharedClaims claims_;
   // Sessions whose former connection has not ended yet, by packed handle.
   std::map<uint64_t, std::shared_ptr<Restoring>> awaiting_former_;
+  std::deque<Scan> scans_;  // that wait: at most one SUBSCRIBE's of a session
+  size_t scans_under_way_ = 0;
   uint64_t visit_ = 0;
   int catching_up_ = 0;  // sessions
   int event_filters_ = 0;

@@ -81,6 +81,7 @@ void PubSub::Move(Session& session, Session& heir) {
   heir.Cold().subscriber = std::move(session.cold->subscriber);
   Subscriber& subscriber = *heir.cold->subscriber;
   subscriber.unsettled = 0;
+  subscriber.holds_back = false;
   if (std::exchange(subscriber.catching_up, false)) return StartCatchUp(heir, [](bool) {});
   ReleaseHeld(heir);
 }
@@ -263,7 +264,7 @@ void PubSub::EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t pa
   if (!restoring->failed) {
     Subscriber& subscriber = *session->cold->subscriber;
     subscriber.catching_up = false;
-    if (--subscriber.unsettled == 0) ReleaseHeld(*session);
+    OneSettled(*session);
   }
   restoring->on_restored(!restoring->failed);
 }

@@ -92,6 +92,27 @@ void Departures::Shed() {
   c_.probe.departures_left.Set(load_.excess());
 }
 
+void Departures::Renew(Pace pace) {
+  renew_pace_ = pace;
+  renew_cursor_ = 0;
+  if (!std::exchange(renewing_, true)) RenewStep();
+}
+
+void Departures::RenewStep() {
+  SessionTable& sessions = c_.io.sessions();
+  int64_t left = renew_pace_.sessions;
+  for (; renew_cursor_ < sessions.slots() && left > 0; ++renew_cursor_) {
+    Session& session = sessions.At(renew_cursor_);
+    if (session.phase != Phase::kOnline) continue;
+    End(session, c_.probe.departures_renewed, ReasonCode::kAdministrativeAction,
+        "who is connected is to be checked anew");
+    --left;
+  }
+  renewing_ = renew_cursor_ < sessions.slots() && !draining_;
+  if (!renewing_) return;
+  c_.reactor.After(Jittered(renew_pace_.every_ms), [this] { RenewStep(); });
+}
+
 void Departures::Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done) {
   pace_ = pace;
   drained_ = std::move(done);

@@ -21,10 +21,10 @@ struct Pace {
 // Why a client is to go elsewhere, and where to: `otherwise` where no server reference is set.
 [[nodiscard]] mqtt::ReasonCode Elsewhere(const GatewayConfig& config, mqtt::ReasonCode otherwise);
 
-// Sends a shard's clients elsewhere, some at a time: all of them when the shard drains, those that
-// have been connected for long, and those by which it has more than its share of the fleet's. Each
-// step waits for a random time beyond its pace, so that shards do not fall into step. Shard's
-// thread only.
+// Sends a shard's clients elsewhere, some at a time: all of them when the shard drains or has
+// missed what was revoked, those that have been connected for long, and those by which it has more
+// than its share of the fleet's. Each step waits for a random time beyond its pace, so that shards
+// do not fall into step. Shard's thread only.
 class Departures {
  public:
   Departures(ShardContext& context, FleetLoad& load) : c_(context), load_(load) {}
@@ -34,6 +34,8 @@ class Departures {
   // Ends every session at `pace`, and what is left after `ms_max` at once; then calls `done`.
   // REQUIRES: no connection is accepted any more.
   void Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done);
+  // Ends the sessions that are online at `pace`: their clients come back and prove who they are.
+  void Renew(Pace pace);
 
  private:
   void AgeLater();
@@ -41,6 +43,7 @@ class Departures {
   void ShedLater();
   void Shed();
   void DrainStep();
+  void RenewStep();
   // `reason` is what the client is told where no other server is known.
   void End(Session& session, metrics::Counter& counter, mqtt::ReasonCode reason,
            std::string_view why);
@@ -49,6 +52,8 @@ class Departures {
   ShardContext& c_;
   FleetLoad& load_;
   Pace pace_;  // of the drain
+  Pace renew_pace_;
+  bool renewing_ = false;
   absl::AnyInvocable<void()> drained_;
   int64_t drain_until_ms_ = 0;
   bool draining_ = false;
@@ -57,6 +62,7 @@ class Departures {
   uint32_t age_cursor_ = 0;
   uint32_t shed_cursor_ = 0;
   uint32_t drain_cursor_ = 0;
+  uint32_t renew_cursor_ = 0;
 };
 
 }  // namespace homeport::gateway

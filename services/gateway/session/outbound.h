@@ -51,6 +51,7 @@ class Outbound {
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] size_t size() const { return entries_.size(); }
   [[nodiscard]] size_t waiting() const { return entries_.size() - sent_; }
+  [[nodiscard]] size_t under_way() const { return sent_; }
   // Of those that wait.
   [[nodiscard]] size_t waiting_bytes() const { return waiting_bytes_; }
   // Of all of them.

@@ -1,10 +1,10 @@
 #include "services/gateway/session/session_io.h"
 
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "libs/base/check.h"
 #include "libs/base/log.h"
@@ -13,13 +13,19 @@
 namespace homeport::gateway {
 namespace {
 
-constexpr size_t kReadBytes = 64 << 10;
+constexpr size_t kReadBytes = 256 << 10;
 constexpr int kTlsReadsPerEvent = 8;
 constexpr size_t kWebSocketReadBytes = 20 << 10;
 constexpr size_t kCorkedBytesMax = 256 << 10;  // of all sessions
 constexpr size_t kProgressBytes = 1000;        // read at once, of a packet that is not whole yet
 static_assert(kWebSocketReadBytes >= net::Transport::kReadBytesMin);
 static_assert(kReadBytes >= net::Transport::kReadBytesMin);
+
+// Closing a socket with unread bytes resets it, and what was sent last may not be read.
+bool HasUnread(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
 
 // What a session that is not online yet waits for.
 std::string_view WaitOf(Phase phase) {
@@ -54,7 +60,7 @@ SessionIo::SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options,
       memory_(options_.memory_bytes_max, options_.memory_percent_max),
       lingering_(reactor, probe, options_.lingering),
       web_sockets_(options_.ws_frame_bytes_max),
-      buffer_(options_.packet_bytes_max + kReadBytes) {}
+      buffer_(kReadBytes) {}
 
 void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
   if (!arrivals_.Admit(source, now_s())) return;
@@ -124,7 +130,7 @@ void SessionIo::OnArrival(Session& session, Arrivals::Result result) {
       break;
   }
   if (!result.bytes.empty()) {
-    Take(session, Unframe(session, result.bytes, 0));
+    Take(session, Unframe(session, result.bytes));
     if (!session.is_open()) return;
   }
   Arm(session, !session.paused, HasOutput(session));
@@ -134,14 +140,9 @@ void SessionIo::OnArrival(Session& session, Arrivals::Result result) {
 
 void SessionIo::Read(Session& session) {
   for (int i = 0; i < kTlsReadsPerEvent; ++i) {
-    size_t have = 0;
-    if (session.cold && !session.cold->input.empty()) {
-      have = session.cold->input.size();
-      std::memcpy(buffer_.data(), session.cold->input.data(), have);
-    }
-    const net::IoResult result =
-        session.websocket ? ReadWebSocket(session, have)
-                          : session.transport.Read(buffer_.data() + have, buffer_.size() - have);
+    const net::IoResult result = session.websocket
+                                     ? ReadWebSocket(session)
+                                     : session.transport.Read(buffer_.data(), buffer_.size());
     if (!session.is_open()) return;
     if (result.status == net::IoStatus::kWouldBlock) {
       if (result.wants_write) Arm(session, session.reading, true);
@@ -151,37 +152,40 @@ void SessionIo::Read(Session& session) {
       return Close(session, {"CONNECTION_LOST", {}, "connection lost"});
     }
     probe_.received_bytes.Add(result.bytes);
-    Take(session, have + result.bytes);
+    Take(session, result.bytes);
     if (!session.is_open() || session.paused || !session.transport.HasPending()) return;
   }
 }
 
-// Takes what is whole of the first `bytes` in buffer_ and keeps the rest. For the keep alive count
-// Control Packets [MQTT-3.1.2-22], and what shows that a large one is on its way.
+// Takes what is whole of what the session has kept and of the first `bytes` in buffer_, and keeps
+// the rest. For the keep alive count Control Packets [MQTT-3.1.2-22], and what shows that a large
+// one is on its way.
 void SessionIo::Take(Session& session, size_t bytes) {
   if (!session.is_open()) return;  // what was read may have been answered, in vain
-  const size_t had = session.cold ? session.cold->input.size() : 0;
-  if (bytes - had >= kProgressBytes) Touch(session);
+  if (bytes >= kProgressBytes) Touch(session);
   const std::string_view input(buffer_.data(), bytes);
-  const size_t taken = Consume(session, input);
-  if (!session.is_open()) return;
-  KeepInput(session, input.substr(taken));
-  EndWebSocket(session);
+  if (session.cold && !session.cold->input.empty()) {
+    session.cold->input.append(input);
+    ConsumeKept(session);
+  } else {
+    const size_t taken = Consume(session, input);
+    if (session.is_open() && taken < bytes) session.Cold().input.assign(input.substr(taken));
+  }
+  if (session.is_open()) EndWebSocket(session);
 }
 
-net::IoResult SessionIo::ReadWebSocket(Session& session, size_t have) {
+net::IoResult SessionIo::ReadWebSocket(Session& session) {
   std::array<char, kWebSocketReadBytes> raw;
-  net::IoResult result =
-      session.transport.Read(raw.data(), std::min(raw.size(), buffer_.size() - have));
+  net::IoResult result = session.transport.Read(raw.data(), raw.size());
   if (result.status == net::IoStatus::kOk) {
-    result.bytes = Unframe(session, {raw.data(), result.bytes}, have);
+    result.bytes = Unframe(session, {raw.data(), result.bytes});
   }
   return result;
 }
 
-size_t SessionIo::Unframe(Session& session, std::string_view bytes, size_t have) {
+size_t SessionIo::Unframe(Session& session, std::string_view bytes) {
   std::string replies;
-  const size_t payload = web_sockets_.Read(session, bytes, buffer_.data() + have, &replies);
+  const size_t payload = web_sockets_.Read(session, bytes, buffer_.data(), &replies);
   if (!replies.empty()) SendWhole(session, replies);
   return payload;
 }
@@ -216,31 +220,30 @@ size_t SessionIo::Consume(Session& session, std::string_view bytes) {
   return taken;
 }
 
-// `rest` points into buffer_, never into the session's own input.
-void SessionIo::KeepInput(Session& session, std::string_view rest) {
-  if (rest.empty()) {
-    if (session.cold && !session.cold->input.empty()) {
-      session.cold->input = std::string();
-      session.TrimCold();
-    }
-    return;
+// Where no packet is whole nothing is copied: one may come byte by byte.
+void SessionIo::ConsumeKept(Session& session) {
+  std::string input = std::exchange(session.cold->input, std::string());
+  const size_t taken = Consume(session, input);
+  if (!session.is_open()) return;
+  if (taken == 0) {
+    session.Cold().input = std::move(input);
+  } else if (taken < input.size()) {
+    session.Cold().input.assign(input, taken);
+  } else {
+    session.TrimCold();
   }
-  session.Cold().input.assign(rest);
 }
 
 void SessionIo::Resume(Session& session) {
   if (!session.is_open() || !session.paused) return;
   session.paused = false;
   if (session.cold && !session.cold->input.empty()) {
-    const std::string input = std::exchange(session.cold->input, std::string());
-    const size_t taken = Consume(session, input);
-    if (!session.is_open()) return;
-    KeepInput(session, std::string_view(input).substr(taken));
-    if (session.paused) return;
+    ConsumeKept(session);
+    if (!session.is_open() || session.paused) return;
   }
   EndWebSocket(session);
   if (!session.is_open()) return;
-  session.last_active_s = now_s();
+  Touch(session);
   Arm(session, true, session.writing);
   if (session.transport.HasPending()) Read(session);
 }
@@ -362,8 +365,9 @@ void SessionIo::Arm(Session& session, bool reading, bool writing) {
 
 void SessionIo::Close(Session& session, const CloseCause& cause) {
   if (!session.is_open()) return;
-  // Who is told of a mistake is likely to be sending still.
-  const bool lingers = SayGoodbye(session, cause) && cause.word == "CLIENT_ERROR";
+  // Who is told of a mistake is likely to be sending still; who is refused may have sent more.
+  const bool is_told = SayGoodbye(session, cause) && cause.word == "CLIENT_ERROR";
+  const bool lingers = is_told || (cause.is_answered && HasUnread(session.transport.fd()));
   handler_.OnClosed(session, cause);
   arrivals_.Forget(session);
   if (session.websocket) web_sockets_.Forget(session);
@@ -388,7 +392,7 @@ std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) 
   mqtt::Disconnect goodbye;
   goodbye.reason = cause.reason;
   if (session.WantsReasons()) goodbye.properties.reason_string = cause.detail;
-  if (mqtt::HasServerReference(cause.reason)) {
+  if (mqtt::HasServerReference(cause.reason) && !options_.server_reference.empty()) {
     goodbye.properties.server_reference = options_.server_reference;
   }
   mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
@@ -404,8 +408,13 @@ std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) 
 bool SessionIo::SendGathered(Session& session) {
   if (!HasOutput(session)) return true;
   if (session.writing) return false;
-  const auto rest = std::string_view(session.cold->output).substr(session.cold->output_sent);
-  return session.transport.Write(rest).bytes == rest.size();
+  auto rest = std::string_view(session.cold->output).substr(session.cold->output_sent);
+  while (!rest.empty()) {  // TLS takes a record at a time
+    const size_t sent = session.transport.Write(rest).bytes;
+    if (sent == 0) return false;
+    rest.remove_prefix(sent);
+  }
+  return true;
 }
 
 // Best effort: the socket closes anyway.

@@ -26,6 +26,7 @@ struct CloseCause {
   std::string_view word;                                 // "CLIENT_ERROR", static text
   mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess;  // kSuccess: nothing is sent
   std::string_view detail;                               // for the log, and the client
+  bool is_answered = false;                              // by a CONNACK that refuses it
 };
 
 // What the protocol side does with a frame.
@@ -119,9 +120,9 @@ class SessionIo {
   void OnReady(Session& session, uint32_t events);
   void OnArrival(Session& session, Arrivals::Result result);
   void Read(Session& session);
-  // Decodes what was read from a WebSocket to buffer_, `have` bytes from its front.
-  [[nodiscard]] size_t Unframe(Session& session, std::string_view bytes, size_t have);
-  [[nodiscard]] net::IoResult ReadWebSocket(Session& session, size_t have);
+  // Decodes what was read from a WebSocket to buffer_; returns how many bytes that is.
+  [[nodiscard]] size_t Unframe(Session& session, std::string_view bytes);
+  [[nodiscard]] net::IoResult ReadWebSocket(Session& session);
   // Ends a session whose WebSocket has ended, once all it had sent is taken.
   void EndWebSocket(Session& session);
   void Take(Session& session, size_t bytes);
@@ -131,7 +132,8 @@ class SessionIo {
   [[nodiscard]] std::string Goodbye(const Session& session, const CloseCause& cause) const;
   // Decodes frames at the front of `bytes`; returns how many bytes were taken.
   size_t Consume(Session& session, std::string_view bytes);
-  void KeepInput(Session& session, std::string_view rest);
+  // The same of what the session has kept.
+  void ConsumeKept(Session& session);
   void WriteQueued(Session& session);
   void Queue(Session& session, std::string_view head, std::string_view body);
   // Whether bytes wait that come before any others.

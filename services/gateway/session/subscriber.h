@@ -51,6 +51,7 @@ struct Subscriber {
   };
   std::vector<std::unique_ptr<BusFilter>> filters;  // their addresses stay
   int unsettled = 0;         // SUBSCRIBEs whose place in the streams is being asked for
+  bool holds_back = false;   // the client's next SUBSCRIBE, while one is unsettled
   bool catching_up = false;  // with what was published while it moved; counts as unsettled
   std::vector<Held> held;    // what was read meanwhile
   // Of a session that came from elsewhere: what it has had of each partition.
