@@ -64,7 +64,9 @@ void JwksFile::ReloadIfChanged(WallMs now) {
   if (status.ok()) {
     log::Info("jwks_reloaded");
   } else {
-    log::Refusal("jwks_reload_failed", {{"error", status}});
+    reload_failures_.fetch_add(1, std::memory_order_relaxed);
+    log::Refusal("jwks_reload_failed",
+                 {{"error", status}, {"next", "the former keys stay in use"}});
   }
 }
 

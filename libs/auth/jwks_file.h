@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -40,6 +41,10 @@ class JwksFile {
 
   // As TokenVerifier::Verify.
   [[nodiscard]] absl::StatusOr<Claims> Verify(std::string_view jwt, WallMs now);
+  // How often the file would not do when it was looked at: the former keys stay in use.
+  [[nodiscard]] uint64_t reload_failures() const {
+    return reload_failures_.load(std::memory_order_relaxed);
+  }
 
  private:
   JwksFile(JwksSource source, TokenRules rules)
@@ -55,6 +60,7 @@ class JwksFile {
   absl::flat_hash_map<Sha256Digest, Claims> verified_ ABSL_GUARDED_BY(mutex_);
   int64_t stamp_ ABSL_GUARDED_BY(mutex_) = 0;
   WallMs checked_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<uint64_t> reload_failures_ = 0;
 };
 
 }  // namespace homeport::auth

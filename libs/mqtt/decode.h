@@ -22,10 +22,10 @@ struct DecodeOptions {
 // Decodes one frame completely. On success `out` holds the packet; on failure its value is
 // unspecified. Strings in `out` point into `frame.body`.
 //
-// Reasons: 0x81 the bytes have not the packet's form; 0x82 they have, but say what the protocol
-// forbids, or this side must never receive the type; 0x84 a CONNECT for another protocol or
-// version (see ConnackVersion); 0x8F and 0x90 an ill-formed filter or topic in version 5 (0x81 in
-// 3.1.1), 0x90 also a topic beyond the limits; 0x94 topic alias 0; 0x97 beyond a limit of count.
+// Reasons: 0x81 the bytes have not the packet's form, or a filter or topic not its own; 0x82 they
+// have, but say what the protocol forbids, or this side must never receive the type; 0x84 a CONNECT
+// for another protocol or version (see ConnackVersion); 0x90 a topic beyond the limits; 0x94 topic
+// alias 0; 0x97 beyond a limit of count.
 //
 // Left to the caller, who alone knows: rules on client ids, topic aliases' range, packets out of
 // order, and filters beyond the limits of length and depth, which SUBACK answers one by one.

@@ -35,7 +35,6 @@ class InboundQos2Ids {
   [[nodiscard]] std::span<const Entry> entries() const {
     return entries_ ? std::span<const Entry>(*entries_) : std::span<const Entry>();
   }
-  void Clear() { entries_.reset(); }
 
  private:
   [[nodiscard]] Entry* Find(uint16_t packet_id);

@@ -70,6 +70,7 @@ void Listener::PauseForDescriptors() {
   if (paused_) return;
   paused_ = true;
   log::Refusal("accept_paused", {{"reason", std::strerror(errno)}, {"ms", kDescriptorPauseMs}});
+  on_paused_();
   reactor_.Modify(fd_.get(), 0, this);
   reactor_.After(kDescriptorPauseMs, [this] {
     paused_ = false;

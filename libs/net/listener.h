@@ -18,8 +18,11 @@ class Listener final : public IoHandler {
   // Called with each accepted socket (non-blocking, close-on-exec, TCP_NODELAY) and its other end.
   using OnAccept = absl::AnyInvocable<void(Fd, const peer::IpEndpoint&)>;
 
-  Listener(Reactor& reactor, OnAccept on_accept)
-      : reactor_(reactor), on_accept_(std::move(on_accept)) {}
+  // There are no descriptors left: connections wait in the kernel's queue for a moment.
+  using OnPaused = absl::AnyInvocable<void()>;
+
+  Listener(Reactor& reactor, OnAccept on_accept, OnPaused on_paused)
+      : reactor_(reactor), on_accept_(std::move(on_accept)), on_paused_(std::move(on_paused)) {}
   ~Listener() { Close(); }
 
   // Errors name the address.
@@ -32,6 +35,7 @@ class Listener final : public IoHandler {
 
   Reactor& reactor_;
   OnAccept on_accept_;
+  OnPaused on_paused_;
   Fd fd_;
   bool paused_ = false;
 };

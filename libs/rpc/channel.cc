@@ -70,6 +70,8 @@ std::string Trimmed(std::string text) {
 
 }  // namespace
 
+absl::Status CheckTarget(std::string_view target) { return TargetUri(target).status(); }
+
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions& options) {
   HP_ASSIGN_OR_RETURN(const std::string uri, TargetUri(options.target));
   HP_ASSIGN_OR_RETURN(const auto credentials, Credentials(options.ca));

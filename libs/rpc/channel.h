@@ -21,6 +21,9 @@ struct ChannelOptions {
   std::string server_name = {};  // expected in the certificate; empty: the (first) host of `target`
 };
 
+// Whether a target is of the form that ChannelOptions says.
+[[nodiscard]] absl::Status CheckTarget(std::string_view target);
+
 // Connects in the background and reconnects by itself; keep-alive pings every 30 s.
 [[nodiscard]] absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
     const ChannelOptions& options);

@@ -168,12 +168,22 @@ UpgradeResult Accept(std::string_view key, std::string_view subprotocol, size_t 
   return result;
 }
 
+// Of "http://host/path" the path (RFC 7230, 5.3.2).
+std::string_view WithoutAuthority(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    const size_t path = target.find('/', scheme.size());
+    return path == std::string_view::npos ? "/" : target.substr(path);
+  }
+  return target;
+}
+
 UpgradeResult Judge(const http_parser& parser, const Request& request, size_t bytes_taken) {
   constexpr std::string_view kWanted = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
   if (parser.method != HTTP_GET) {
     return Refuse("405 Method Not Allowed", "the method is not GET", "Allow: GET\r\n");
   }
-  const std::string_view target = request.target;
+  const std::string_view target = WithoutAuthority(request.target);
   const std::string_view path = target.substr(0, target.find('?'));
   if (std::find(std::begin(kPaths), std::end(kPaths), path) == std::end(kPaths)) {
     return Refuse("404 Not Found", "neither /mqtt nor /");

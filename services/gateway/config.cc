@@ -11,6 +11,7 @@
 #include "libs/net/address.h"
 #include "libs/peer/ip_endpoint.h"
 #include "libs/routing/keys.h"
+#include "libs/rpc/channel.h"
 
 namespace homeport::gateway {
 namespace {
@@ -32,13 +33,22 @@ absl::Status CheckAddress(std::string_view setting, std::string_view value) {
   return absl::InvalidArgumentError(fmt::format("{}: {}", setting, std::string(status.message())));
 }
 
-absl::Status CheckAddresses(const GatewayConfig& c) {
-  HP_RETURN_IF_ERROR(CheckAddress("redis", c.redis));
+absl::Status CheckRegistry(const GatewayConfig& c) {
   const std::vector<std::string> registries =
       absl::StrSplit(c.registry_grpc, ',', absl::SkipEmpty());
   for (const std::string& registry : registries) {
     HP_RETURN_IF_ERROR(CheckAddress("registry-grpc", registry));
   }
+  if (registries.size() < 2) return absl::OkStatus();
+  const absl::Status status = rpc::CheckTarget(c.registry_grpc);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(
+      fmt::format("registry-grpc: {}", std::string(status.message())));
+}
+
+absl::Status CheckAddresses(const GatewayConfig& c) {
+  HP_RETURN_IF_ERROR(CheckAddress("redis", c.redis));
+  HP_RETURN_IF_ERROR(CheckRegistry(c));
   const std::pair<std::string_view, const std::string*> listens[] = {
       {"mqtt-listen", &c.mqtt_listen}, {"mqtts-listen", &c.mqtts_listen},
       {"ws-listen", &c.ws_listen},     {"wss-listen", &c.wss_listen},

@@ -87,6 +87,9 @@ absl::Status Gateway::StartMetrics() {
 
 absl::Status Gateway::StartDirectory() {
   HP_ASSIGN_OR_RETURN(tokens_, auth::JwksFile::Open(config_.jwks_file, {config_.token_issuer}));
+  metrics_.AddCounterFunction("homeport_gateway_jwks_reload_failures_total",
+                              "Times jwks-file would not do: the former keys stay in use", {},
+                              [this] { return static_cast<double>(tokens_->reload_failures()); });
   auth_ = std::make_unique<rpc::CallAuth>(*tokens_, SystemClock());
   HP_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
                       rpc::MakeChannel({config_.registry_grpc, config_.registry_ca, ""}));
@@ -95,6 +98,9 @@ absl::Status Gateway::StartDirectory() {
   options.negative_ttl_ms = int64_t{config_.directory_negative_ttl_s} * 1000;
   options.entries_max = config_.directory_entries_max;
   directory_ = std::make_unique<Directory>(std::move(channel), token_, SystemClock(), options);
+  metrics_.AddCounterFunction("homeport_gateway_directory_failures_total",
+                              "Questions of who a client is that the registry did not answer", {},
+                              [this] { return static_cast<double>(directory_->failures()); });
   return absl::OkStatus();
 }
 

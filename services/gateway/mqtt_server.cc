@@ -149,9 +149,8 @@ void MqttServer::OnDeliver(const internal::v1::Deliver& item) {
   const SessionHandle session = SessionHandle::FromPacked(item.session());
   const Delivery::Message message{item.topic(), item.payload(), static_cast<int>(item.qos())};
   const bool is_typed = item.topic().starts_with("device/");
-  const DeliveryResult result = is_typed ? delivery_.DeliverTyped(session, item.epoch(), message)
-                                         : delivery_.Deliver(session, item.epoch(), message);
-  if (result == DeliveryResult::kQueueFull) c_.probe.Refuse("deliver_queue_full");
+  static_cast<void>(is_typed ? delivery_.DeliverTyped(session, item.epoch(), message)
+                             : delivery_.Deliver(session, item.epoch(), message));
 }
 
 void MqttServer::OnKick(const internal::v1::Kick& item) {

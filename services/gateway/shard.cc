@@ -135,9 +135,11 @@ absl::Status Shard::StartTls(const std::string& ticket_keys) {
 absl::Status Shard::ListenAt(const std::string& address, Door door) {
   if (address.empty()) return absl::OkStatus();
   listeners_.push_back(std::make_unique<net::Listener>(
-      reactor_, [this, door](net::Fd fd, const peer::IpEndpoint& source) {
+      reactor_,
+      [this, door](net::Fd fd, const peer::IpEndpoint& source) {
         io_.Accept(std::move(fd), door, source);
-      }));
+      },
+      [this] { probe_.Refuse("accept_paused"); }));
   return listeners_.back()->Listen(address);
 }
 
@@ -188,7 +190,7 @@ void Shard::OnRedis(bool connected) {
 
 // Others may have taken this shard for dead: what its life had made in Redis is made again.
 void Shard::Rejoin() {
-  inbox_.Create();
+  inbox_.Make(redis_);
   store_.ListPod();
   server_.VerifyOwnership();
 }
@@ -234,17 +236,18 @@ void Shard::Tick() {
 void Shard::Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> done) {
   reactor_.Post([this, pace, ms_max, done = std::move(done)]() mutable {
     drained_ = std::move(done);
+    drain_end_ = reactor_.now() + ms_max;
     for (const auto& listener : listeners_) listener->Close();
     server_.connect().set_draining();
     departures_.Drain(pace, ms_max, [this] { FinishDrain(); });
   });
 }
 
-// While Redis answers, and for some seconds where it does not. What it did not take was not
-// acknowledged; the lease runs out by itself.
+// As long as the drain may take while Redis answers, though it may refuse; for some seconds where
+// it does not. What it did not take was not acknowledged; the lease runs out by itself.
 bool Shard::MayFlush() {
   if (flush_until_ == MonoMs()) flush_until_ = reactor_.now() + kFlushMsMax;
-  return redis_.connected() || reactor_.now() < flush_until_;
+  return reactor_.now() < (redis_.connected() ? std::max(flush_until_, drain_end_) : flush_until_);
 }
 
 // The last DISCONNECTED events, releases and queued messages must reach Redis before the lease
@@ -262,7 +265,7 @@ void Shard::FinishDrain() {
   } else {
     log::Warn("drain_not_flushed",
               {{"pod", pod_.str()},
-               {"reason", "Redis is away"},
+               {"reason", redis_.connected() ? "Redis does not take it" : "Redis is away"},
                {"next", "exits; its waiting sessions are adopted when the lease has run out"}});
   }
   GiveLeaseUp();

@@ -115,6 +115,7 @@ class Shard final : private SessionHandler {
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   int ticks_ = 0;
   absl::AnyInvocable<void()> drained_;
+  MonoMs drain_end_;    // at the latest
   MonoMs flush_until_;  // of a drain whose sessions have left
   std::thread thread_;
 };

@@ -139,6 +139,7 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
                   FindDevicePages),
       search_reads_(search_lane_, {.batch_max = 1, .waiting_max = config.api_reads_waiting_max},
                     SearchEach),
+      tokens_(tokens),
       auth_(tokens, clock_),
       catalog_(clock_),
       appender_(pod.str(), config.partitions, RedisOptionsOf(config), probe_),
@@ -204,6 +205,9 @@ App::App(const RegistryConfig& config, const PodId& pod, auth::JwksFile& tokens,
                                                                   .provisions = &provisions_}));
   }
   metrics::AddProcessMetrics(metrics_);
+  metrics_.AddCounterFunction("homeport_registry_jwks_reload_failures_total",
+                              "Times jwks-file would not do: the former keys stay in use", {},
+                              [this] { return static_cast<double>(tokens_.reload_failures()); });
   metrics_.AddGaugeFunction("homeport_registry_stuck_loops",
                             "Workers that stand still: /livez names them", {},
                             [this] { return static_cast<double>(health_.stuck_loops()); });

@@ -87,6 +87,7 @@ class App {
   ShadowReads shadow_reads_;
   PageReads page_reads_;
   PageReads search_reads_;
+  const auth::JwksFile& tokens_;
   rpc::CallAuth auth_;
   Catalog catalog_;
   AnswerTable answers_;

@@ -87,6 +87,13 @@ class Client:
     def send(self, kind, flags, body):
         self._socket.sendall(bytes([kind << 4 | flags]) + _length(len(body)) + body)
 
+    def send_raw(self, data):
+        self._socket.sendall(data)
+
+    def last_id(self):
+        """The packet id that was used last."""
+        return self._next_id
+
     def connect(self, client_id, username=None, password=None, keep_alive=60, clean=True,
                 will=None, expiry_s=None):
         """Sends CONNECT; returns (session present, return or reason code). `will`: (topic, payload),

@@ -269,6 +269,12 @@ std::optional<SessionKeeper::Past> ConnectFlow::PastOf(const Claimant& claimant,
   const bool is_same =
       claimant.former && claim.kept->owner && claimant.former->pod == claim.kept->owner->pod;
   if (is_same) past.places = claimant.former->places;
+  if (claim.former && claim.former->pod == c_.pod.str()) {
+    const Session* former = c_.io.sessions().Find(SessionHandle::FromPacked(claim.former->session));
+    if (former != nullptr && former->epoch == claim.former->epoch && former->cold) {
+      past.last_sent = former->cold->outbound.last_sent_number();
+    }
+  }
   return past;
 }
 
@@ -301,7 +307,8 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
     if (session != nullptr) Refuse(*session, RefusalOf(claim.status()), "claim");
     return;
   }
-  const Successor successor{!claimant.wish.clean_start, session == nullptr};
+  const std::optional<SessionKeeper::Past> past = PastOf(claimant, *claim);
+  const Successor successor{past.has_value(), session == nullptr};
   std::optional<Doubt> doubt = DoubtOf(claimant, *claim);
   const auto answer_to = doubt ? std::optional(claimant.handle) : std::nullopt;
   if (doubt && session != nullptr) acks_.ExpectFormer(*session, *doubt);
@@ -320,7 +327,6 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   }
   if (session == nullptr) {  // closed meanwhile: OnClosed has released the claim
     if (!claim->kept) return;
-    const auto past = PastOf(claimant, *claim);
     Session* heir = keeper_.Orphan(claimant.identity, claimant.handle, claim->epoch,
                                    claimant.wish.expiry_s, past ? *past : SessionKeeper::Past());
     if (heir == nullptr || !doubt) return;
@@ -330,7 +336,7 @@ void ConnectFlow::OnClaim(const Claimant& claimant, const absl::StatusOr<Claim>&
   if (!session->identity->claim) pace_.OnClaim(PaceKey(*session->identity), claim->epoch);
   const Attempt attempt = attempts_[claimant.handle.packed()];
   attempts_.erase(claimant.handle.packed());
-  Accept(*session, claimant, *claim, attempt);
+  Accept(*session, *claim, past, attempt);
 }
 
 // Its pod, if it lives, knows what to do with the will. If it is dead, who takes over what it had
@@ -389,8 +395,8 @@ void ConnectFlow::TakeOver(SessionHandle handle, uint64_t epoch, Successor succe
   });
 }
 
-void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim& claim,
-                         const Attempt& attempt) {
+void ConnectFlow::Accept(Session& session, const Claim& claim,
+                         const std::optional<SessionKeeper::Past>& past, const Attempt& attempt) {
   session.phase = Phase::kOnline;
   const bool is_lost = std::exchange(session.taken_over, false) && session.epoch == claim.epoch;
   session.epoch = claim.epoch;
@@ -406,7 +412,6 @@ void ConnectFlow::Accept(Session& session, const Claimant& claimant, const Claim
   c_.probe.sessions.Add(1);
   AppendConnected(session);
   lifecycle_.Connected(session);
-  const std::optional<SessionKeeper::Past> past = PastOf(claimant, claim);
   const bool is_present = keeper_.Begin(session, attempt.wish, past ? &*past : nullptr);
   SendConnack(session, attempt, is_present);
   if (!session.is_open()) return;

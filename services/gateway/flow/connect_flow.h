@@ -89,7 +89,7 @@ class ConnectFlow {
                  std::optional<SessionHandle> answer_to);
   [[nodiscard]] std::optional<SessionKeeper::Past> PastOf(const Claimant& claimant,
                                                           const Claim& claim) const;
-  void Accept(Session& session, const Claimant& claimant, const Claim& claim,
+  void Accept(Session& session, const Claim& claim, const std::optional<SessionKeeper::Past>& past,
               const Attempt& attempt);
   void SendConnack(Session& session, const Attempt& attempt, bool session_present);
   void Refuse(Session& session, mqtt::ReasonCode reason, std::string_view why) {

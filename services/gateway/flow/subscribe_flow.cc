@@ -119,11 +119,7 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
     const mqtt::Subscription& subscription = subscribe->subscriptions[i];
     const ReasonCode reason = Check(session, subscription);
     if (mqtt::IsFailure(reason)) {
-      c_.probe.Refuse(mqtt::Name(reason));
-      log::Refusal("subscribe_refused", {{"device", session.identity->device},
-                                         {"filter", subscription.filter},
-                                         {"reason", mqtt::Name(reason)}});
-      Granted(answer, i, reason);
+      Refuse({answer, i}, subscription.filter, reason);
     } else if (const std::string_view device = OwnerOf(session, subscription.filter);
                !device.empty()) {
       answer->suback.reasons[i] = AddOwn(session, subscription, device, id.value_or(0));
@@ -131,13 +127,16 @@ FrameOutcome SubscribeFlow::OnSubscribe(Session& session, const mqtt::Frame& fra
         answer->deltas.Add(subscription.filter, device);
         SettleOwn(session, subscription, device, id, {answer, i});
       } else {
-        Granted(answer, i, answer->suback.reasons[i]);
+        Refuse({answer, i}, subscription.filter, answer->suback.reasons[i]);
       }
     } else {
       if (MatchesEvents(Inner(subscription.filter))) lifecycle_.OnFollower();
       pub_sub_.Subscribe(session, subscription, id,
-                         [this, answer, i](ReasonCode granted, auto after_suback) {
+                         [this, answer, i, filter = std::string(subscription.filter)](
+                             ReasonCode granted, auto after_suback) {
                            answer->after.push_back(std::move(after_suback));
+                           if (mqtt::IsFailure(granted))
+                             return Refuse({answer, i}, filter, granted);
                            Granted(answer, i, granted);
                          });
     }
@@ -169,6 +168,17 @@ void SubscribeFlow::SettleOwn(Session& session, const mqtt::Subscription& subscr
                        }
                        c_.uplink.AfterAppended(device, std::move(settled));
                      });
+}
+
+void SubscribeFlow::Refuse(const Place& place, std::string_view filter, ReasonCode reason) {
+  const Session* session = c_.io.sessions().Find(place.answer->session);
+  if (session != nullptr) {
+    c_.probe.Refuse(mqtt::Name(reason));
+    log::Refusal("subscribe_refused", {{"device", session->identity->device},
+                                       {"filter", filter},
+                                       {"reason", mqtt::Name(reason)}});
+  }
+  Granted(place.answer, place.index, reason);
 }
 
 void SubscribeFlow::Granted(const std::shared_ptr<Answer>& answer, size_t index,

@@ -47,6 +47,7 @@ class SubscribeFlow {
                  std::optional<uint32_t> id, Place place);
   [[nodiscard]] mqtt::ReasonCode Remove(Session& session, std::string_view filter);
   void Granted(const std::shared_ptr<Answer>& answer, size_t index, mqtt::ReasonCode reason);
+  void Refuse(const Place& place, std::string_view filter, mqtt::ReasonCode reason);
   void Store(const std::shared_ptr<Answer>& answer);
   void TakeBack(Answer& answer);
   [[nodiscard]] FrameOutcome RefuseUnanswerable(Session& session);

@@ -237,6 +237,8 @@ void Directory::AskFor(DirectoryCache<T>& cache, std::string name, Request reque
     if (stored == Stored::kAskAgain) {
       return AskFor<T, Request, Response>(cache, name, request, convert);
     }
+    if (!status.ok() && !absl::IsNotFound(status))
+      failures_.fetch_add(1, std::memory_order_relaxed);
     if (stored == Stored::kStale) {
       log::Refusal("directory_stale",
                    {{"name", name}, {"reason", status}, {"next", "the cached answer is used"}});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -115,6 +116,9 @@ class Directory {
   // Waits until every call begun has come back. REQUIRES: none is begun any more.
   void Finish() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // How often the registry did not answer.
+  [[nodiscard]] uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
+
  private:
   // With OK, or with why the call is not to be made.
   using Begin = absl::AnyInvocable<void(absl::Status)>;
@@ -141,6 +145,7 @@ class Directory {
   DirectoryCache<Product> products_;
   DirectoryCache<Device> devices_;
   DirectoryCache<Certificate> certificates_;
+  std::atomic<uint64_t> failures_ = 0;
   absl::Mutex mutex_;
   int begun_ ABSL_GUARDED_BY(mutex_) = 0;  // under way
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);

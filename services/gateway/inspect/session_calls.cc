@@ -66,7 +66,10 @@ void SessionCalls::OnReply(const SessionAnswer& answer) { End(answer.correlation
 // Late answers find nothing.
 void SessionCalls::End(uint64_t correlation, absl::StatusOr<SessionAnswer> answer) {
   const auto found = pending_.find(correlation);
-  if (found == pending_.end()) return c_.probe.Refuse("session_answer_unexpected");
+  if (found == pending_.end()) {
+    c_.probe.Refuse("session_answer_unexpected");
+    return log::Refusal("session_answer_dropped", {{"reason", "it came too late"}});
+  }
   c_.reactor.Cancel(found->second.timer);
   OnAnswer on_answer = std::move(found->second.on_answer);
   pending_.erase(found);

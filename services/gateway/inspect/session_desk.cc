@@ -55,12 +55,15 @@ void SessionDesk::Take(const SessionCall& call, Reply reply) {
                       [shared](SessionAnswer answer) { (*shared)(std::move(answer)); }))
         return;
       c_.probe.Refuse("session_scans");
+      log::Refusal("session_call_refused",
+                   {{"from", call.reply_pod()}, {"limit", "session_scans"}});
       return (*shared)(AnswerOf(SessionAnswer::RESULT_TOO_MANY));
     }
     case SessionCall::kFindEnd:
       return FindEnd(call.find_end().client(), std::move(reply));
-    default:
+    default:  // a newer pod's
       c_.probe.inbox_malformed.Increment();
+      return reply(AnswerOf(SessionAnswer::RESULT_UNSUPPORTED));
   }
 }
 
@@ -116,6 +119,8 @@ void SessionDesk::Publish(const SessionCall& call, Reply reply) {
   if (session->is_away()) return reply(AnswerOf(SessionAnswer::RESULT_OFFLINE));
   if (delivery_.puback_waits().size() >= c_.config.session_calls_max) {
     c_.probe.Refuse("session_calls_max");
+    log::Refusal("session_call_refused",
+                 {{"from", call.reply_pod()}, {"limit", "session_calls_max"}});
     return reply(AnswerOf(SessionAnswer::RESULT_TOO_MANY));
   }
   const SessionHandle handle = session->handle();

@@ -139,6 +139,10 @@ absl::Status ToStatus(const SessionAnswer& answer, const std::string& name) {
       return TooManyCalls();
     case SessionAnswer::RESULT_FOREIGN:
       return SessionNotFound(name);
+    case SessionAnswer::RESULT_UNSUPPORTED:
+      return ErrorWithReason(
+          StatusCode::kUnimplemented, "CALL_UNSUPPORTED",
+          fmt::format("the gateway of session \"{}\" is of an older release", name));
     default:
       return ErrorWithReason(StatusCode::kAborted, "SESSION_MOVED",
                              fmt::format("session \"{}\" went elsewhere meanwhile", name));

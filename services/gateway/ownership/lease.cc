@@ -36,7 +36,6 @@ void Lease::Renew() {
                                     {"reason", reply.lost() ? "connection lost" : reply.error()},
                                     {"next", "again in a third of the lease"}});
                 }
-                held_ = true;
                 renewed_ = asked;
                 if (reply.is_nil() && std::exchange(ever_held_, true)) {
                   lapse_over_ = reactor_.now() + options_.lease_ms;

@@ -38,7 +38,6 @@ class Lease {
   ShardProbe& probe_;
   Options options_;
   absl::AnyInvocable<void()> on_lapsed_;
-  bool held_ = false;
   bool ever_held_ = false;
   bool stopped_ = false;
   MonoMs renewed_;     // when that was asked for which Redis has done

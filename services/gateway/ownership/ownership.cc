@@ -22,7 +22,8 @@ constexpr int kSettleTriesMax = 600;  // a minute, while Redis refuses
 // outlive the connection, whose it is (FormatTenancy) where it may. The first lines are all that
 // most claims need: nothing is in the record but its epoch counter. One write, so that Redis logs
 // one command and no transaction. What a clean start discards is told where it may be another
-// client's: the queue of a session with shared subscriptions whose client was away. The counter
+// client's: the queue of a session with shared subscriptions whose client was away. A session that
+// ends with its connection, field x of it being 0, is discarded as well. The counter
 // begins at the Unix ms of the first claim: where Redis has lost its keys, epochs go on above all
 // that PostgreSQL knows. Of what else a claim did a note, field "l:<pod>:<session>", tells whoever
 // has lost its answer (kSettleSource); it stays until the answer is there, or until nine have been
@@ -62,13 +63,14 @@ if #notes > 8 then redis.call('HDEL', KEYS[1], unpack(notes)) end
 redis.call('HSET', KEYS[1], 'e', text, place, text)
 if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'k', '1') end
 local owner = redis.call('HGET', KEYS[2], 'h')
+local goes_on = ARGV[3] == '0' and redis.call('HGET', KEYS[2], 'x') ~= '0'
 if former or owner or ARGV[4] ~= '0' then
   local note = 'l:' .. string.gsub(ARGV[1], ' ', ':')
   redis.call('HSET', KEYS[1], note, text .. '|' .. (former or '') .. '|' .. (owner or ''))
 end
 if not owner and ARGV[4] == '0' then return {epoch, former} end
 local fields, queue, sent = {}, {}, 0
-if owner and ARGV[3] == '0' then
+if owner and goes_on then
   fields = redis.call('HGETALL', KEYS[2])
   queue = redis.call('HGETALL', KEYS[3])
 elseif owner then

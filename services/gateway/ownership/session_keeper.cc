@@ -23,11 +23,12 @@ internal::v1::KeptFilters FiltersOf(const KeptRecord& record) {
 }
 
 // The messages that the client had not acknowledged, and those that wait. Without an orderly end
-// nobody knows what was sent: it may be all of it.
-void RestoreQueue(const KeptRecord& record, Session& session) {
+// nobody but the pod that had it knows what was sent: it may be all of it.
+void RestoreQueue(const SessionKeeper::Past& past, Session& session) {
+  const KeptRecord& record = past.record;
   Kept& kept = *session.cold->kept;
-  const uint64_t sent = NumberOf(record.Field("sent"));
-  const bool is_known = !record.Field("off").empty();
+  const uint64_t sent = past.last_sent.value_or(NumberOf(record.Field("sent")));
+  const bool is_known = past.last_sent || !record.Field("off").empty();
   kept.last_number = sent;
   for (const auto& [number, bytes] : record.queue) {
     kept.last_number = std::max(kept.last_number, number);
@@ -118,7 +119,7 @@ bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past*
   const bool has_news = session.cold->from_device_qos2.size() > 0;
   RestoreReceived(ParseReceived(past->record.Field("in")), session.cold->from_device_qos2);
   if (has_news) c_.store.Write(session, {SessionStore::Set("in", FormatReceived(session))}, {});
-  RestoreQueue(past->record, session);
+  RestoreQueue(*past, session);
   return true;
 }
 

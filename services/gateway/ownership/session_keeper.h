@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -40,6 +41,8 @@ class SessionKeeper {
     KeptRecord record;
     std::vector<StreamPos> places;
     bool former_is_told = false;  // on another pod, which answers when its connection has ended
+    // The number of the last message that a connection of this shard has sent, where it had it.
+    std::optional<uint64_t> last_sent{};
   };
 
   // CONNECT has been accepted; before CONNACK. True when the client finds its session.

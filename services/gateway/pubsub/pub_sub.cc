@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
@@ -27,6 +28,12 @@ constexpr size_t kHeldMax = 10'000;  // while a session waits for its places in 
 bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
   return kept.filter == filter &&
          (kept.group == nullptr ? group.empty() : kept.group->name == group);
+}
+
+// Whether the session's client has published it.
+bool IsOf(const Session& session, const BusMessage& message) {
+  return message.client() == session.identity->client &&
+         message.device() == session.identity->device;
 }
 
 struct NamedFilter {
@@ -70,6 +77,8 @@ struct PubSub::Settling {
   uint32_t answers = 0;
   bool failed = false;
   std::vector<StreamPos> since;
+  std::vector<StreamPos> live;  // what is behind these comes with the streams, retained or not
+  absl::flat_hash_set<uint64_t> found;  // hashes of topics: a scan may come to one again
   OnSettled on_settled;
 };
 
@@ -113,6 +122,9 @@ void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
   ++subscriber.unsettled;
   if (!fresh) {
     settling->since = kept.since;
+    for (uint32_t i = 0; i < settling->partitions; ++i) {
+      settling->live.push_back(c_.bus.position(settling->first_partition + i));
+    }
     return Settle(std::move(settling), static_cast<ReasonCode>(subscription.qos));
   }
   settling->since.resize(settling->partitions);
@@ -178,7 +190,9 @@ void PubSub::OnScanned(Scan scan, const redis::Reply& reply) {
   if (FilterOf(*settling, &session) != nullptr && reply.ok() && reply.size() == 2) {
     const redis::Reply found = reply[1];
     for (size_t i = 0; i + 1 < found.size(); i += 2) {
-      if (mqtt::Matches(settling->filter, found[i].text())) {
+      const std::string_view topic = found[i].text();
+      if (!mqtt::Matches(settling->filter, topic)) continue;
+      if (settling->found.insert(Hash64(topic)).second) {
         OnRetained(*settling, found[i + 1].text());
       }
     }
@@ -225,9 +239,10 @@ void PubSub::OnRetained(const Settling& settling, std::string_view bytes) {
       message->received_ms() + int64_t{message->expiry_s()} * 1000 <= c_.reactor.wall().value) {
     return ForgetRetained(message->topic(), bytes);  // section 3.3.1.3
   }
-  // Published after the subscription was made: it comes with the stream.
+  if (filter->no_local && IsOf(*session, *message)) return;  // [MQTT-3.8.3-3]
+  // Published after SUBSCRIBE: it comes with the stream.
   const size_t at = c_.bus.PartitionOf(message->topic()) - settling.first_partition;
-  if (settling.fresh && at < settling.since.size() && value.place > settling.since[at]) return;
+  if (at < settling.live.size() && value.place > settling.live[at]) return;
   OutMessage out;
   out.qos = static_cast<Qos>(std::min(static_cast<uint32_t>(filter->qos), message->qos()));
   if (filter->id) out.subscription_ids.push_back(*filter->id);
@@ -245,6 +260,7 @@ void PubSub::Settle(std::shared_ptr<Settling> settling, ReasonCode reason) {
     filter->first_partition = settling->first_partition;
     filter->since = settling->since;
   }
+  if (settling->fresh) settling->live = settling->since;
   settling->retained = settling->retained && !mqtt::IsFailure(reason);
   // What is told holds `settling`, which must then hold nothing of it: they would never be freed.
   OnSettled on_settled = std::move(settling->on_settled);
@@ -406,8 +422,7 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
     if (filter->group != nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
     if (filter->IsBehind(from.partition, from.place.pos)) continue;
     if (message->answer() && Things::NamesOne(filter->filter)) continue;  // it comes by itself
-    if (filter->no_local && message->client() == session.identity->client &&
-        message->device() == session.identity->device) {
+    if (filter->no_local && IsOf(session, *message)) {
       continue;  // [MQTT-3.8.3-3]
     }
     matches = true;

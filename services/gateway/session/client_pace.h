@@ -27,8 +27,9 @@ class ClientPace {
 
   // `client`: a hash of the device and its client id; 0 stands for another. `now_ms`: monotonic.
   [[nodiscard]] Answer OnConnect(uint64_t client, int64_t now_ms);
-  // The client has the device's claim under `epoch`, which every claim on any pod raises: it tells
-  // what the client did elsewhere since this shard saw it first in the window.
+  // The client has the device's claim under `epoch`, which every claim of any client of the device
+  // raises, on any pod: it tells what they did elsewhere since this shard saw the client first in
+  // the window. So a calm client of a device may be banned for another one that flaps.
   void OnClaim(uint64_t client, uint64_t epoch);
 
  private:

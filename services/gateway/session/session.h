@@ -166,6 +166,7 @@ class Session final : public net::IoHandler {
   bool reading = false;         // EPOLLIN is armed
   bool writing = false;         // EPOLLOUT is armed
   bool paused = false;          // input is left alone until Resume
+  bool peer_gone = false;       // nothing can be sent: what it had sent is still read
   bool waits_for_acks = false;  // paused until fewer publishes are unacknowledged, or
                                 // awaits_former is over
   bool websocket = false;       // SessionIo frames what is read and written

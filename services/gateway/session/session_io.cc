@@ -8,13 +8,13 @@
 
 #include "libs/base/check.h"
 #include "libs/base/log.h"
-#include "libs/mqtt/encode.h"
 
 namespace homeport::gateway {
 namespace {
 
 constexpr size_t kReadBytes = 256 << 10;
 constexpr int kTlsReadsPerEvent = 8;
+constexpr int kReadsOfTheGoneMax = 64;
 constexpr size_t kWebSocketReadBytes = 20 << 10;
 constexpr size_t kCorkedBytesMax = 256 << 10;  // of all sessions
 constexpr size_t kProgressBytes = 1000;        // read at once, of a packet that is not whole yet
@@ -92,6 +92,7 @@ void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
     session->transport.Close();
     sessions_.Free(*session);
     probe_.Refuse("epoll");
+    log::Refusal("connection_refused", {{"peer", source.ToString()}, {"reason", "epoll"}});
     return;
   }
   wheel_.Add(now_s() + options_.connect_deadline_s, {session->index, session->generation});
@@ -100,7 +101,7 @@ void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
 }
 
 void SessionIo::OnReady(Session& session, uint32_t events) {
-  if (!session.is_open()) return;
+  if (!session.is_open() || session.peer_gone) return;
   if (session.phase < Phase::kAwaitConnect) {
     return OnArrival(session, arrivals_.Advance(session, now_s()));
   }
@@ -111,10 +112,35 @@ void SessionIo::OnReady(Session& session, uint32_t events) {
   if ((events & EPOLLIN) != 0 && session.reading) {
     // A pause costs a system call only where something arrives during it.
     if (session.paused) return Arm(session, false, session.writing);
-    return Read(session);
+    Read(session);
+    return;
   }
-  if ((events & (EPOLLERR | EPOLLHUP)) != 0)
-    Close(session, {"CONNECTION_LOST", {}, "reset by peer"});
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) LosePeer(session);
+}
+
+void SessionIo::LosePeer(Session& session) {
+  if (session.phase < Phase::kOnline) {
+    return Close(session, {"CONNECTION_LOST", {}, "reset by peer"});
+  }
+  if (std::exchange(session.peer_gone, true)) return;
+  reactor_.Remove(session.transport.fd());
+  if (session.cold) {
+    session.cold->output = std::string();
+    session.cold->output_sent = 0;
+  }
+  reactor_.Defer([this, handle = session.handle()] {
+    Session* there = sessions_.Find(handle);
+    if (there != nullptr && !there->paused) ReadOut(*there);
+  });
+}
+
+void SessionIo::ReadOut(Session& session) {
+  for (int i = 0; i < kReadsOfTheGoneMax; ++i) {
+    if (!Read(session)) break;
+  }
+  if (session.is_open() && !session.paused) {
+    Close(session, {"CONNECTION_LOST", {}, "connection lost"});
+  }
 }
 
 void SessionIo::OnArrival(Session& session, Arrivals::Result result) {
@@ -138,23 +164,26 @@ void SessionIo::OnArrival(Session& session, Arrivals::Result result) {
   if (session.transport.is_tls() && !session.paused) Read(session);
 }
 
-void SessionIo::Read(Session& session) {
+bool SessionIo::Read(Session& session) {
   for (int i = 0; i < kTlsReadsPerEvent; ++i) {
     const net::IoResult result = session.websocket
                                      ? ReadWebSocket(session)
                                      : session.transport.Read(buffer_.data(), buffer_.size());
-    if (!session.is_open()) return;
+    if (!session.is_open()) return false;
     if (result.status == net::IoStatus::kWouldBlock) {
       if (result.wants_write) Arm(session, session.reading, true);
-      return;
+      return false;
     }
     if (result.status != net::IoStatus::kOk) {
-      return Close(session, {"CONNECTION_LOST", {}, "connection lost"});
+      Close(session, {"CONNECTION_LOST", {}, "connection lost"});
+      return false;
     }
     probe_.received_bytes.Add(result.bytes);
     Take(session, result.bytes);
-    if (!session.is_open() || session.paused || !session.transport.HasPending()) return;
+    if (!session.is_open() || session.paused) return false;
+    if (!session.transport.HasPending()) break;
   }
+  return true;
 }
 
 // Takes what is whole of what the session has kept and of the first `bytes` in buffer_, and keeps
@@ -208,6 +237,11 @@ size_t SessionIo::Consume(Session& session, std::string_view bytes) {
     if (result.kind == mqtt::FrameResult::Kind::kNeedMore) break;
     if (result.kind == mqtt::FrameResult::Kind::kError) {
       probe_.Refuse(mqtt::Name(result.error.reason));
+      if (session.phase < Phase::kOnline) {
+        log::Refusal("connection_refused", {{"peer", PeerOf(session)},
+                                            {"reason", mqtt::Name(result.error.reason)},
+                                            {"why", result.error.what}});
+      }
       Close(session, {"CLIENT_ERROR", result.error.reason, result.error.what});
       return taken;
     }
@@ -244,6 +278,7 @@ void SessionIo::Resume(Session& session) {
   EndWebSocket(session);
   if (!session.is_open()) return;
   Touch(session);
+  if (session.peer_gone) return ReadOut(session);
   Arm(session, true, session.writing);
   if (session.transport.HasPending()) Read(session);
 }
@@ -258,6 +293,7 @@ void SessionIo::Touch(Session& session) const {
 bool SessionIo::WithinRate(Session& session, size_t bytes) {
   session.second_bytes += static_cast<uint32_t>(bytes);
   ++session.second_publishes;
+  if (session.peer_gone) return true;
   const bool within =
       (options_.publishes_per_second == 0 ||
        session.second_publishes <= options_.publishes_per_second) &&
@@ -279,7 +315,7 @@ bool SessionIo::HasRoom(const Session& session, size_t bytes) const {
 void SessionIo::Send(Session& session, std::string_view bytes) { Send(session, bytes, {}); }
 
 void SessionIo::Send(Session& session, std::string_view head, std::string_view body) {
-  if (!session.is_open()) return;
+  if (!session.is_open() || session.peer_gone) return;
   if (session.websocket) return SendWhole(session, web_sockets_.Frame(head, body));
   if (corked_ || HasOutput(session)) return Queue(session, head, body);
   if (body.empty()) return SendWhole(session, head);
@@ -291,10 +327,11 @@ void SessionIo::Send(Session& session, std::string_view head, std::string_view b
 }
 
 void SessionIo::SendWhole(Session& session, std::string_view bytes) {
+  if (session.peer_gone) return;
   if (corked_ || HasOutput(session)) return Queue(session, bytes, {});
   const net::IoResult result = session.transport.Write(bytes);
   if (result.status == net::IoStatus::kError || result.status == net::IoStatus::kClosed) {
-    return Close(session, {"CONNECTION_LOST", {}, "write failed"});
+    return LosePeer(session);
   }
   probe_.sent_bytes.Add(result.bytes);
   if (result.bytes < bytes.size()) Queue(session, bytes.substr(result.bytes), {});
@@ -342,9 +379,7 @@ void SessionIo::WriteQueued(Session& session) {
     const net::IoResult result =
         session.transport.Write(std::string_view(cold.output).substr(cold.output_sent));
     if (result.status == net::IoStatus::kWouldBlock) return Arm(session, session.reading, true);
-    if (result.status != net::IoStatus::kOk) {
-      return Close(session, {"CONNECTION_LOST", {}, "write failed"});
-    }
+    if (result.status != net::IoStatus::kOk) return LosePeer(session);
     probe_.sent_bytes.Add(result.bytes);
     cold.output_sent += result.bytes;
   }
@@ -355,7 +390,7 @@ void SessionIo::WriteQueued(Session& session) {
 }
 
 void SessionIo::Arm(Session& session, bool reading, bool writing) {
-  if (session.reading == reading && session.writing == writing) return;
+  if (session.peer_gone || (session.reading == reading && session.writing == writing)) return;
   session.reading = reading;
   session.writing = writing;
   reactor_.Modify(session.transport.fd(),
@@ -372,7 +407,7 @@ void SessionIo::Close(Session& session, const CloseCause& cause) {
   arrivals_.Forget(session);
   if (session.websocket) web_sockets_.Forget(session);
   session.phase = Phase::kClosed;
-  if (lingers) {
+  if (lingers && !session.peer_gone) {
     reactor_.Remove(session.transport.fd());
     lingering_.Take(net::Fd(session.transport.Detach()));
   } else {
@@ -381,27 +416,6 @@ void SessionIo::Close(Session& session, const CloseCause& cause) {
   session.cold.reset();
   probe_.disconnections.Increment();
   reactor_.Defer([this, &session] { sessions_.Free(session); });
-}
-
-// The DISCONNECT with its reason string and server reference, where the client can be told; they
-// are left out where they do not fit [MQTT-3.14.2-3].
-std::string SessionIo::Goodbye(const Session& session, const CloseCause& cause) const {
-  std::string bytes;
-  const bool speaks_v5 = session.version == mqtt::Version::k5 && session.phase == Phase::kOnline;
-  if (!speaks_v5 || cause.reason == mqtt::ReasonCode::kSuccess) return bytes;
-  mqtt::Disconnect goodbye;
-  goodbye.reason = cause.reason;
-  if (session.WantsReasons()) goodbye.properties.reason_string = cause.detail;
-  if (mqtt::HasServerReference(cause.reason) && !options_.server_reference.empty()) {
-    goodbye.properties.server_reference = options_.server_reference;
-  }
-  mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
-  if (!session.FitsClient(bytes.size())) {
-    bytes.clear();
-    goodbye.properties = {};
-    mqtt::EncodeDisconnect(goodbye, session.version, &bytes);
-  }
-  return bytes;
 }
 
 // Whether all that was gathered for the session is sent.
@@ -419,8 +433,9 @@ bool SessionIo::SendGathered(Session& session) {
 
 // Best effort: the socket closes anyway.
 bool SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
-  if (session.phase < Phase::kAwaitConnect || !SendGathered(session)) return false;
-  std::string bytes = Goodbye(session, cause);
+  if (session.phase < Phase::kAwaitConnect || session.peer_gone) return false;
+  if (!SendGathered(session)) return false;
+  std::string bytes = GoodbyeOf(session, cause, options_.server_reference);
   if (session.websocket) {
     if (!bytes.empty()) bytes = web_sockets_.Frame(bytes, {});
     const bool goes_away = cause.reason == mqtt::ReasonCode::kServerShuttingDown ||

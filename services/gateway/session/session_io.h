@@ -13,6 +13,7 @@
 #include "libs/net/timer_wheel.h"
 #include "services/gateway/probe.h"
 #include "services/gateway/session/arrivals.h"
+#include "services/gateway/session/close_cause.h"
 #include "services/gateway/session/lingering.h"
 #include "services/gateway/session/memory_watch.h"
 #include "services/gateway/session/session.h"
@@ -20,14 +21,6 @@
 #include "services/gateway/session/web_sockets.h"
 
 namespace homeport::gateway {
-
-// Why a session ended: one of AWS IoT's disconnectReason words, and the code an MQTT 5 client gets.
-struct CloseCause {
-  std::string_view word;                                 // "CLIENT_ERROR", static text
-  mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess;  // kSuccess: nothing is sent
-  std::string_view detail;                               // for the log, and the client
-  bool is_answered = false;                              // by a CONNACK that refuses it
-};
 
 // What the protocol side does with a frame.
 enum class FrameOutcome : uint8_t {
@@ -119,7 +112,12 @@ class SessionIo {
   friend class Session;
   void OnReady(Session& session, uint32_t events);
   void OnArrival(Session& session, Arrivals::Result result);
-  void Read(Session& session);
+  // Whether there may be more.
+  bool Read(Session& session);
+  // The connection is broken. What the client had sent before, perhaps its DISCONNECT, is taken
+  // first: at the end of the iteration, or by Resume.
+  void LosePeer(Session& session);
+  void ReadOut(Session& session);
   // Decodes what was read from a WebSocket to buffer_; returns how many bytes that is.
   [[nodiscard]] size_t Unframe(Session& session, std::string_view bytes);
   [[nodiscard]] net::IoResult ReadWebSocket(Session& session);
@@ -129,7 +127,6 @@ class SessionIo {
   void SendWhole(Session& session, std::string_view bytes);
   // Whether there was something to say.
   bool SayGoodbye(Session& session, const CloseCause& cause);
-  [[nodiscard]] std::string Goodbye(const Session& session, const CloseCause& cause) const;
   // Decodes frames at the front of `bytes`; returns how many bytes were taken.
   size_t Consume(Session& session, std::string_view bytes);
   // The same of what the session has kept.

@@ -42,7 +42,6 @@ class SessionTable {
   [[nodiscard]] Session& At(uint32_t index) { return chunks_[index / kChunk][index % kChunk]; }
   // Slots ever used; At(0..slots()-1) may be walked.
   [[nodiscard]] uint32_t slots() const { return slots_; }
-  [[nodiscard]] uint32_t size() const { return slots_ - static_cast<uint32_t>(free_.size()); }
 
  private:
   std::vector<std::unique_ptr<Session[]>> chunks_;

@@ -345,9 +345,9 @@ void BatchAppender::OnAnswer(Partition& partition, const redis::Reply& reply) {
   if (!reply.ok()) {
     counts_.retries.Increment();
     if (!reply.lost()) {
-      log::Refusal("uplink_append_refused", {{"stream", partition.key},
-                                             {"reason", reply.error()},
-                                             {"next", "retrying, nothing is acknowledged"}});
+      log::Refusal("append_refused", {{"stream", partition.key},
+                                      {"reason", reply.error()},
+                                      {"next", "retrying, nothing is acknowledged"}});
       RetryLater(partition);
     }
     return;  // lost: OnConnected sends again

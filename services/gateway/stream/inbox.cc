@@ -21,19 +21,20 @@ Inbox::Inbox(net::Reactor& reactor, redis::Client::Options connection, ShardProb
       on_item_(std::move(on_item)),
       redis_(reactor, std::move(connection), [this](bool connected) {
         reading_ = false;
-        if (connected) Create();
+        if (!connected) return;
+        Make(redis_);
+        Read();
       }) {}
 
 void Inbox::Start() { redis_.Start(); }
 
 void Inbox::Stop() { redis_.Stop(); }
 
-void Inbox::Create() {
+void Inbox::Make(redis::Client& redis) const {
   internal::v1::InboxBatch empty;
   empty.set_version(1);
   const std::string bytes = empty.SerializeAsString();
-  redis_.Send({"XADD", key_, "*", routing::kBatchField, bytes}, [](const redis::Reply&) {});
-  Read();
+  redis.Send({"XADD", key_, "*", routing::kBatchField, bytes}, [](const redis::Reply&) {});
 }
 
 void Inbox::Read() {

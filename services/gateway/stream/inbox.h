@@ -24,9 +24,9 @@ class Inbox {
 
   void Start();
   void Stop();
-  // Makes the stream where it is not there, and reads it. Senders append to streams that exist
-  // only, so that a dead shard's inbox stays deleted.
-  void Create();
+  // Makes the stream where it is not there, over a connection that no reading blocks. Senders
+  // append to streams that exist only, so that a dead shard's inbox stays deleted.
+  void Make(redis::Client& redis) const;
 
  private:
   void Read();

@@ -32,6 +32,8 @@ def run(context):
         pid = running.pid(gateway.name)
         many_at_once(gateway)
         retained_bound(gateway)
+        odd_topics(gateway)
+        many_subscribes_at_once(gateway)
         waiting_bound(gateway)
         output_bound(gateway)
         larger_than_the_bound(gateway)
@@ -67,6 +69,36 @@ def retained_bound(gateway):
     refused = metrics.scrape(gateway.metrics).total("homeport_gateway_refusals_total",
                                                     reason="retained_full")
     harness.check_equal(refused, len(codes) - taken + 1, "counted refusals")
+
+
+def odd_topics(gateway):
+    """Redis looks retained messages up by a pattern: what means something there means nothing here."""
+    topics = ["odd", "odd/*", "odd/[a-z]/x", "odd/?", "odd/\\", "odd/b/x", "odder/x"]
+    client(gateway, "odd-writer").send_at_once((topic, b"x") for topic in topics)
+    listener = client(gateway, "odd-listener")
+    listener.subscribe("odder/x")
+    listener.message()  # the last one is there, so all are
+    for wanted, chosen in ((topics[:6], "odd/#"), (["odd/[a-z]/x"], "odd/[a-z]/+"),
+                           (["odd/[a-z]/x", "odd/b/x"], "odd/+/x"),
+                           (["odd/*"], "odd/*/#"), (["odd/\\"], "odd/\\/#")):
+        reader = client(gateway, "odd-reader")
+        reader.subscribe(chosen, "odder/x")
+        found = [reader.message()[0] for _ in range(len(wanted) + 1)]
+        harness.check_equal(sorted(found), sorted([*wanted, "odder/x"]), f"retained for {chosen}")
+        reader.disconnect()
+
+
+def many_subscribes_at_once(gateway):
+    """Each asks for all retained messages again; a session gets those of one before the next."""
+    client(gateway, "again-writer").send_at_once((f"again/{i}", b"x") for i in range(50))
+    reader = client(gateway, "again-reader")
+    reader.subscribe("again/#", qos=0)
+    for _ in range(50):
+        reader.message()
+    body = b"\0\7again/#\0"
+    reader.send_raw(b"".join(bytes([0x82, 2 + len(body), 0, i + 1]) + body for i in range(20)))
+    kinds = [reader.read().kind for _ in range(20 * 51)]
+    harness.check_equal(kinds, ([mqtt.SUBACK] + [mqtt.PUBLISH] * 50) * 20, "in turn")
 
 
 def waiting_bound(gateway):

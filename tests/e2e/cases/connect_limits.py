@@ -1,5 +1,5 @@
 """Limits of clients and tenants: how often a client id may connect, the ban of one that flaps, also
-between two gateways, and a tenant's sessions and messages."""
+between two gateways, a tenant's sessions and messages, and a session that is left where all are taken."""
 
 import time
 
@@ -28,6 +28,33 @@ def run(context):
         messages_of_a_tenant(stack)
     with harness.stack(context.bin, gateways=1, gateway_settings={"memory-bytes-max": 1}) as stack:
         short_of_memory(stack)
+    kept_at_the_limit(context)
+
+
+def kept_at_the_limit(context):
+    """Where every slot is taken, a session still outlives its connection."""
+    settings = {"sessions-max": 2, "reactors": 1}
+    with harness.stack(context.bin, gateways=1, profile="conformance",
+                       gateway_settings=settings) as running:
+        address = running.gateways[0].listen["mqtt"]
+        keeper, other = mqtt.Client(address), mqtt.Client(address)
+        keeper.connect("keeper", clean=False)
+        keeper.subscribe("kept/x")
+        other.connect("other")
+        keeper.reset()
+        away = lambda: metrics.scrape(running.gateways[0].metrics).total(
+            "homeport_gateway_away_sessions")
+        harness.eventually(lambda: away() == 1, "the session waits")
+        other.publish("kept/x", "meanwhile")
+        other.disconnect()
+
+        def back():
+            again = mqtt.Client(address)
+            try:
+                return again.connect("keeper", clean=False)[0] and again.message()
+            except mqtt.Closed:  # the other's slot is not free yet
+                return None
+        harness.eventually(lambda: back() == ("kept/x", b"meanwhile"), "what came meanwhile")
 
 
 def attempt(stack, name, gateway=0, version=5):

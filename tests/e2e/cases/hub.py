@@ -1,5 +1,5 @@
 """A hub and its child sensors over mosquitto_pub and mosquitto_sub: topology, reports, commands,
-presence."""
+presence, order."""
 
 import json
 import subprocess
@@ -9,6 +9,7 @@ import grpc
 from homestack import bench_product, metrics
 
 import harness
+import mqtt
 from harness import check, check_equal, eventually
 from cases.mosquitto import password_by_openssl
 
@@ -31,6 +32,7 @@ def run(arguments):
         pending_deltas(stack, hub)
         stranger_is_refused(stack, hub)
         presence_follows_hub(stack, hub)
+        acknowledged_in_order(stack)
 
 
 def add_hub_product(stack):
@@ -188,6 +190,26 @@ def presence_follows_hub(stack, hub):
     eventually(lambda: seen == [True, False, True], "the child is back with its hub")
     watch.cancel()
     session.stop()
+
+
+def acknowledged_in_order(stack):
+    """Each child has a stream of its own: a PUBACK still waits for those before it [MQTT-4.6.0-2]."""
+    children = [f"in-order-{i}" for i in range(8)]
+    hub = mqtt.Client(stack.gateways[0].listen["mqtt"])
+    username = f"{HUB_PRODUCT}/hub-3"
+    hub.connect("hub-3", username, mqtt.fleet_password(username, stack.bench_fleet_key()))
+    hub.publish("device/hub-3/up/topology", json.dumps(
+        {"add": [{"did": child, "product": bench_product.PRODUCT, "link": "ble"}
+                 for child in children]}))
+    for turn in range(20):  # no faster than a session may publish
+        sent = []
+        for number in range(40):
+            hub.publish(f"device/{children[number % 8]}/up/properties",
+                        '{"params":[{"siid":2,"piid":1,"value":%d}]}' % number, wait=False)
+            sent.append(hub.last_id())
+        answered = [int.from_bytes(hub.wait(mqtt.PUBACK).body[:2], "big") for _ in sent]
+        check_equal(answered, sent, f"PUBACKs of turn {turn}")
+    hub.disconnect()
 
 
 def presence(stack, device):

@@ -20,6 +20,7 @@ from harness import check, check_equal, eventually
 
 OFF_SECONDS = 5.0
 BAD_PASSWORD, NOT_AUTHORIZED, BANNED, BAD_CLIENT_ID = 0x86, 0x87, 0x8A, 0x85
+ADMINISTRATIVE_ACTION = 0x98
 
 
 def run(arguments):
@@ -33,6 +34,7 @@ def run(arguments):
         tokens(stack)
         rotation(stack)
         switched_off(stack)
+        missed_changes(stack)
 
 
 # ---- helpers ----
@@ -422,3 +424,15 @@ def switched_off(stack):
     total = time.monotonic() - started
     print(f"off: a device: refused after {total:.2f} s")
     check(total < OFF_SECONDS, f"the device was off only after {total:.1f} s")
+
+
+def missed_changes(stack):
+    """Where gateways cannot learn what was revoked, as after a restore, all prove anew who they are."""
+    lamp = harness.Device(stack, "missed-lamp", version=5)
+    stack.database.rows("DELETE FROM directory_change; "
+                        "ALTER SEQUENCE directory_change_id_seq RESTART WITH 1")
+    check_equal(lamp.client.wait_closed(), ADMINISTRATIVE_ACTION, "why its session ends")
+    harness.Device(stack, "missed-lamp").client.disconnect()
+    page = metrics.scrape(stack.gateways[0].metrics)
+    check(page.total("homeport_gateway_drain_disconnects_total", cause="directory_reset") >= 1,
+          "sessions ended are counted")

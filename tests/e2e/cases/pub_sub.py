@@ -2,12 +2,14 @@
 messages, shared subscriptions, both versions. Each subscriber listens before anyone publishes:
 `mosquitto_sub -d` says when its SUBACK is there."""
 
+import os
 import shutil
 import subprocess
 import threading
 
 import harness
 import mqtt
+from harness import check, check_equal
 from homestack.redis import RedisClient
 
 MESSAGES = 20
@@ -30,6 +32,11 @@ def run(context):
         shared_with_a_latecomer(running)
         shared_with_one_who_leaves(running)
         shared_with_one_who_ends(running)
+        many_retained(running)
+        not_its_own(running)
+        renewed_in_order(running)
+        in_one_breath(running)
+        ended_by_take_over(running)
         burst(running)
         heedless(running)
         too_many_filters(running)
@@ -208,6 +215,111 @@ def shared_with_one_who_ends(running):
 def queued(running, client):
     with RedisClient(running.redis.socket) as redis:
         return redis.call("HLEN", f"hp:{{d:{client}}}:queue:{client}")
+
+
+def many_retained(running):
+    """More bytes at once than may wait for a socket, within the receive maximum: all of them come."""
+    address = running.gateways[0].listen["mqtt"]
+    payload, count = os.urandom(49_000), 90
+    writer, reader = mqtt.Client(address), mqtt.Client(address)
+    writer.connect("stock")
+    for i in range(count):
+        writer.publish(f"stock/{i}", payload, retain=True)
+    reader.connect("hurried")
+    reader.subscribe("stock/#")
+    found = {reader.message() for _ in range(count)}
+    check_equal(found, {(f"stock/{i}", payload) for i in range(count)}, "retained messages")
+    for i in range(count):
+        writer.publish(f"stock/{i}", "", retain=True)
+
+
+def not_its_own(running):
+    """No Local holds for retained messages, too [MQTT-3.8.3-3]."""
+    client = mqtt.Client(running.gateways[0].listen["mqtt"], version=5)
+    client.connect("selfless")
+    client.publish("selfless/x", "mine", retain=True)
+    for chosen in ("selfless/x", "selfless/#"):
+        client.subscribe(chosen, qos=5)  # QoS 1 and No Local
+        client.ping()
+    other = mqtt.Client(running.gateways[0].listen["mqtt"])
+    other.connect("selfish")
+    other.publish("selfless/x", "another's", retain=True)
+    check_equal(client.message(), ("selfless/x", b"another's"), "the first that comes")
+
+
+def renewed_in_order(running):
+    """A SUBSCRIBE again asks for what is retained: it comes before what is newer [MQTT-4.6.0-5]."""
+    reader = mqtt.Client(running.gateways[0].listen["mqtt"])
+    reader.connect("renewer")
+    reader.subscribe("renewed/#", qos=0)
+    stop = threading.Event()
+
+    def write():
+        writer = mqtt.Client(running.gateways[-1].listen["mqtt"])
+        writer.connect("renewed-writer")
+        number = 0
+        while not stop.is_set():
+            number += 1
+            writer.publish("renewed/x", str(number), retain=True)
+        writer.publish("renewed/x", "", retain=True)
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        reader.message()
+        newest = 0
+        for turn in range(60):
+            reader.send_raw(b"\x82\x0e\0\x07\0\x09renewed/#\0")
+            for _ in range(5):
+                packet = reader.wait(mqtt.PUBLISH)
+                number = int(reader.split(packet)[2])
+                check(number > newest or (packet.flags & 1 and number == newest),
+                      f"{number} came behind {newest}")
+                newest = number
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+class Breath(mqtt.Client):
+    """Keeps what it is to send, for one write."""
+    kept = b""
+
+    def send(self, kind, flags, body):
+        self.kept += bytes([kind << 4 | flags, len(body)]) + body
+
+
+def in_one_breath(running):
+    """Who says DISCONNECT and reads nothing more has no will, and has said what stands before it."""
+    address = running.gateways[0].listen["mqtt"]
+    watcher = mqtt.Client(address)
+    watcher.connect("watcher")
+    watcher.subscribe("breath/#", qos=0)
+    for i in range(20):
+        client = Breath(address)
+        client.send_connect("breath", will=("breath/will", "x"))
+        client.send(8, 2, b"\0\7\0\1a\0")
+        client.publish("breath/last", str(i), qos=0)
+        client.send(14, 0, b"")
+        client.send_raw(client.kept)
+        client.close()
+        check_equal(watcher.message(), ("breath/last", str(i).encode()), "what it said last")
+
+
+def ended_by_take_over(running):
+    """A session that was to end with its connection ends with a take-over, too."""
+    for gateway in running.gateways:
+        clients = [mqtt.Client(address, 5) for address in
+                   (running.gateways[0].listen["mqtt"],) * 2 + (gateway.listen["mqtt"],)]
+        check_equal(clients[0].connect("brief", expiry_s=100), (0, 0), "a first session")
+        clients[0].subscribe("brief/x")
+        clients[0].disconnect()
+        check_equal(clients[1].connect("brief", clean=False), (1, 0), "it is there")
+        check_equal(clients[2].connect("brief", clean=False, expiry_s=100), (0, 0), "it has ended")
+        clients[2].publish("brief/x", "x")
+        clients[2].send(12, 0, b"")
+        check_equal(clients[2].read().kind, mqtt.PINGRESP, "its subscription, too")
+        clients[2].disconnect()
+        mqtt.Client(gateway.listen["mqtt"], 5).connect("brief")
 
 
 def publish(gateway, version, qos, topic, payload, *more):

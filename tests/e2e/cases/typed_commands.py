@@ -9,10 +9,11 @@ import threading
 import uuid
 
 import grpc
-from homestack import bench_product
+from homestack import bench_product, metrics
 
 import cbor
 import harness
+import mqtt
 from harness import Device, check, check_equal, eventually
 
 SECOND = "urn:homeport-spec:device:bench:0000F001:homeport-bench:2"
@@ -31,6 +32,7 @@ def run(arguments):
         actions_once(stack, device)
         raw_values_are_marked(stack, device)
         in_cbor(stack)
+        not_after_its_time(stack)
         nobody_answers(stack, device)
 
 
@@ -263,6 +265,33 @@ def in_cbor(stack):
     check_equal((asked[0][0].rsplit("/", 1)[1], asked[0][1]["params"]),
                 ("cbor", [{"siid": 2, "piid": 2, "value": 60}]), "what it was asked")
     device.client.disconnect()
+
+
+def not_after_its_time(stack):
+    """A device that was away when its command's time ended is not asked any more."""
+    device = Device(stack, "typed-late", subscribe=False)
+    device.client.disconnect()
+    credentials = harness.credentials(stack, device.id)
+    there = mqtt.Client(stack.gateways[0].listen["mqtt"])
+    there.connect(device.id, *credentials, clean=False)
+    there.subscribe(f"device/{device.id}/down/set/+")
+    check_equal(error_of(lambda: set_level(stack, device, 50, timeout=2))[0],
+                "DEVICE_TIMED_OUT", "a device that does not answer")
+    sent = there.read()
+    check_equal(sent.kind, mqtt.PUBLISH, "what it got, and does not acknowledge")
+    there.reset()
+
+    def expired():
+        return metrics.scrape(stack.gateways[0].metrics).total("homeport_gateway_refusals_total",
+                                                               reason="message_expired")
+    def comes_back():
+        back = mqtt.Client(stack.gateways[0].listen["mqtt"])
+        check_equal(back.connect(device.id, *credentials, clean=False), (1, 0), "its session")
+        back.send(12, 0, b"")
+        first = back.read().kind
+        back.reset()
+        return first == mqtt.PINGRESP and expired()
+    eventually(comes_back, "it comes back and is not asked")
 
 
 def nobody_answers(stack, device):

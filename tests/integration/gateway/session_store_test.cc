@@ -85,6 +85,24 @@ TEST_CASE("writes that Redis refuses for want of memory are done later, in order
   CHECK(world.Call({"HGET", world.Key(), "f"}) == "5");
 }
 
+TEST_CASE("what Redis did before a write that it refused is done again behind that one") {
+  World world;
+  world.Call({"CONFIG", "SET", "maxmemory", "1"});
+  const auto write = [&](SessionStore::Change change) {
+    world.store.Write({world.identity, SessionHandle{}, 1}, {std::move(change)},
+                      [&](Written how) { world.written.push_back(how); });
+  };
+  world.loop.Do([&] {  // at once: the second, which takes no memory, is on its way already
+    write(SessionStore::Queue(5, "message"));
+    write(SessionStore::Unqueue(5));
+  });
+  REQUIRE(world.Refused());
+  world.Call({"CONFIG", "SET", "maxmemory", "0"});
+  REQUIRE(world.Answered(2));
+  CHECK(world.written == std::vector<Written>(2, Written::kDone));
+  CHECK(world.reader.Call({"HLEN", routing::QueueKey("lamp", "lamp")})->integer() == 0);
+}
+
 TEST_CASE("writes that were refused when the connection broke are done by the next one") {
   World world;
   world.Call({"CONFIG", "SET", "maxmemory", "1"});

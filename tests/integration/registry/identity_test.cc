@@ -117,11 +117,12 @@ TEST_CASE("changes come in order and by pages, and who was away too long is told
   CHECK(page->last == start + 3);
   CHECK(ListChanges(world.db(), start + 3, 2)->changes.empty());
   world.Run("UPDATE directory_change SET at = now() - interval '8 days'");
+  world.Run("SELECT nextval('directory_change_id_seq')");  // of a transaction that was rolled back
   REQUIRE(Rotate(world, "y"));
   CHECK_FALSE(ListChanges(world.db(), start, 10)->complete);
   CHECK(ListChanges(world.db(), start + 3, 10)->complete);
   world.Run("DELETE FROM directory_change");
-  CHECK(LastChange(world) == start + 4);
+  CHECK(LastChange(world) == start + 5);
   CHECK_FALSE(ListChanges(world.db(), start, 10)->complete);
 }
 

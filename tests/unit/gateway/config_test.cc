@@ -29,6 +29,7 @@ TEST_CASE("an address that is none is named with its setting") {
   for (const Row& row : {Row{"--redis=localhost", "redis: "}, Row{"--redis=host:abc", "redis: "},
                          Row{"--redis=", "redis: "}, Row{"--mqtt-listen=1883", "mqtt-listen: "},
                          Row{"--registry-grpc=a:1,b", "registry-grpc: "},
+                         Row{"--registry-grpc=a:1,b:1", "registry-grpc: "},
                          Row{"--grpc-listen=host:70000", "grpc-listen: "},
                          Row{"--metrics-listen=host:", "metrics-listen: "}}) {
     INFO(row.argument);
