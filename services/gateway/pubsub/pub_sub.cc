@@ -48,18 +48,15 @@ NamedFilter Split(std::string_view filter) {
 
 // A pattern of Redis's that all topics of the filter match, and few others.
 std::string PatternOf(std::string_view filter) {
+  const bool with_parent = filter.ends_with("/#");  // [MQTT-4.7.1-2]
+  if (with_parent) filter.remove_suffix(2);
   std::string pattern;
-  if (filter.ends_with("/#")) {  // its parent, too [MQTT-4.7.1-2]
-    pattern = "*";
-    filter.remove_suffix(2);
-  }
-  std::string start;
   for (const char c : filter) {
-    const bool is_wildcard = c == '+' || c == '#';
-    if (c == '*' || c == '?' || c == '[' || c == '\\') start += '\\';
-    start += is_wildcard ? '*' : c;
+    if (c == '*' || c == '?' || c == '[' || c == '\\') pattern += '\\';
+    pattern += c == '+' || c == '#' ? '*' : c;
   }
-  return start + pattern;
+  if (with_parent) pattern += '*';
+  return pattern;
 }
 
 }  // namespace
