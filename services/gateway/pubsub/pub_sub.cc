@@ -163,11 +163,12 @@ void PubSub::SendRetained(std::shared_ptr<Settling> settling) {
   });
 }
 
-// A step of each that waits, in turn.
+// A step of each that waits, in turn. Those of sessions that have ended are forgotten.
 void PubSub::ScanRetained() {
   while (scans_under_way_ < kScansMax && !scans_.empty()) {
     Scan scan = std::move(scans_.front());
     scans_.pop_front();
+    if (c_.io.sessions().FindKept(scan.settling->session) == nullptr) continue;
     ++scans_under_way_;
     const std::string key = routing::RetainedKey(scan.partition);
     const std::string cursor = scan.cursor;
