@@ -225,7 +225,7 @@ void Delivery::Resume(Session& session) {
 void Delivery::SendWaiting(Session& session) {
   while (session.is_open() && session.cold) {
     Outbound& outbound = session.cold->outbound;
-    if (outbound.under_way() > 0 && !c_.io.HasRoom(session, 0)) break;
+    if (outbound.under_way() > 0 && !c_.io.HasRoom(session, outbound.next_bytes())) break;
     Outbound::Entry* entry = outbound.Next(Window(session));
     if (entry == nullptr) break;
     const Outbound::Entry copy = *entry;  // writing may end the session

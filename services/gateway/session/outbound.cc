@@ -35,6 +35,12 @@ size_t Outbound::payload_bytes() const {
   return bytes;
 }
 
+size_t Outbound::next_bytes() const {
+  if (waiting() == 0 || !entries_[sent_].out.message) return 0;
+  const BusMessage& next = *entries_[sent_].out.message;
+  return next.topic().size() + next.properties().size() + next.payload().size();
+}
+
 uint16_t Outbound::NextFreeId() {
   const uint16_t first = has_kept_ ? kUpperIds : 1;
   do {

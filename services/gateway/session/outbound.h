@@ -52,6 +52,8 @@ class Outbound {
   [[nodiscard]] size_t size() const { return entries_.size(); }
   [[nodiscard]] size_t waiting() const { return entries_.size() - sent_; }
   [[nodiscard]] size_t under_way() const { return sent_; }
+  // About how large a packet the next of those that wait is; 0 where none waits.
+  [[nodiscard]] size_t next_bytes() const;
   // Of those that wait.
   [[nodiscard]] size_t waiting_bytes() const { return waiting_bytes_; }
   // Of all of them.

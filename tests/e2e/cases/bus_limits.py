@@ -38,6 +38,10 @@ def run(context):
         output_bound(gateway)
         larger_than_the_bound(gateway)
         harness.check_equal(running.pid(gateway.name), pid, "the gateway's process")
+    settings = {"output-bytes-max": 64 << 10, "waiting-bytes-max": 64 << 20}
+    with harness.stack(context.bin, gateways=1, profile="conformance",
+                       gateway_settings=settings) as running:
+        more_than_the_socket_takes(running.gateways[0])
 
 
 def many_at_once(gateway):
@@ -142,6 +146,19 @@ def larger_than_the_bound(gateway):
     payload = os.urandom(LARGE)
     client(gateway, "giver").publish("large", payload)
     harness.check(slow.message(60) == ("large", payload), "the large message, whole")
+
+
+def more_than_the_socket_takes(gateway):
+    """Within the receive maximum: what finds no room waits for an acknowledgement, and all comes."""
+    payload, count = os.urandom(200_000), IN_FLIGHT - 10
+    writer = client(gateway, "stock")
+    for number in range(count):
+        writer.publish(f"stock/{number}", payload, retain=True)
+    reader = client(gateway, "hurried")
+    reader.subscribe("stock/#")
+    found = {reader.message() for _ in range(count)}
+    harness.check_equal(found, {(f"stock/{number}", payload) for number in range(count)},
+                        "retained messages")
 
 
 def dropped_unread(gateway):

@@ -2,7 +2,6 @@
 messages, shared subscriptions, both versions. Each subscriber listens before anyone publishes:
 `mosquitto_sub -d` says when its SUBACK is there."""
 
-import os
 import shutil
 import subprocess
 import threading
@@ -32,7 +31,6 @@ def run(context):
         shared_with_a_latecomer(running)
         shared_with_one_who_leaves(running)
         shared_with_one_who_ends(running)
-        many_retained(running)
         not_its_own(running)
         renewed_in_order(running)
         in_one_breath(running)
@@ -215,22 +213,6 @@ def shared_with_one_who_ends(running):
 def queued(running, client):
     with RedisClient(running.redis.socket) as redis:
         return redis.call("HLEN", f"hp:{{d:{client}}}:queue:{client}")
-
-
-def many_retained(running):
-    """More bytes at once than may wait for a socket, within the receive maximum: all of them come."""
-    address = running.gateways[0].listen["mqtt"]
-    payload, count = os.urandom(49_000), 90
-    writer, reader = mqtt.Client(address), mqtt.Client(address)
-    writer.connect("stock")
-    for i in range(count):
-        writer.publish(f"stock/{i}", payload, retain=True)
-    reader.connect("hurried")
-    reader.subscribe("stock/#")
-    found = {reader.message() for _ in range(count)}
-    check_equal(found, {(f"stock/{i}", payload) for i in range(count)}, "retained messages")
-    for i in range(count):
-        writer.publish(f"stock/{i}", "", retain=True)
 
 
 def not_its_own(running):
