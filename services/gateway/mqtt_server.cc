@@ -7,6 +7,7 @@
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/base/log.h"
 #include "services/gateway/flow/client_packet.h"
+#include "services/gateway/flow/session_uplink.h"
 
 namespace homeport::gateway {
 namespace {
@@ -114,26 +115,8 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   things_.SayDisconnected(session, cause.word);
   // After a take-over the newer session speaks for the device: its presence does not flicker.
   if (session.taken_over && !session.successor_left) return;
-  AppendDisconnected(session, cause.word);
+  AppendDisconnected(c_, session, session.identity->device, cause.word);
   c_.ownership.Release(*session.identity, session.handle());
-}
-
-void MqttServer::AppendDisconnected(const Session& session, std::string_view reason) {
-  if (session.identity->claim) return;  // no device was there
-  internal::v1::Disconnected disconnected;
-  if (session.identity->client != session.identity->device) {
-    disconnected.set_client(session.identity->client);
-  }
-  disconnected.set_reason(std::string(reason));
-  const std::string payload = disconnected.SerializeAsString();
-  routing::Uplink message;
-  message.kind = routing::UplinkKind::kDisconnected;
-  message.device = session.identity->device;
-  message.session = session.handle().packed();
-  message.epoch = session.epoch;
-  message.received_ms = c_.reactor.wall().value;
-  message.payload = payload;
-  c_.uplink.Append(message, {});
 }
 
 void MqttServer::OnDeliver(const internal::v1::Deliver& item) {
@@ -218,7 +201,7 @@ void MqttServer::OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& c
   }
   if (session->kept() != nullptr) VerifyKept(*session);
   if (!is_renewed) return;
-  connect_.AppendConnected(*session);
+  AppendConnected(c_, *session, session->identity->device);
   lifecycle_.Connected(*session);
   things_.SayConnected(*session);
 }

@@ -53,7 +53,6 @@ class MqttServer final {
   FrameOutcome Paced(Session& session, const mqtt::Frame& frame, FrameOutcome outcome);
   FrameOutcome OnDisconnect(Session& session, const mqtt::Frame& frame);
   FrameOutcome Refuse(Session& session, mqtt::ReasonCode reason, std::string_view what);
-  void AppendDisconnected(const Session& session, std::string_view reason);
   void VerifyFrom(uint32_t index);
   void OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim);
   void VerifyKept(const Session& session);

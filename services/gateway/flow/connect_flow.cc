@@ -12,6 +12,7 @@
 #include "services/gateway/flow/decode_options.h"
 #include "services/gateway/flow/permissions.h"
 #include "services/gateway/flow/publish_flow.h"
+#include "services/gateway/flow/session_uplink.h"
 #include "services/gateway/session/departures.h"
 
 namespace homeport::gateway {
@@ -410,7 +411,7 @@ void ConnectFlow::Accept(Session& session, const Claim& claim,
       std::clamp(wish, can_be_told ? c_.config.keep_alive_s_min : 1, longest));
   c_.probe.connects.Increment();
   c_.probe.sessions.Add(1);
-  AppendConnected(session);
+  AppendConnected(c_, session, session.identity->device);
   lifecycle_.Connected(session);
   const bool is_present = keeper_.Begin(session, attempt.wish, past ? &*past : nullptr);
   SendConnack(session, attempt, is_present);
@@ -426,29 +427,6 @@ void ConnectFlow::Accept(Session& session, const Claim& claim,
     if (resumed) return c_.io.Resume(*there);
     c_.io.Close(*there, {"SERVER_ERROR", ReasonCode::kServerBusy, "Redis did not answer"});
   });
-}
-
-void ConnectFlow::AppendConnected(const Session& session) {
-  if (session.identity->claim) return;  // no device is there yet
-  internal::v1::Connected connected;
-  if (session.identity->product) {
-    connected.set_product(session.identity->product->product);
-    connected.set_tenant(session.identity->product->tenant);
-  }
-  if (session.identity->client != session.identity->device) {
-    connected.set_client(session.identity->client);
-  }
-  if (session.identity->inventory) connected.set_inventory(*session.identity->inventory);
-  connected.set_connected_ms(c_.reactor.wall().value);
-  const std::string payload = connected.SerializeAsString();
-  routing::Uplink message;
-  message.kind = routing::UplinkKind::kConnected;
-  message.device = session.identity->device;
-  message.session = session.handle().packed();
-  message.epoch = session.epoch;
-  message.received_ms = c_.reactor.wall().value;
-  message.payload = payload;
-  c_.uplink.Append(message, {});
 }
 
 }  // namespace homeport::gateway

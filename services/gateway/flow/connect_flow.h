@@ -45,8 +45,6 @@ class ConnectFlow {
   // stands in its streams.
   using OnEnded = absl::AnyInvocable<void(std::span<const uint16_t> received)>;
   void TakeOver(SessionHandle handle, uint64_t epoch, Successor successor, OnEnded on_ended);
-  // Tells the registry that the device is here, under the session's epoch.
-  void AppendConnected(const Session& session);
   void set_draining() { draining_ = true; }
 
  private:

@@ -10,6 +10,7 @@
 #include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
+#include "services/gateway/flow/session_uplink.h"
 #include "services/gateway/ownership/receipts.h"
 #include "services/gateway/pubsub/pub_sub.h"
 
@@ -168,12 +169,7 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   const auto ack = acks_.Owe(
       session, publish, is_own_stream ? PublishAcks::Stream::kOwn : PublishAcks::Stream::kOther);
   if (!ack) return;
-  routing::Uplink message;
-  message.kind = KindOf(topic.topic_class);
-  message.device = subject.device;
-  message.session = session.handle().packed();
-  message.epoch = session.epoch;
-  message.received_ms = c_.reactor.wall().value;
+  routing::Uplink message = UplinkOf(c_, session, KindOf(topic.topic_class), subject.device);
   message.detail = topic.detail;
   message.payload = publish.payload;
   std::string wrapped;
@@ -183,7 +179,6 @@ void PublishFlow::Append(Session& session, const mqtt::PublishView& publish,
   }
   message.dup = publish.dup;
   message.cbor = topic.cbor;
-  if (session.identity->client != subject.device) message.client = session.identity->client;
   if (!subject.child.empty()) {
     message.device = subject.child;
     message.hub = subject.device;
@@ -252,16 +247,10 @@ bool PublishFlow::GoesUnheard(const Session& session, const mqtt::PublishView& p
 
 void PublishFlow::NoteChild(const Session& session, std::string_view child) {
   if (child.empty() || Full()) return;
-  routing::Uplink message;
-  message.kind = routing::UplinkKind::kReplied;
+  const std::string_view hub = session.identity->device;
+  routing::Uplink message = UplinkOf(c_, session, routing::UplinkKind::kReplied, hub);
   message.device = child;
-  message.hub = session.identity->device;
-  message.session = session.handle().packed();
-  message.epoch = session.epoch;
-  message.received_ms = c_.reactor.wall().value;
-  if (session.identity->client != session.identity->device) {
-    message.client = session.identity->client;
-  }
+  message.hub = hub;
   c_.uplink.Append(message, {});
 }
 

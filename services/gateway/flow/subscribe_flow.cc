@@ -13,6 +13,7 @@
 #include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/hub_rights.h"
 #include "services/gateway/flow/permissions.h"
+#include "services/gateway/flow/session_uplink.h"
 #include "services/gateway/inspect/lifecycle.h"
 #include "services/gateway/pubsub/pub_sub.h"
 #include "services/gateway/session/own_filters.h"
@@ -293,15 +294,9 @@ internal::v1::KeptFilters SubscribeFlow::RestoreOwn(Session& session,
 
 void SubscribeFlow::TellDeltaFilters(const Session& session, const Deltas& deltas) {
   for (const auto& [device, child, shadow] : deltas.shadows) {
-    routing::Uplink message;
-    message.kind = routing::UplinkKind::kShadowListen;
-    message.device = device;
+    routing::Uplink message = UplinkOf(c_, session, routing::UplinkKind::kShadowListen, device);
     message.payload = child;
-    message.session = session.handle().packed();
-    message.epoch = session.epoch;
-    message.received_ms = c_.reactor.wall().value;
     message.detail = shadow;
-    if (session.identity->client != device) message.client = session.identity->client;
     c_.uplink.Append(message, {});
   }
 }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "homeport/internal/v1/envelope.pb.h"
 #include "libs/auth/topic_policy.h"
 #include "libs/base/ascii.h"
 #include "libs/base/log.h"
+#include "services/gateway/flow/session_uplink.h"
 
 namespace homeport::gateway {
 namespace {
@@ -31,18 +31,6 @@ bool IsFollowed(const Session& session, std::string_view thing) {
   const auto& filters = session.cold->filters;
   return std::any_of(filters.begin(), filters.end(),
                      [&](const StoredFilter& stored) { return NameIn(stored.filter) == thing; });
-}
-
-routing::Uplink MessageOf(const Session& session, routing::UplinkKind kind, std::string_view thing,
-                          int64_t now_ms) {
-  routing::Uplink message;
-  message.kind = kind;
-  message.device = thing;
-  message.session = session.handle().packed();
-  message.epoch = session.epoch;
-  message.received_ms = now_ms;
-  message.client = session.identity->client;
-  return message;
 }
 
 }  // namespace
@@ -92,48 +80,27 @@ bool Things::Join(Session& session, std::string_view thing) {
     return false;
   }
   things.emplace_back(thing);
-  if (session.is_open()) SayConnected(session, thing);
+  if (session.is_open()) AppendConnected(c_, session, thing);
   return true;
 }
 
 void Things::SayConnected(const Session& session) {
   if (!session.cold) return;
-  for (const std::string& thing : session.cold->things) SayConnected(session, thing);
-}
-
-void Things::SayConnected(const Session& session, std::string_view thing) {
-  internal::v1::Connected connected;
-  connected.set_client(session.identity->client);
-  connected.set_connected_ms(c_.reactor.wall().value);
-  const std::string payload = connected.SerializeAsString();
-  routing::Uplink message =
-      MessageOf(session, routing::UplinkKind::kConnected, thing, c_.reactor.wall().value);
-  message.payload = payload;
-  c_.uplink.Append(message, {});
+  for (const std::string& thing : session.cold->things) AppendConnected(c_, session, thing);
 }
 
 void Things::SayDisconnected(const Session& session, std::string_view reason) {
   if (!session.cold) return;
-  for (const std::string& thing : session.cold->things) SayDisconnected(session, thing, reason);
-}
-
-void Things::SayDisconnected(const Session& session, std::string_view thing,
-                             std::string_view reason) {
-  internal::v1::Disconnected disconnected;
-  disconnected.set_client(session.identity->client);
-  disconnected.set_reason(std::string(reason));
-  const std::string payload = disconnected.SerializeAsString();
-  routing::Uplink message =
-      MessageOf(session, routing::UplinkKind::kDisconnected, thing, c_.reactor.wall().value);
-  message.payload = payload;
-  c_.uplink.Append(message, {});
+  for (const std::string& thing : session.cold->things) {
+    AppendDisconnected(c_, session, thing, reason);
+  }
 }
 
 void Things::LeaveUnfollowed(Session& session) {
   if (!session.cold) return;
   std::erase_if(session.cold->things, [&](const std::string& thing) {
     if (IsFollowed(session, thing)) return false;
-    SayDisconnected(session, thing, "UNFOLLOWED");
+    AppendDisconnected(c_, session, thing, "UNFOLLOWED");
     return true;
   });
 }

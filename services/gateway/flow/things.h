@@ -37,9 +37,6 @@ class Things {
   void SayDisconnected(const Session& session, std::string_view reason);
 
  private:
-  void SayConnected(const Session& session, std::string_view thing);
-  void SayDisconnected(const Session& session, std::string_view thing, std::string_view reason);
-
   ShardContext& c_;
 };
 

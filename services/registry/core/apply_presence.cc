@@ -75,7 +75,7 @@ void RaiseEpoch(const ApplyContext& context, uint64_t epoch) {
   context.effects.Changed(context.device);
 }
 
-void PutSession(const ApplyContext& context, std::string_view client, int64_t since_ms) {
+void PutSession(const ApplyContext& context, std::string_view client) {
   DeviceState& device = context.device;
   SessionRow* row = FindClient(device, client);
   if (row == nullptr) {
@@ -90,7 +90,7 @@ void PutSession(const ApplyContext& context, std::string_view client, int64_t si
   row->pod = context.pod;
   row->session = context.message.session();
   row->epoch = context.message.epoch();
-  row->since_ms = since_ms;
+  row->since_ms = context.message.received_ms();
   if (client.empty()) RaiseEpoch(context, row->epoch);
   SessionChanged(context, client);
 }
@@ -157,17 +157,16 @@ void NoteSession(const ApplyContext& context) {
   const std::string_view client = context.message.client();
   if (!IsPlainText(client) || !IsNewSession(epoch, Known(device, client))) return;
   // Its CONNECTED was never seen, or it was thought dead: it speaks, so it is there.
-  PutSession(context, client, context.message.received_ms());
+  PutSession(context, client);
 }
 
 void ApplyConnected(const ApplyContext& context) {
   internal::v1::Connected connected;
   if (!connected.ParseFromString(context.message.payload()) || context.message.epoch() == 0 ||
-      !IsPlainText(connected.client())) {
+      !IsPlainText(context.message.client())) {
     return Refuse(context, Refusal::kMalformedPayload, "not a Connected");
   }
-  const std::string_view client =
-      connected.client() == context.device.id ? std::string_view() : connected.client();
+  const std::string_view client = context.message.client();
   if (!IsNewSession(context.message.epoch(), Known(context.device, client))) {
     ++context.effects.tally.stale_epochs;
     return;
@@ -176,9 +175,7 @@ void ApplyConnected(const ApplyContext& context) {
   if (!connected.inventory().empty() && IsPlainText(connected.inventory())) {
     context.effects.inventories.push_back({context.device.id, connected.inventory()});
   }
-  PutSession(
-      context, client,
-      connected.connected_ms() > 0 ? connected.connected_ms() : context.message.received_ms());
+  PutSession(context, client);
 }
 
 void ApplyDisconnected(const ApplyContext& context) {
@@ -190,7 +187,7 @@ void ApplyDisconnected(const ApplyContext& context) {
   }
   const auto at =
       std::find_if(device.sessions.begin(), device.sessions.end(), [&](const SessionRow& row) {
-        return row.epoch == epoch && row.client == disconnected.client();
+        return row.epoch == epoch && row.client == context.message.client();
       });
   if (at == device.sessions.end()) {
     ++context.effects.tally.stale_epochs;

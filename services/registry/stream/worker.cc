@@ -418,11 +418,11 @@ absl::Status Worker::SweepDeadPods() {
         *batch.AddMade(session.partition, session.pod).add_messages();
     message.set_kind(internal::v1::UplinkMessage::KIND_DISCONNECTED);
     message.set_device(session.device);
+    message.set_client(session.client);
     message.set_session(session.session);
     message.set_epoch(session.epoch);
     message.set_received_ms(parts_.clock.Wall().value);
     internal::v1::Disconnected gone;
-    gone.set_client(session.client);
     gone.set_reason("SERVER_ERROR");
     message.set_payload(gone.SerializeAsString());
   }

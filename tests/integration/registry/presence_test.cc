@@ -16,18 +16,13 @@ const std::string kStale = "homeport_registry_stale_epochs_total";
 UplinkMessage ConnectedAs(std::string_view client, uint64_t epoch) {
   UplinkMessage message = Connected(kDevice, epoch);
   if (!client.empty()) message.set_session(8);  // a connection of its own
-  internal::v1::Connected connected;
-  REQUIRE(connected.ParseFromString(message.payload()));
-  connected.set_client(std::string(client));
-  message.set_payload(connected.SerializeAsString());
+  message.set_client(std::string(client));
   return message;
 }
 
 UplinkMessage DisconnectedAs(std::string_view client, uint64_t epoch) {
   UplinkMessage message = Disconnected(kDevice, epoch);
-  internal::v1::Disconnected disconnected;
-  disconnected.set_client(std::string(client));
-  message.set_payload(disconnected.SerializeAsString());
+  message.set_client(std::string(client));
   return message;
 }
 

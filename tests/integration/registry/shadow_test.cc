@@ -29,10 +29,8 @@ struct TwoSessions {
   TwoSessions() {
     own.Append({Connected(kDevice)});
     REQUIRE(world.Becomes("SELECT count(*) FROM device_session", "1"));
-    internal::v1::Connected connected;
-    connected.set_client("tool");
     UplinkMessage message = Connected(kDevice, 2);
-    message.set_payload(connected.SerializeAsString());
+    message.set_client("tool");
     message.set_session(kOther);
     other.Append({message});
     REQUIRE(world.Becomes("SELECT count(*) FROM device_session", "2"));
@@ -199,9 +197,7 @@ TEST_CASE("whoever listens for deltas is told what is pending, and nobody else i
   TestWorker fresh(world, options);  // reads everything from PostgreSQL
 
   UplinkMessage other = Connected(kDevice, 2);
-  internal::v1::Connected connected;
-  connected.set_client("tool");
-  other.set_payload(connected.SerializeAsString());
+  other.set_client("tool");
   other.set_session(21);
   gateway.Append({Connected(kDevice), other, Request(UplinkMessage::KIND_SHADOW_LISTEN, "", ""),
                   Request(UplinkMessage::KIND_SHADOW_LISTEN, "+", "")});

@@ -380,15 +380,12 @@ TEST_CASE("another client that joins while a hub is awaited keeps no child alive
   why.set_reason("CONNECTION_LOST");
   broken.set_payload(why.SerializeAsString());
   UplinkMessage tool = home.HubConnected(2);
-  internal::v1::Connected connected;
-  connected.set_product("test.hub.one");
-  connected.set_client("tool");
   tool.set_session(8);
-  tool.set_payload(connected.SerializeAsString());
+  tool.set_client("tool");
   home.gateway.Append({broken, tool});
   CHECK(home.IsOnline(kChild, false));
   CHECK(home.IsOnline(kHub, true));
-  why.set_client("tool");
+  broken.set_client("tool");
   why.set_reason("CLIENT_INITIATED_DISCONNECT");
   broken.set_epoch(2);
   broken.set_payload(why.SerializeAsString());

@@ -256,7 +256,6 @@ UplinkMessage Connected(std::string_view device, uint64_t epoch) {
   message.set_epoch(epoch);
   internal::v1::Connected connected;
   connected.set_product(std::string(kProduct));
-  connected.set_tenant("default");
   message.set_payload(connected.SerializeAsString());
   return message;
 }
