@@ -168,10 +168,14 @@ class DirectoryCache {
     }
   }
 
-  // Any idle entry will do: an exact order would cost memory for each.
+  // The idle ones in turn, as they lie: an order by age would cost memory for each.
   void DropOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    auto next = entries_.find(next_dropped_);
+    for (size_t i = entries_.size(); i > 0; --i) {
+      if (next == entries_.end()) next = entries_.begin();
+      const auto entry = next++;
       if (!entry->second.waiting.empty()) continue;
+      next_dropped_ = next == entries_.end() ? std::string() : next->first;
       entries_.erase(entry);
       return;
     }
@@ -186,6 +190,7 @@ class DirectoryCache {
   const Options options_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, Entry, StringHash, StringEqual> entries_ ABSL_GUARDED_BY(mutex_);
+  std::string next_dropped_ ABSL_GUARDED_BY(mutex_);           // name
   std::deque<std::string> negatives_ ABSL_GUARDED_BY(mutex_);  // names, oldest first
   bool is_away_ ABSL_GUARDED_BY(mutex_) = false;               // the last fetch found nobody
   MonoMs next_try_ ABSL_GUARDED_BY(mutex_);

@@ -181,5 +181,21 @@ TEST_CASE("the cache is bounded; what is being fetched stays") {
   CHECK_FALSE(world.Join("open"));
 }
 
+TEST_CASE("a full cache keeps most of what came last") {
+  constexpr size_t kEntries = 1'000;
+  TestClock clock;
+  DirectoryCache<int> cache(clock, {.entries_max = kEntries});
+  const auto fetch = [&](size_t number) {
+    const std::string name = std::to_string(number);
+    if (cache.Join(name, [](const absl::StatusOr<int>&) {})) cache.Store(name, 1);
+  };
+  for (size_t number = 0; number < 4 * kEntries; ++number) fetch(number);
+  size_t kept = 0;
+  for (size_t number = 4 * kEntries - kEntries / 4; number < 4 * kEntries; ++number) {
+    kept += cache.Find(std::to_string(number)) ? 1 : 0;
+  }
+  CHECK(kept > kEntries / 5);  // of the last quarter, four fifths
+}
+
 }  // namespace
 }  // namespace homeport::gateway
