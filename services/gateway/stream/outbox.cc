@@ -6,8 +6,18 @@
 #include "libs/routing/keys.h"
 
 namespace homeport::gateway {
+namespace {
+
+constexpr size_t kBytesMax = 16 << 20;
+
+}  // namespace
 
 void Outbox::Add(const std::string& pod, internal::v1::InboxItem item) {
+  const size_t bytes = item.ByteSizeLong();
+  if (bytes_ + bytes > kBytesMax) {
+    return Drop(routing::InboxKey(pod), 1, "Redis answers too slowly");
+  }
+  bytes_ += bytes;
   internal::v1::InboxBatch& batch = batches_[pod];
   batch.set_version(1);
   *batch.add_items() = std::move(item);
@@ -20,17 +30,21 @@ void Outbox::Flush() {
   for (const auto& [pod, batch] : std::exchange(batches_, {})) {
     const std::string key = routing::InboxKey(pod);
     const std::string bytes = batch.SerializeAsString();
+    size_t counted = 0;
+    for (const internal::v1::InboxItem& item : batch.items()) counted += item.ByteSizeLong();
     redis_.Send(
         {"XADD", key, "NOMKSTREAM", "MAXLEN", "~", "100000", "*", routing::kBatchField, bytes},
-        [this, key, items = batch.items_size()](const redis::Reply& reply) {
+        [this, key, counted, items = batch.items_size()](const redis::Reply& reply) {
+          bytes_ -= counted;
           if (reply.ok() && !reply.is_nil()) return;
-          probe_.outbox_dropped.Add(static_cast<uint64_t>(items));
-          log::Refusal("inbox_append_failed",
-                       {{"stream", key},
-                        {"items", items},
-                        {"reason", reply.is_nil() ? "that pod is gone" : reply.error()}});
+          Drop(key, items, reply.is_nil() ? "that pod is gone" : reply.error());
         });
   }
+}
+
+void Outbox::Drop(const std::string& key, int items, std::string_view reason) {
+  probe_.outbox_dropped.Add(static_cast<uint64_t>(items));
+  log::Refusal("inbox_append_failed", {{"stream", key}, {"items", items}, {"reason", reason}});
 }
 
 }  // namespace homeport::gateway

@@ -18,17 +18,20 @@ class Outbox {
   Outbox(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe)
       : reactor_(reactor), redis_(redis), probe_(probe) {}
 
-  // Sent at the end of the iteration. An item that Redis does not take is counted and dropped:
-  // each has a deadline or an epoch by which its sender recovers.
+  // Sent at the end of the iteration. An item that Redis does not take, or that comes while 16 MiB
+  // await its answer, is counted and dropped: each has a deadline or an epoch by which its sender
+  // recovers.
   void Add(const std::string& pod, internal::v1::InboxItem item);
 
  private:
   void Flush();
+  void Drop(const std::string& key, int items, std::string_view reason);
 
   net::Reactor& reactor_;
   redis::Client& redis_;
   ShardProbe& probe_;
   std::map<std::string, internal::v1::InboxBatch> batches_;
+  size_t bytes_ = 0;  // to be sent, or unanswered
   bool scheduled_ = false;
 };
 
