@@ -12,6 +12,7 @@ namespace homeport::gateway {
 namespace {
 
 constexpr int64_t kErrorPauseMs = 100;
+constexpr int64_t kWakePauseMs = 2;
 constexpr std::string_view kEmpty = "0-0";
 constexpr std::string_view kReplayCount = "128";
 
@@ -129,19 +130,36 @@ void Bus::RenewReads() {
 void Bus::OnReader(bool connected) {
   reading_ = false;
   reader_id_ = 0;
-  if (!connected) return;
+  if (connected) AskReaderId();
+}
+
+void Bus::AskReaderId() {
   reader_.Send({"CLIENT", "ID"}, [this](const redis::Reply& reply) {
-    if (!reply.ok()) return;
+    if (reply.lost()) return;  // the next connection asks
+    if (!reply.ok()) {
+      log::Refusal("bus_read_failed", {{"reason", reply.error()}, {"next", "again in a moment"}});
+      reactor_.After(kErrorPauseMs, [this] {
+        if (reader_id_ == 0) AskReaderId();
+      });
+      return;
+    }
     reader_id_ = reply.integer();
     Read();
   });
 }
 
-// The blocked reader does not know of a stream that is followed from now on.
+// The blocked reader does not know of a stream that is followed from now on. Its XREAD goes by
+// another connection: it may come to Redis later than this.
 void Bus::Wake() {
   if (!reading_) return Read();
   const std::string id = std::to_string(reader_id_);
-  redis_.Send({"CLIENT", "UNBLOCK", id}, [](const redis::Reply&) {});
+  redis_.Send({"CLIENT", "UNBLOCK", id}, [this, read = reads_](const redis::Reply& reply) {
+    const bool was_early = reply.ok() && reply.integer() == 0 && reading_ && read == reads_;
+    if (!was_early) return;
+    reactor_.After(kWakePauseMs, [this, read] {
+      if (reading_ && read == reads_) Wake();
+    });
+  });
 }
 
 void Bus::Read() {
@@ -157,6 +175,7 @@ void Bus::Read() {
   arguments.insert(arguments.end(), keys.begin(), keys.end());
   arguments.insert(arguments.end(), ids.begin(), ids.end());
   reading_ = true;
+  ++reads_;
   reader_.Send(arguments, [this](const redis::Reply& reply) {
     if (reply.lost()) return;  // the next connection reads on
     if (!reply.ok()) {
@@ -258,6 +277,7 @@ struct Bus::Replaying {
   StreamPos to;
   OnMessage each;
   OnEnd on_end;
+  SeenBatches seen;
 };
 
 void Bus::Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage each, OnEnd on_end) {
@@ -277,26 +297,28 @@ void Bus::Replay(uint32_t partition, StreamPos from, StreamPos to, OnMessage eac
   }
   if (from >= to) return on_end(true);
   ReplayPage(std::make_shared<Replaying>(
-      Replaying{partition, from, to, std::move(each), std::move(on_end)}));
+      Replaying{partition, from, to, std::move(each), std::move(on_end), {}}));
 }
 
 void Bus::ReplayPage(std::shared_ptr<Replaying> replaying) {
   const std::string key = routing::BusKey(replaying->partition);
   const std::string from = "(" + FormatPos(replaying->from);
   const std::string to = FormatPos(replaying->to);
-  redis_.Send({"XRANGE", key, from, to, "COUNT", kReplayCount},
-              [this, replaying](const redis::Reply& reply) {
-                if (!reply.ok()) return replaying->on_end(false);
-                if (reply.size() == 0) return replaying->on_end(true);
-                for (size_t i = 0; i < reply.size(); ++i) {
-                  replaying->from = ParseStreamPos(reply[i][0].text());
-                  const SharedBatch batch =
-                      Parse(std::make_shared<internal::v1::BusBatch>(), replaying->partition,
-                            replaying->from, BatchOf(reply[i]));
-                  if (batch) Tell(replaying->partition, replaying->from, batch, replaying->each);
-                }
-                ReplayPage(replaying);
-              });
+  redis_.Send({"XRANGE", key, from, to, "COUNT", kReplayCount}, [this, replaying](
+                                                                    const redis::Reply& reply) {
+    if (!reply.ok()) return replaying->on_end(false);
+    if (reply.size() == 0) return replaying->on_end(true);
+    for (size_t i = 0; i < reply.size(); ++i) {
+      replaying->from = ParseStreamPos(reply[i][0].text());
+      const SharedBatch batch = Parse(std::make_shared<internal::v1::BusBatch>(),
+                                      replaying->partition, replaying->from, BatchOf(reply[i]));
+      // Appended again because an answer was lost.
+      const bool is_new =
+          batch && replaying->seen.IsNew(batch->pod(), batch->sequence(), replaying->from.ms);
+      if (is_new) Tell(replaying->partition, replaying->from, batch, replaying->each);
+    }
+    ReplayPage(replaying);
+  });
 }
 
 }  // namespace homeport::gateway

@@ -95,6 +95,7 @@ class Bus : public BatchAppender {
   void SayReads(uint32_t partition);
   void RenewReads();
   void OnReader(bool connected);
+  void AskReaderId();
   void Wake();
   void Read();
   struct Arrived {
@@ -131,6 +132,7 @@ class Bus : public BatchAppender {
   redis::Client reader_;
   int64_t reader_id_ = 0;  // Redis's number of the reading connection
   bool reading_ = false;
+  uint64_t reads_ = 0;  // begun
 };
 
 }  // namespace homeport::gateway
