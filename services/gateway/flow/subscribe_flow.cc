@@ -1,7 +1,6 @@
 #include "services/gateway/flow/subscribe_flow.h"
 
 #include <algorithm>
-#include <bit>
 #include <optional>
 #include <set>
 
@@ -47,6 +46,14 @@ std::optional<std::string_view> WhyRefused(const mqtt::Suback& suback) {
 std::string_view Inner(std::string_view filter) {
   const auto shared = mqtt::ParseSharedFilter(filter);
   return shared ? shared->filter : filter;
+}
+
+StoredFilter* FindFilter(Session& session, std::string_view filter) {
+  if (!session.cold) return nullptr;
+  for (StoredFilter& stored : session.cold->filters) {
+    if (stored.filter == filter) return &stored;
+  }
+  return nullptr;
 }
 
 bool EraseFilter(std::vector<StoredFilter>& filters, std::string_view filter) {
@@ -333,36 +340,30 @@ ReasonCode SubscribeFlow::Check(const Session& session,
 
 ReasonCode SubscribeFlow::AddOwn(Session& session, const mqtt::Subscription& subscription,
                                  std::string_view device, uint32_t id) {
+  const auto row = RowOfFilter(subscription.filter, session.identity->device);
+  const uint32_t bit = row ? 1u << *row : 0;
+  const bool fresh =
+      FindFilter(session, subscription.filter) == nullptr && (session.own_filters & bit) == 0;
+  if (fresh && session.filter_count() >= c_.config.subscriptions_max) {
+    return ReasonCode::kQuotaExceeded;
+  }
   if (!things_.Join(session, device)) return ReasonCode::kQuotaExceeded;
   const Qos qos = Grant(subscription.qos);
-  const auto row = RowOfFilter(subscription.filter, session.identity->device);
   if (row && id == 0) {
-    const uint32_t bit = 1u << *row;
     if (session.cold) EraseFilter(session.cold->filters, subscription.filter);
     session.own_filters |= bit;
     session.own_filters_qos1 =
         qos == Qos::kAtLeastOnce ? session.own_filters_qos1 | bit : session.own_filters_qos1 & ~bit;
     return static_cast<ReasonCode>(qos);
   }
-  std::vector<StoredFilter>& filters = session.Cold().filters;
-  const auto same = std::find_if(filters.begin(), filters.end(), [&](const StoredFilter& stored) {
-    return stored.filter == subscription.filter;
-  });
-  if (same != filters.end()) {
+  if (StoredFilter* same = FindFilter(session, subscription.filter)) {
     same->qos = qos;
     same->id = id;
     return static_cast<ReasonCode>(qos);
   }
-  if (filters.size() + static_cast<size_t>(std::popcount(session.own_filters)) >=
-      c_.config.subscriptions_max) {
-    session.TrimCold();
-    return ReasonCode::kQuotaExceeded;
-  }
-  filters.push_back({std::string(subscription.filter), qos, id});
-  if (row) {  // with an identifier now
-    session.own_filters &= ~(1u << *row);
-    session.own_filters_qos1 &= ~(1u << *row);
-  }
+  session.Cold().filters.push_back({std::string(subscription.filter), qos, id});
+  session.own_filters &= ~bit;  // with an identifier now
+  session.own_filters_qos1 &= ~bit;
   return static_cast<ReasonCode>(qos);
 }
 

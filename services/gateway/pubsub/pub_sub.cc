@@ -21,8 +21,11 @@ using mqtt::Qos;
 using mqtt::ReasonCode;
 
 constexpr std::string_view kScanCount = "500";
-constexpr size_t kScansMax = 16;     // of retained messages under way; others wait for their turn
-constexpr size_t kHeldMax = 10'000;  // while a session waits for its places in the streams
+constexpr size_t kScansMax = 16;  // of retained messages under way; others wait for their turn
+constexpr int64_t kRetainedPauseMs = 1000;  // after Redis did not answer
+// While a session waits for its places in the streams: messages, and their bytes.
+constexpr size_t kHeldMax = 10'000;
+constexpr size_t kHeldBytesMax = 4 << 20;
 
 // The full filter, as the client said it, of one that is kept.
 bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
@@ -81,18 +84,15 @@ struct PubSub::Settling {
 
 void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
                        std::optional<uint32_t> id, OnSettled on_settled) {
-  if (!session.Cold().subscriber) session.cold->subscriber = std::make_unique<Subscriber>();
-  Subscriber& subscriber = *session.cold->subscriber;
   const auto [group, filter] = Split(subscription.filter);
-  const auto same =
-      std::find_if(subscriber.filters.begin(), subscriber.filters.end(),
-                   [&, g = group, f = filter](const auto& kept) { return IsSame(*kept, f, g); });
-  const bool fresh = same == subscriber.filters.end();
-  if (fresh && subscriber.filters.size() >= c_.config.subscriptions_max) {
+  BusFilter* same = Find(session, filter, group);
+  const bool fresh = same == nullptr;
+  if (fresh && session.filter_count() >= c_.config.subscriptions_max) {
     return on_settled(ReasonCode::kQuotaExceeded, [] {});
   }
-  BusFilter& kept =
-      fresh ? *subscriber.filters.emplace_back(std::make_unique<BusFilter>()) : **same;
+  if (!session.Cold().subscriber) session.cold->subscriber = std::make_unique<Subscriber>();
+  Subscriber& subscriber = *session.cold->subscriber;
+  BusFilter& kept = fresh ? *subscriber.filters.emplace_back(std::make_unique<BusFilter>()) : *same;
   kept.qos = subscription.qos;
   kept.no_local = subscription.no_local;
   kept.retain_as_published = subscription.retain_as_published;
@@ -158,8 +158,23 @@ void PubSub::SendRetained(std::shared_ptr<Settling> settling) {
   }
   const std::string key = routing::RetainedKey(settling->first_partition);
   redis_.Send({"HGET", key, settling->filter}, [this, settling](const redis::Reply& reply) {
-    if (reply.ok() && !reply.is_nil()) OnRetained(*settling, reply.text());
+    if (!reply.ok()) return SendRetainedLater(settling);
+    if (!reply.is_nil()) OnRetained(*settling, reply.text());
     Release(*settling);
+  });
+}
+
+// The subscription has been granted with them: the client waits for Redis, too.
+void PubSub::SendRetainedLater(const std::shared_ptr<Settling>& settling) {
+  settling->failed = false;
+  c_.probe.Refuse("retained_unread");
+  log::Refusal(
+      "retained_unread",
+      {{"filter", settling->filter}, {"reason", "Redis did not answer"}, {"next", "again in 1 s"}});
+  c_.reactor.After(kRetainedPauseMs, [this, settling] {
+    Session* session = nullptr;
+    if (FilterOf(*settling, &session) == nullptr) return Release(*settling);
+    SendRetained(settling);
   });
 }
 
@@ -185,6 +200,7 @@ void PubSub::ScanRetained() {
 void PubSub::OnScanned(Scan scan, const redis::Reply& reply) {
   const std::shared_ptr<Settling> settling = scan.settling;
   Session* session = nullptr;
+  settling->failed |= !reply.ok();
   if (FilterOf(*settling, &session) != nullptr && reply.ok() && reply.size() == 2) {
     const redis::Reply found = reply[1];
     for (size_t i = 0; i + 1 < found.size(); i += 2) {
@@ -197,14 +213,20 @@ void PubSub::OnScanned(Scan scan, const redis::Reply& reply) {
     scan.cursor = std::string(reply[0].text());
     if (scan.cursor != "0") return scans_.push_back(std::move(scan));
   }
-  if (++settling->answers == settling->partitions) Release(*settling);
+  if (++settling->answers < settling->partitions) return;
+  if (settling->failed) return SendRetainedLater(settling);
+  Release(*settling);
 }
 
 BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
   *session = c_.io.sessions().FindKept(settling.session);
-  if (*session == nullptr || !(*session)->cold || !(*session)->cold->subscriber) return nullptr;
-  for (const auto& kept : (*session)->cold->subscriber->filters) {
-    if (IsSame(*kept, settling.filter, settling.group)) return kept.get();
+  return *session == nullptr ? nullptr : Find(**session, settling.filter, settling.group);
+}
+
+BusFilter* PubSub::Find(const Session& session, std::string_view filter, std::string_view group) {
+  if (!session.cold || !session.cold->subscriber) return nullptr;
+  for (const auto& kept : session.cold->subscriber->filters) {
+    if (IsSame(*kept, filter, group)) return kept.get();
   }
   return nullptr;
 }
@@ -278,7 +300,15 @@ void PubSub::OneSettled(Session& session) {
   ReleaseHeld(session);
   Session* there = c_.io.sessions().Find(handle);
   if (there == nullptr || !there->cold || !there->cold->subscriber) return;
-  if (std::exchange(there->cold->subscriber->holds_back, false)) c_.io.Resume(*there);
+  if (std::exchange(there->cold->subscriber->holds_back, false)) return c_.io.Resume(*there);
+  FreeIfDone(*there);
+  there->TrimCold();
+}
+
+void PubSub::FreeIfDone(Session& session) {
+  const Subscriber& subscriber = *session.cold->subscriber;
+  if (!subscriber.filters.empty() || subscriber.unsettled > 0) return;
+  session.cold->subscriber.reset();
 }
 
 bool PubSub::HoldBack(Session& session) {
@@ -290,6 +320,7 @@ bool PubSub::HoldBack(Session& session) {
 
 void PubSub::ReleaseHeld(Session& session) {
   const SessionHandle handle = session.handle();
+  session.cold->subscriber->held_bytes = 0;
   for (const Subscriber::Held& item : std::exchange(session.cold->subscriber->held, {})) {
     Session* there = c_.io.sessions().FindKept(handle);
     if (there == nullptr) return;
@@ -298,14 +329,12 @@ void PubSub::ReleaseHeld(Session& session) {
 }
 
 bool PubSub::Unsubscribe(Session& session, std::string_view filter) {
-  if (!session.cold || !session.cold->subscriber) return false;
   const NamedFilter named = Split(filter);
-  for (const auto& kept : session.cold->subscriber->filters) {
-    if (!IsSame(*kept, named.filter, named.group)) continue;
-    Remove(session, *kept);
-    return true;
-  }
-  return false;
+  BusFilter* kept = Find(session, named.filter, named.group);
+  if (kept == nullptr) return false;
+  Remove(session, *kept);
+  FreeIfDone(session);
+  return true;
 }
 
 void PubSub::Forget(Session& session) {
@@ -390,7 +419,9 @@ void PubSub::DeliverTo(Session& session, const Delivery::Origin& from,
 
 void PubSub::Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message) {
   Subscriber& subscriber = *session.cold->subscriber;
-  if (subscriber.held.size() < kHeldMax) {
+  const size_t bytes = message->topic().size() + message->payload().size();
+  if (subscriber.held.size() < kHeldMax && subscriber.held_bytes + bytes <= kHeldBytesMax) {
+    subscriber.held_bytes += bytes;
     subscriber.held.push_back({from.partition, from.place, message});
     return;
   }

@@ -94,6 +94,7 @@ class PubSub {
   struct Settling;
   void AskPlaces(std::shared_ptr<Settling> settling);
   void SendRetained(std::shared_ptr<Settling> settling);
+  void SendRetainedLater(const std::shared_ptr<Settling>& settling);
   // Of the retained messages of a partition, for one subscription.
   struct Scan {
     std::shared_ptr<Settling> settling;
@@ -123,6 +124,10 @@ class PubSub {
   void CatchUpLater(const std::shared_ptr<Restoring>& restoring);
   void EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition, StreamPos tail);
   void ReleaseHeld(Session& session);
+  // REQUIRES: the session has a Subscriber, which goes with its last subscription.
+  static void FreeIfDone(Session& session);
+  [[nodiscard]] static BusFilter* Find(const Session& session, std::string_view filter,
+                                       std::string_view group);
   void Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void DeliverNow(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void DeliverTo(Session& session, const Delivery::Origin& from, const SharedMessage& message);
@@ -138,8 +143,8 @@ class PubSub {
   bool DeliverToOne(SharedGroup& group, const SharedClaim& claim);
   void PassOn(const SharedClaim& claim);
   void PutBack(const SharedClaim& claim);
-  // False where the bus is full.
   void OnKept(const SharedClaim& claim, SharedDelivery& delivery, SessionStore::Written how);
+  // False where the bus is full.
   bool Republish(const std::string& group, const BusMessage& message);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -142,6 +143,12 @@ class Session final : public net::IoHandler {
   [[nodiscard]] bool FitsClient(size_t packet_bytes) const {
     return !cold || cold->packet_bytes_max == 0 || packet_bytes <= cold->packet_bytes_max;
   }
+  // Subscriptions of all kinds.
+  [[nodiscard]] size_t filter_count() const {
+    const size_t own = static_cast<size_t>(std::popcount(own_filters));
+    if (!cold) return own;
+    return own + cold->filters.size() + (cold->subscriber ? cold->subscriber->filters.size() : 0);
+  }
   void TrimCold() {
     if (cold && cold->IsIdle()) cold.reset();
   }
@@ -159,7 +166,7 @@ class Session final : public net::IoHandler {
   uint32_t second_bytes = 0;      // received in `last_active_s`, for the rate limit
   uint16_t second_publishes = 0;
   uint16_t keep_alive_s = 0;  // as agreed
-  uint16_t unacked_up = 0;    // QoS 1 publishes received and not yet acknowledged
+  uint16_t unacked_up = 0;    // QoS 1 and 2 publishes received and not yet acknowledged
   Phase phase = Phase::kFree;
   mqtt::Version version = mqtt::Version::k311;
   bool is_31 = false;           // MQTT 3.1, with version k311

@@ -50,10 +50,12 @@ struct Subscriber {
     SharedMessage message;
   };
   std::vector<std::unique_ptr<BusFilter>> filters;  // their addresses stay
-  int unsettled = 0;         // SUBSCRIBEs whose place in the streams is being asked for
+  // Subscriptions whose place in the streams, or whose retained messages, Redis is being asked for.
+  int unsettled = 0;
   bool holds_back = false;   // the client's next SUBSCRIBE, while one is unsettled
   bool catching_up = false;  // with what was published while it moved; counts as unsettled
   std::vector<Held> held;    // what was read meanwhile
+  size_t held_bytes = 0;     // of topics and payloads
   // Of a session that came from elsewhere: what it has had of each partition.
   std::vector<std::pair<uint32_t, BusPlace>> had;
   Missed missed = Missed::kNotSent;  // of what is behind `had`

@@ -1,13 +1,15 @@
 """Messages between clients at their limits: many retained messages in one write and a subscriber to
 every one of many partitions, which no command to Redis limits; more retained messages than a
 partition may have; more bytes than may wait for a client that does not acknowledge, or does not read;
-one message of more bytes than may wait."""
+one message of more bytes than may wait; more subscriptions than a session may have; Redis that does
+not give retained messages."""
 
 import os
 
 import harness
 import mqtt
 from homestack import metrics
+from homestack.redis import RedisClient
 
 MESSAGES = 500
 PARTITIONS = 64
@@ -20,6 +22,7 @@ LARGE = 6 << 20  # more than OUTPUT, and than a socket takes
 UNREAD_MAX = 3_000  # of PAYLOAD: more than any socket takes
 TAKEN = (0, 0x10)  # whether or not somebody follows
 QUOTA_EXCEEDED = 0x97
+SUBSCRIPTIONS = 4
 
 
 def run(context):
@@ -38,10 +41,14 @@ def run(context):
         output_bound(gateway)
         larger_than_the_bound(gateway)
         harness.check_equal(running.pid(gateway.name), pid, "the gateway's process")
-    settings = {"output-bytes-max": 64 << 10, "waiting-bytes-max": 64 << 20}
+    settings = {"output-bytes-max": 64 << 10, "waiting-bytes-max": 64 << 20,
+                "subscriptions-max": SUBSCRIPTIONS}
     with harness.stack(context.bin, gateways=1, profile="conformance",
                        gateway_settings=settings) as running:
-        more_than_the_socket_takes(running.gateways[0])
+        gateway = running.gateways[0]
+        more_than_the_socket_takes(gateway)
+        subscriptions_bound(gateway)
+        retained_when_redis_gives_it(running, gateway)
 
 
 def many_at_once(gateway):
@@ -161,9 +168,39 @@ def more_than_the_socket_takes(gateway):
                         "retained messages")
 
 
+def subscriptions_bound(gateway):
+    """Of its own topics and of others together; one that is there may be changed, and may go."""
+    listener = client(gateway, "eager", version=5)
+    own = [f"$aws/things/eager/shadow/{topic}" for topic in (
+        "get/accepted", "update/accepted", "update/documents")]
+    harness.check_equal(listener.subscribe("a", "b", *own), [1] * SUBSCRIPTIONS + [QUOTA_EXCEEDED],
+                        "SUBACK of own topics behind others")
+    harness.check_equal(listener.subscribe("c", "$aws/things/eager/shadow/#"), [QUOTA_EXCEEDED] * 2,
+                        "SUBACK of one more")
+    harness.check_equal(listener.subscribe("a", own[0], qos=0), [0, 0], "SUBACK of known ones")
+    listener.unsubscribe("b")
+    harness.check_equal(listener.subscribe("c", "b"), [1, QUOTA_EXCEEDED], "SUBACK of the freed one")
+
+
+def retained_when_redis_gives_it(running, gateway):
+    client(gateway, "patient-writer").send_at_once([("patient/x", b"x"), ("patient/y", b"y")])
+    reader = client(gateway, "patient-reader")
+    with RedisClient(running.redis.socket) as redis:
+        redis.call("ACL", "SETUSER", "default", "-hget", "-hscan")
+        harness.check_equal(reader.subscribe("patient/x", "patient/+"), [1, 1], "SUBACK")
+        harness.eventually(lambda: refusals(gateway, "retained_unread") >= 2, "both are refused")
+        redis.call("ACL", "SETUSER", "default", "+hget", "+hscan")
+    found = sorted(reader.message() for _ in range(3))
+    harness.check_equal(found, [("patient/x", b"x"), ("patient/x", b"x"), ("patient/y", b"y")],
+                        "retained messages of both")
+
+
 def dropped_unread(gateway):
-    return metrics.scrape(gateway.metrics).total("homeport_gateway_refusals_total",
-                                                 reason="delivery_output_full")
+    return refusals(gateway, "delivery_output_full")
+
+
+def refusals(gateway, reason):
+    return metrics.scrape(gateway.metrics).total("homeport_gateway_refusals_total", reason=reason)
 
 
 def client(gateway, name, version=4):
