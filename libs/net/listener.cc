@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kAcceptsPerEvent = 64;
 constexpr int kBacklog = 4096;
-constexpr int64_t kDescriptorPauseMs = 100;
+constexpr int64_t kPauseMs = 100;
 
 void SetOption(int fd, int level, int option) {
   const int on = 1;
@@ -58,21 +58,22 @@ void Listener::OnReady(uint32_t /*events*/) {
     Fd accepted(::accept4(fd_.get(), static_cast<sockaddr*>(static_cast<void*>(&peer.storage)),
                           &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!accepted.valid()) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) PauseForDescriptors();
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      if (errno != EAGAIN) Pause();
       return;
     }
     on_accept_(std::move(accepted), EndpointOf(peer));
   }
 }
 
-// Out of descriptors: the connections wait in the kernel's queue while others end.
-void Listener::PauseForDescriptors() {
+// Out of descriptors, or of memory: the connections wait in the kernel's queue while others end.
+void Listener::Pause() {
   if (paused_) return;
   paused_ = true;
-  log::Refusal("accept_paused", {{"reason", std::strerror(errno)}, {"ms", kDescriptorPauseMs}});
+  log::Refusal("accept_paused", {{"reason", std::strerror(errno)}, {"ms", kPauseMs}});
   on_paused_();
   reactor_.Modify(fd_.get(), 0, this);
-  reactor_.After(kDescriptorPauseMs, [this] {
+  reactor_.After(kPauseMs, [this] {
     paused_ = false;
     if (fd_.valid()) reactor_.Modify(fd_.get(), EPOLLIN, this);
   });

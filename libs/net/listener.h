@@ -31,7 +31,7 @@ class Listener final : public IoHandler {
 
  private:
   void OnReady(uint32_t events) override;
-  void PauseForDescriptors();
+  void Pause();
 
   Reactor& reactor_;
   OnAccept on_accept_;

@@ -169,7 +169,7 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
                      "matching subscribers', which costs a command of Redis; on all gateways or "
                      "none"});
   table.Int("inflight-max", &c.inflight_max,
-            {.min = 1, .max = 65'535, .doc = "QoS 1 messages of one session, each way"});
+            {.min = 1, .max = 65'535, .doc = "QoS 1 and 2 messages of one session, each way"});
   table.Int("qos2-untold-max", &c.qos2_untold_max,
             {.min = 1,
              .max = 65'535,

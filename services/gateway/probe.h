@@ -84,7 +84,8 @@ struct ShardProbe {
 
   // Counts a TLS handshake that failed under its reason.
   void HandshakeFailed(std::string_view reason);
-  // Commands ended, by outcome: done, accepted, failed, offline, timed_out, …
+  // Commands ended, by outcome: replied, offline, not_subscribed, too_many, unavailable,
+  // stopping, request_id_reused, timed_out.
   void CommandEnded(std::string_view outcome);
 
  private:

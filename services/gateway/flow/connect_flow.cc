@@ -157,6 +157,9 @@ void ConnectFlow::OnVerdict(SessionHandle handle, const Verdict& verdict) {
 }
 
 void ConnectFlow::AwaitTurn(Session& session) {
+  while (!awaiting_.empty() && Waiting(awaiting_.front(), Phase::kAuthenticating) == nullptr) {
+    awaiting_.pop_front();  // its client has given up
+  }
   if (awaiting_.size() + under_way_ >=
       c_.config.connects_waiting_max + c_.config.connects_under_way_max) {
     return Refuse(session, Elsewhere(c_.config, ReasonCode::kServerBusy), "connects_waiting_max",

@@ -264,7 +264,8 @@ void PublishFlow::RefuseTopic(Session& session, const mqtt::PublishView& publish
 
 void PublishFlow::OnAppended(std::span<const OwedAck> acks) {
   acks_.Send(acks);
-  if (!blocked_.empty() && !Full()) ResumeBlocked();
+  // Not at once: another session's input may be under way.
+  if (!blocked_.empty() && !Full()) c_.reactor.Defer([this] { ResumeBlocked(); });
 }
 
 void PublishFlow::ResumeBlocked() {

@@ -26,7 +26,11 @@ void Lingering::Take(net::Fd fd) {
   const uint64_t number = ++last_number_;
   auto socket = std::make_unique<Socket>(*this, std::move(fd));
   socket->number = number;
-  if (!reactor_.Add(socket->fd.get(), EPOLLIN, socket.get()).ok()) return;
+  if (const absl::Status added = reactor_.Add(socket->fd.get(), EPOLLIN, socket.get());
+      !added.ok()) {
+    probe_.Refuse("lingering_failed");
+    return log::Refusal("not_lingering", {{"error", added}, {"next", "closed at once"}});
+  }
   socket->timer = reactor_.After(options_.ms_max, [this, number] { Cut(number, "linger_ms_max"); });
   sockets_.emplace(number, std::move(socket));
 }
