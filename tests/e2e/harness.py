@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,8 @@ import mqtt  # noqa: E402
 os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 SKIP = 77  # ctest shows the case as skipped
+BROKEN = re.compile(r".*(?:AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|"
+                    r"check_failed|terminate called|Assertion).*")
 
 
 class Failed(Exception):
@@ -54,24 +57,35 @@ def eventually(probe, what, seconds=10.0):
 
 
 @contextlib.contextmanager
-def stack(bin_folder, fleet=0, gateways=2, profile="bench", gateway_settings=None):
-    """A running stack; its folder is removed when all went well, and named when not."""
+def stack(bin_folder, fleet=0, gateways=2, profile="bench", gateway_settings=None,
+          registry_settings=None):
+    """A running stack; its folder is removed when all went well, and named when not. That a part ends
+    is a failure, unless the case has ended it by `kill` of the stack."""
     folder = Path(tempfile.mkdtemp(prefix="homeport-e2e-"))
     running = Stack(Options(state=folder, bin=bin_folder, devices=fleet, gateways=gateways,
-                            profile=profile, gateway_settings=gateway_settings or {}))
+                            profile=profile, gateway_settings=gateway_settings or {},
+                            registry_settings=registry_settings or {}))
     try:
         running.start()
         if fleet:
             running.start_fleet()
         running.write_env()
         yield running
+        running.stop()
+        check_equal(running.wrong_ends() + broken(folder), [], "parts that ended by themselves, or "
+                    "not as they should, and what their logs say of it")
     except BaseException:
         running.stop()
         _print_logs(folder)
         print(f"the stack's folder is kept: {folder}")
         raise
-    running.stop()
     remove_state(folder)
+
+
+def broken(folder):
+    """Lines of the logs that tell of a bug."""
+    return [f"{path.name}: {line}" for path in sorted((folder / "log").glob("*.log"))
+            for line in BROKEN.findall(path.read_text(errors="replace"))]
 
 
 def remove_state(folder):

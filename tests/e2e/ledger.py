@@ -12,7 +12,7 @@ import time
 import grpc
 
 from homestack import bench_product
-from homestack.process import family
+from homestack.process import MORTAL, family
 from homestack.redis import RedisClient
 
 import harness
@@ -54,14 +54,14 @@ def run(arguments, plan):
 
 
 def fail(stack, plan, part):
-    pids = family(stack.pid(part)) if part == "postgres" else [stack.pid(part)]
     if plan.seconds_stopped:
+        pids = family(stack.pid(part)) if part == "postgres" else [stack.pid(part)]
         send(pids, signal.SIGSTOP)
         time.sleep(plan.seconds_stopped)
         send(pids, signal.SIGCONT)
         what = f"stopped for {plan.seconds_stopped} s"
     else:
-        send(pids[:1], signal.SIGKILL)
+        stack.kill(part)
         what = "killed"
     begun = time.monotonic()
     seen_after(stack, part, begun)
@@ -108,7 +108,7 @@ class Load:
         self.csv = stack.state.path("ledger.csv")
         self._log = open(stack.state.path("log", "ledger.log"), "wb")
         self._process = subprocess.Popen(
-            [str(stack.bin / "homeport-bench-mqtt"), "ledger",
+            [*MORTAL, str(stack.bin / "homeport-bench-mqtt"), "ledger",
              "--target=" + ",".join(g.listen["mqtt"] for g in stack.gateways),
              f"--product={bench_product.PRODUCT}", f"--fleet-key={stack.bench_fleet_key()}",
              f"--client-prefix={PREFIX}", f"--devices={plan.devices}", f"--rate={plan.rate}",

@@ -47,7 +47,8 @@ class Registry(Pod):
                 "postgres": context.postgres.address(), "tls-cert": context.pki.server_cert,
                 "tls-key": context.pki.server_key, "jwks-file": context.tokens.jwks,
                 "token-issuer": ISSUER, "ca-key-file": context.pki.sealing_key,
-                **REGISTRY_SETTINGS.get(self._profile, {})}
+                **REGISTRY_SETTINGS.get(self._profile, {}),
+                **context.options.registry_settings}
 
 
 # Protocol suites publish and subscribe faster than a device may, are slow to read what comes of it,

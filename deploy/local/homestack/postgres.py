@@ -57,7 +57,7 @@ class PostgresServer(Part):
         if not self._user:
             return list(command)
         return ["setpriv", f"--reuid={self._user}", f"--regid={self._user}", "--init-groups",
-                *command]
+                "--pdeathsig", "keep", *command]
 
     def _initialise(self):
         if self._data.exists():

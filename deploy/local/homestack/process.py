@@ -12,6 +12,8 @@ from .state import StackError, write_atomically
 POLL_SECONDS = 0.05
 BACKOFF_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 STABLE_SECONDS = 10.0
+# A part does not outlive the thread that started it, whatever ends that.
+MORTAL = ("setpriv", "--pdeathsig", "SIGKILL", "--")
 
 
 class Part:
@@ -42,21 +44,34 @@ class Running:
         self.failures = 0
         self.retry_at = 0.0
         self.restarts = 0
+        self.asked = None  # by which signal it is to end
 
     def start(self):
         self.part.prepare()
+        self.asked = None
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.part.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*MORTAL, *self.part.command()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, env={**os.environ, "no_proxy": "127.0.0.1,localhost"})
         self.started = time.monotonic()
 
     def dead(self):
         return self.process is not None and self.process.poll() is not None
 
+    def ask_to_end(self, number):
+        if self.process is None or self.asked == signal.SIGKILL:
+            return
+        if self.process.poll() is None:
+            self.asked = number
+            self.process.send_signal(number)
+
     def ask_to_stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(self.part.stop_signal)
+        self.ask_to_end(self.part.stop_signal)
+
+    def ended_as_asked(self):
+        """Whether it ended because it was asked to, and cleanly unless it was killed."""
+        wanted = -signal.SIGKILL if self.asked == signal.SIGKILL else 0
+        return self.asked is not None and self.process.returncode == wanted
 
     def await_stop(self):
         """Waits, then insists. Returns the exit code, None where it was never started."""
@@ -87,7 +102,8 @@ class Supervisor:
         self._changed = changed
         self._say = say
         self._running = []
-        self._stopping = threading.Event()
+        self._wrong_ends = []
+        self._stopping, self._stopped = threading.Event(), threading.Event()
         self._mutex = threading.RLock()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="supervisor")
 
@@ -124,6 +140,15 @@ class Supervisor:
         with self._mutex:
             return {r.part.name: r.restarts for r in self._running if r.restarts}
 
+    def wrong_ends(self):
+        """A line for each part that ended unasked, or otherwise than it was asked to."""
+        return list(self._wrong_ends)
+
+    def kill(self, name, number):
+        """Ends a part by a signal; it is restarted like any that dies."""
+        with self._mutex:
+            self._find(name).ask_to_end(number)
+
     def stop(self, name):
         """Stops one part for good; returns its exit code."""
         with self._mutex:
@@ -133,36 +158,47 @@ class Supervisor:
             self._running.remove(running)
         running.ask_to_stop()
         code = running.await_stop()
+        self._note_end(running)
         self._save_pids()
         return code
 
     def stop_all(self):
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        with self._mutex:
+            self._stopping.set()
         for stage in sorted({r.part.stage for r in self._running}, reverse=True):
             together = [r for r in self._running if r.part.stage == stage]
             for running in together:
                 running.ask_to_stop()
             for running in together:
                 running.await_stop()
+                self._note_end(running)
         self._running.clear()
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
         self._state.path("pids.json").unlink(missing_ok=True)
 
     def _find(self, name):
         with self._mutex:
             return next((r for r in self._running if r.part.name == name), None)
 
+    def _note_end(self, running):
+        if running.process is not None and not running.ended_as_asked():
+            self._wrong_ends.append(
+                f"{running.part.name} ended with code {running.process.returncode}")
+
     def _watch(self):
         while not self._stopping.wait(POLL_SECONDS):
             with self._mutex:
-                dead = [r for r in self._running if r.dead()]
-                for running in dead:
-                    self._revive(running)
+                for running in self._running:
+                    if running.dead() and not self._stopping.is_set():
+                        self._revive(running)
+        self._stopped.wait()  # what this thread has started lives as long as the thread
 
     def _revive(self, running):
         now = time.monotonic()
         if not running.retry_at:
+            self._note_end(running)
             running.failures = 0 if now - running.started > STABLE_SECONDS else running.failures + 1
             delay = BACKOFF_SECONDS[min(running.failures, len(BACKOFF_SECONDS) - 1)]
             running.retry_at = now + delay

@@ -1,6 +1,7 @@
 """One Homeport: private Redis and PostgreSQL, a registry, gateways and, if wanted, a fleet."""
 
 import resource
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Options:
     profile: str = "demo"
     restart: bool = True
     gateway_settings: dict = field(default_factory=dict)  # beyond those every stack gives
+    registry_settings: dict = field(default_factory=dict)
     shared_buffers_mb: int = 256  # of PostgreSQL
 
 
@@ -114,6 +116,10 @@ class Stack:
         """Lets the devices say goodbye; returns the exit code of the fleet."""
         return self._supervisor.stop("fleet")
 
+    def kill(self, name, number=signal.SIGKILL):
+        """Ends a part by a signal; it is started again unless the stack leaves dead parts dead."""
+        self._supervisor.kill(name, number)
+
     def stop(self):
         if self.api:
             self.api.close()
@@ -134,6 +140,9 @@ class Stack:
 
     def restarts(self):
         return self._supervisor.restarts()
+
+    def wrong_ends(self):
+        return self._supervisor.wrong_ends()
 
     def dead(self):
         return self._supervisor.dead()

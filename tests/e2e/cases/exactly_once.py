@@ -3,8 +3,6 @@ which messages are under way, lose their connections by SIGKILL, come back to th
 as [MQTT-4.4.0-1] tells them to. Every message comes once."""
 
 import json
-import os
-import signal
 import struct
 import threading
 import time
@@ -36,11 +34,11 @@ def run(arguments):
         for client in [*receivers, *senders]:
             client.start()
         goes_on(senders, "publishes through gateway-0")
-        os.kill(stack.pid("gateway-0"), signal.SIGKILL)
+        stack.kill("gateway-0")
         goes_on(senders, "publishes through gateway-1")
         # Here the clients stay away until others have taken their sessions over.
         Client.may_return.clear()
-        os.kill(stack.pid("gateway-1"), signal.SIGKILL)
+        stack.kill("gateway-1")
         clients = len(receivers) + len(senders)
         eventually(lambda: adopted(stack) >= clients, "the sessions of gateway-1 are taken over", seconds=30)
         Client.may_return.set()
@@ -75,7 +73,7 @@ def told_out_of_order(stack, far, watcher):
         client.send_exactly_once("q/x", "2", 2)
         watcher.wait_for("2")
         others(far, "q")
-        os.kill(stack.pid(far.name), signal.SIGKILL)
+        stack.kill(far.name)
     client = kept(stack.gateways[0], "orders", present=1)
     for topic, payload, packet_id in (("p/x", "1", 1), ("q/x", "2", 2)):
         client.send_exactly_once(topic, payload, packet_id, dup=True)
@@ -93,7 +91,7 @@ def left_before_it_was_stored(stack, far, watcher):
         client.close()
         watcher.wait_for("1")
         others(far, "q")
-        os.kill(stack.pid(far.name), signal.SIGKILL)
+        stack.kill(far.name)
     client = kept(stack.gateways[0], "leaves", present=1)
     client.send_exactly_once("q/x", "1", 1, dup=True)
     client.wait(mqtt.PUBREC, 20)
@@ -108,7 +106,7 @@ def moved_before_it_was_noted(stack, far, watcher):
     old.send_exactly_once("q/x", "1", 1)
     watcher.wait_for("1")
     others(far, "q")
-    os.kill(stack.pid(far.name), signal.SIGKILL)
+    stack.kill(far.name)
     new.send_exactly_once("q/x", "1", 1, dup=True)
     new.wait(mqtt.PUBREC, 20)
     watcher.has_once("1")
@@ -121,7 +119,7 @@ def came_and_left(stack, far, watcher):
     far.proxy.hold(b"hp:pod:")
     old.send_exactly_once("q/x", "1", 1)
     watcher.wait_for("1")
-    os.kill(stack.pid(far.name), signal.SIGKILL)
+    stack.kill(far.name)
     kept(stack.gateways[0], "hops", present=1).close()
     eventually(lambda: (redis(stack, "HGET", "hp:{d:hops}:kept:hops", "in") or "").endswith(" 1"),
                "what the receipts say is noted")

@@ -44,7 +44,7 @@ def killed(running):
     publisher.connect("publisher")
     for number in range(MESSAGES):
         if number == MESSAGES // 3:
-            os.kill(running.pid("gateway-0"), signal.SIGKILL)
+            running.kill("gateway-0")
             nimble = mqtt.Client(second)
             nimble.connect("nimble", will=("wills/nimble", "gone"))
         publisher.publish("kept/away/x", str(number))
@@ -105,7 +105,7 @@ def claimed(running):
             (last, _), (late, _) = redis.call("XREVRANGE", f"{partition}:bus", "+", "-", "COUNT", 2)
             for place, value in ((last, f"{owner} 7 k"), (late, "done")):
                 redis.call("SET", f"{partition}:share:{place}-0:{group}", value, "EX", 60)
-            os.kill(pid, signal.SIGKILL)
+            running.kill("gateway-0")
             if name == "adopted":
                 harness.eventually(lambda: not redis.call("SISMEMBER", "hp:pods", owner), "adopted")
         back = Client(second, f"claimed-{name}", None)
@@ -148,7 +148,7 @@ def wills_at_once(running):
         mortal.send_connect(f"at-once-{number}", will=(f"at-once/{number}", "gone"))
     for mortal in mortals:
         mortal.wait(mqtt.CONNACK)
-    os.kill(running.pid("gateway-0"), signal.SIGKILL)
+    running.kill("gateway-0")
     found = sorted(int(listener.client.message()[0].split("/")[1]) for _ in mortals)
     harness.check_equal(found, list(range(MOVERS)), "wills")
 

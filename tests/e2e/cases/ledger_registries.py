@@ -112,7 +112,7 @@ def share_is_taken(stack, other):
 
 
 def kill(stack, other):
-    os.kill(stack.pid(POD), signal.SIGKILL)
+    stack.kill(POD)
     print_recovery(stack, "killed")
     share_is_taken(stack, other)
 

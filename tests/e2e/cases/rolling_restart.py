@@ -3,7 +3,6 @@ clients whose sessions outlive their connections: nothing is lost, and no gatewa
 away faster than it is set to. Then gateways send clients away by themselves: old ones, and those
 that a gateway has more than its share of."""
 
-import os
 import signal
 
 import harness
@@ -32,9 +31,9 @@ def run(context):
 
 def devices(context, settings):
     """Reports of devices over three gateways."""
-    with harness.stack(context.bin, gateways=3, gateway_settings=settings) as stack:
-        plan = ledger.Plan(0, devices=120, rate=600)
-        load = ledger.Load(stack, plan)
+    plan = ledger.Plan(0, devices=120, rate=600)
+    with harness.stack(context.bin, gateways=3, gateway_settings=settings) as stack, \
+            ledger.Load(stack, plan) as load:
         ledger.everyone_is_reachable(stack, plan)
         for gateway in stack.gateways:
             restart(stack, gateway)
@@ -47,7 +46,7 @@ def restart(stack, gateway):
     pid = stack.pid(gateway.name)
     meter = Meter(gateway, DRAIN_PER_SECOND, at_once=DRAIN_PER_SECOND // 10)
     before = metrics.scrape(gateway.metrics).total("homeport_gateway_sessions")
-    os.kill(pid, signal.SIGTERM)
+    stack.kill(gateway.name, signal.SIGTERM)
     eventually(lambda: stack.pid(gateway.name) not in (pid, None) and gateway.ready(),
                f"{gateway.name} is back", 60)
     ended = meter.judge()
@@ -77,7 +76,7 @@ def sessions(context, settings):
                 gateway = stack.gateways[number * 4 // MESSAGES - 1]
                 pid = stack.pid(gateway.name)
                 meter = Meter(gateway, DRAIN_PER_SECOND, at_once=DRAIN_PER_SECOND // 10)
-                os.kill(pid, signal.SIGTERM)
+                stack.kill(gateway.name, signal.SIGTERM)
             for roamer in roamers:
                 publisher.publish(roamer.name, number)
             if number in (MESSAGES // 2 - 1, MESSAGES - 1):
