@@ -2,8 +2,11 @@
 """Runs one end-to-end case: run.py [--bin FOLDER] CASE."""
 
 import argparse
+import contextlib
+import ctypes
 import importlib
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -12,7 +15,18 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
+from homestack.process import family  # noqa: E402
 from homestack.state import StackError  # noqa: E402
+
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def end_what_is_left():
+    """Processes that the case has started, also by others of them that have ended meanwhile."""
+    for pid in family(os.getpid())[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def main():
@@ -26,6 +40,7 @@ def main():
     parser.add_argument("case", choices=cases)
     arguments = parser.parse_args()
     begun = time.monotonic()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         importlib.import_module(f"cases.{arguments.case}").run(arguments)
     except harness.Skipped as reason:
@@ -34,6 +49,8 @@ def main():
     except (harness.Failed, StackError) as error:
         print(f"FAILED {arguments.case}: {error}")
         return 1
+    finally:
+        end_what_is_left()
     print(f"passed {arguments.case} in {time.monotonic() - begun:.1f} s")
     return 0
 

@@ -7,6 +7,7 @@ import threading
 
 import grpc
 from homestack import bench_product, metrics
+from homestack.process import MORTAL
 
 import harness
 import mqtt
@@ -79,7 +80,7 @@ class Listener:
     def __init__(self, hub, topics):
         filters = [word for topic in topics for word in ("-t", topic)]
         self.process = subprocess.Popen(
-            ["stdbuf", "-oL", "mosquitto_sub", *hub.options, "-i", hub.device, "-d", "-F", "received: %t %p", *filters],
+            [*MORTAL, "stdbuf", "-oL", "mosquitto_sub", *hub.options, "-i", hub.device, "-d", "-F", "received: %t %p", *filters],
             stdout=subprocess.PIPE, text=True, bufsize=1)
         self._await("Subscribed (mid: 1)")
 

@@ -13,6 +13,7 @@ import yaml
 
 from homestack.phone import Phone
 from homestack.pods import http_get
+from homestack.process import MORTAL
 
 import harness
 import mqtt
@@ -113,7 +114,7 @@ class Prometheus:
                 for name, targets in jobs.items()]}))
         log = open(folder / "log", "wb")
         self._process = subprocess.Popen(
-            ["prometheus", f"--config.file={folder}/prometheus.yml",
+            [*MORTAL, "prometheus", f"--config.file={folder}/prometheus.yml",
              f"--storage.tsdb.path={folder}/data", f"--web.listen-address={self._address}"],
             stdout=log, stderr=log)
         eventually(lambda: http_get(f"http://{self._address}/-/ready")[0] == 200,
@@ -121,7 +122,7 @@ class Prometheus:
         return self
 
     def __exit__(self, *_):
-        self._process.terminate()
+        self._process.kill()
         self._process.wait()
         self._folder.cleanup()
 
