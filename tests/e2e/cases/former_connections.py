@@ -87,13 +87,17 @@ def stands_still(stack, near, far, publisher):
     publisher.publish("still/x", "0")
     eventually(lambda: "0" in old.received, "a message before the move")
     os.kill(stack.pid(far.name), signal.SIGSTOP)
-    publisher.publish("still/x", "1")
-    new = Kept(near, "still")
-    publisher.publish("still/x", "2")
-    eventually(lambda: len(new.received) >= 2, "messages after the move")
-    os.kill(stack.pid(far.name), signal.SIGCONT)
+    try:
+        publisher.publish("still/x", "1")
+        new = Kept(near, "still")
+        publisher.publish("still/x", "2")
+        eventually(lambda: len(new.received) >= 2, "messages after the move")
+    finally:
+        os.kill(stack.pid(far.name), signal.SIGCONT)
     old.ended()
-    check_equal(old.received, {"0": False}, "messages over the former connection")
+    # Messages may reach it a moment before the word.
+    check_equal([n for n in old.received if not new.received.get(n, True)], [],
+                "messages that came over both connections and have no DUP")
     check_equal(set(new.received) - {"0"}, {"1", "2"}, "messages over the newer connection")
     check(new.received["1"], "what the gateway that stood still may have sent goes with DUP")
     new.client.close()

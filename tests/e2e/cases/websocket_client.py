@@ -102,7 +102,7 @@ def wrong_frames(gateway):
         except OSError:
             pass  # closed while the frame was still being sent
         try:
-            channel.next_frame()
+            check(False, f"{what} is answered: {channel.next_frame()}")
         except Closed as closed:
             check_equal(closed.code, code, f"close code for {what}")
         except ConnectionResetError:
