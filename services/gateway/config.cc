@@ -16,6 +16,15 @@
 namespace homeport::gateway {
 namespace {
 
+using Listen = std::pair<std::string_view, const std::string*>;  // the setting, and what it says
+
+std::vector<Listen> MqttListens(const GatewayConfig& c) {
+  return {{"mqtt-listen", &c.mqtt_listen},
+          {"mqtts-listen", &c.mqtts_listen},
+          {"ws-listen", &c.ws_listen},
+          {"wss-listen", &c.wss_listen}};
+}
+
 absl::Status CheckLoopback(std::string_view setting, const std::string& listen) {
   if (listen.empty()) return absl::OkStatus();
   const auto address = net::ParseAddress(listen);
@@ -49,10 +58,9 @@ absl::Status CheckRegistry(const GatewayConfig& c) {
 absl::Status CheckAddresses(const GatewayConfig& c) {
   HP_RETURN_IF_ERROR(CheckAddress("redis", c.redis));
   HP_RETURN_IF_ERROR(CheckRegistry(c));
-  const std::pair<std::string_view, const std::string*> listens[] = {
-      {"mqtt-listen", &c.mqtt_listen}, {"mqtts-listen", &c.mqtts_listen},
-      {"ws-listen", &c.ws_listen},     {"wss-listen", &c.wss_listen},
-      {"grpc-listen", &c.grpc_listen}, {"metrics-listen", &c.metrics_listen}};
+  std::vector<Listen> listens = MqttListens(c);
+  listens.insert(listens.end(),
+                 {{"grpc-listen", &c.grpc_listen}, {"metrics-listen", &c.metrics_listen}});
   for (const auto& [setting, listen] : listens) {
     if (!listen->empty()) HP_RETURN_IF_ERROR(CheckAddress(setting, *listen));
   }
@@ -126,7 +134,7 @@ void DeclareIdentity(config::Table& table, GatewayConfig& c) {
                      "the refusal"});
 }
 
-void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
+void DeclarePacketLimits(config::Table& table, GatewayConfig& c) {
   table.Int("packet-bytes-max", &c.packet_bytes_max,
             {.min = 1024, .max = 16 << 20, .unit = "bytes", .doc = "one MQTT packet"});
   table.Int("topic-bytes-max", &c.topic_bytes_max,
@@ -137,6 +145,9 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
             {.min = 1, .max = 65'535, .doc = "user properties of one packet"});
   table.Int("client-id-bytes-max", &c.client_id_bytes_max,
             {.min = 64, .max = 65'535, .unit = "bytes", .doc = "one client id"});
+}
+
+void DeclareConnectionLimits(config::Table& table, GatewayConfig& c) {
   table.Int(
       "output-bytes-max", &c.output_bytes_max,
       {.min = 4096,
@@ -168,6 +179,9 @@ void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
              {.doc = "acknowledge a QoS 1 message of an MQTT 5 client that nobody follows with 'no "
                      "matching subscribers', which costs a command of Redis; on all gateways or "
                      "none"});
+}
+
+void DeclareSessionLimits(config::Table& table, GatewayConfig& c) {
   table.Int("inflight-max", &c.inflight_max,
             {.min = 1, .max = 65'535, .doc = "QoS 1 and 2 messages of one session, each way"});
   table.Int("qos2-untold-max", &c.qos2_untold_max,
@@ -311,7 +325,7 @@ void DeclareClientLimits(config::Table& table, GatewayConfig& c) {
              .doc = "messages published by the devices of one tenant on this pod; 0: any"});
 }
 
-void DeclareTuning(config::Table& table, GatewayConfig& c) {
+void DeclareBus(config::Table& table, GatewayConfig& c) {
   table.Int("bus-partitions", &c.bus_partitions,
             {.min = 1,
              .max = routing::kBusPartitionsMax,
@@ -334,6 +348,9 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
              .max = int64_t{64} << 30,
              .unit = "bytes",
              .doc = "The same, with their topics"});
+}
+
+void DeclareTuning(config::Table& table, GatewayConfig& c) {
   table.Int("partitions", &c.partitions,
             {.min = 1,
              .max = 4096,
@@ -373,6 +390,9 @@ void DeclareTuning(config::Table& table, GatewayConfig& c) {
              .max = 3600,
              .unit = "s",
              .doc = "sessions' traffic is told over the last one or two windows"});
+}
+
+void DeclareDirectory(config::Table& table, GatewayConfig& c) {
   table.Int("directory-ttl-s", &c.directory_ttl_s,
             {.min = 1,
              .max = 3600,
@@ -429,20 +449,19 @@ void DeclareDepartures(config::Table& table, GatewayConfig& c) {
 void Declare(config::Table& table, GatewayConfig& c) {
   DeclareAddresses(table, c);
   DeclareIdentity(table, c);
+  DeclarePacketLimits(table, c);
+  DeclareConnectionLimits(table, c);
   DeclareSessionLimits(table, c);
   DeclareReactorLimits(table, c);
   DeclareClientLimits(table, c);
+  DeclareBus(table, c);
   DeclareTuning(table, c);
+  DeclareDirectory(table, c);
   DeclareDepartures(table, c);
   table.Check([&c] { return CheckAddresses(c); });
   table.Check([&c] {
     if (!c.anonymous) return absl::OkStatus();
-    const std::pair<std::string_view, const std::string*> listens[] = {
-        {"mqtt-listen", &c.mqtt_listen},
-        {"mqtts-listen", &c.mqtts_listen},
-        {"ws-listen", &c.ws_listen},
-        {"wss-listen", &c.wss_listen}};
-    for (const auto& [setting, listen] : listens) {
+    for (const auto& [setting, listen] : MqttListens(c)) {
       HP_RETURN_IF_ERROR(CheckLoopback(setting, *listen));
     }
     return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include "libs/base/log.h"
 #include "services/gateway/flow/client_packet.h"
 #include "services/gateway/flow/session_uplink.h"
+#include "services/gateway/session/client_key.h"
 
 namespace homeport::gateway {
 namespace {

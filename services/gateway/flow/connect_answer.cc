@@ -1,11 +1,13 @@
 // The part of ConnectFlow that says CONNACK.
 
 #include <string>
+#include <utility>
 
 #include "libs/base/log.h"
 #include "libs/mqtt/encode.h"
 #include "services/gateway/flow/connect_flow.h"
 #include "services/gateway/flow/publish_flow.h"
+#include "services/gateway/session/encode_to_fit.h"
 
 namespace homeport::gateway {
 namespace {
@@ -61,13 +63,7 @@ void ConnectFlow::Refuse(Session& session, ReasonCode reason, std::string_view w
   if (mqtt::HasServerReference(reason)) {
     connack.properties.server_reference = c_.config.server_reference;
   }
-  std::string bytes;
-  mqtt::EncodeConnack(connack, session.version, &bytes);
-  if (!session.FitsClient(bytes.size())) {  // [MQTT-3.2.2-19]
-    connack.properties = {};
-    bytes.clear();
-    mqtt::EncodeConnack(connack, session.version, &bytes);
-  }
+  const std::string bytes = EncodeToFit(session, std::move(connack), mqtt::EncodeConnack);
   if (session.FitsClient(bytes.size())) c_.io.Send(session, bytes);  // [MQTT-3.1.2-24]
   c_.io.Close(session, {"AUTH_ERROR", {}, why, true});
 }

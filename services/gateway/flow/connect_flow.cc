@@ -71,23 +71,43 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   const mqtt::DecodeOptions options = DecodeOptionsOf(c_.config, mqtt::Version::k311);
   mqtt::Packet packet;
   if (const mqtt::DecodeError error = mqtt::Decode(frame, options, &packet)) {
-    const auto version = mqtt::ConnackVersion(frame.body);
-    // Before version 5 a CONNECT of the wrong form gets no CONNACK (3.1.1 [MQTT-3.1.4-1]).
-    if (version && (*version == mqtt::Version::k5 ||
-                    error.reason == ReasonCode::kUnsupportedProtocolVersion)) {
-      session.version = *version;
-      if (!c_.config.reason_strings) session.Cold().wants_no_reasons = true;
-      Refuse(session, error.reason, error.what);
-    } else {
-      c_.probe.Refuse(mqtt::Name(error.reason));
-      log::Refusal("connect_refused", {{"reason", mqtt::Name(error.reason)},
-                                       {"why", error.what},
-                                       {"peer", c_.io.PeerOf(session)}});
-      c_.io.Close(session, {"CLIENT_ERROR", {}, error.what});
-    }
+    RefuseMalformed(session, frame, error);
     return FrameOutcome::kPause;
   }
   const auto& connect = std::get<mqtt::Connect>(packet);
+  TakeProperties(session, connect);
+  if (draining_) {
+    Refuse(session, Elsewhere(c_.config, ReasonCode::kServerUnavailable), "draining", "draining");
+  } else if (c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 1000) {
+    Refuse(session, Elsewhere(c_.config, ReasonCode::kServerBusy), "overload_lag_ms",
+           "overload_connect");
+  } else if (const Verdict verdict = authenticator_.Identify(session, connect); !verdict.ok()) {
+    Refuse(session, verdict.reason, verdict.why, verdict.why);
+  } else {
+    Begin(session, connect);
+  }
+  return FrameOutcome::kPause;
+}
+
+// Before version 5 a CONNECT of the wrong form gets no CONNACK (3.1.1 [MQTT-3.1.4-1]).
+void ConnectFlow::RefuseMalformed(Session& session, const mqtt::Frame& frame,
+                                  const mqtt::DecodeError& error) {
+  const auto version = mqtt::ConnackVersion(frame.body);
+  if (version &&
+      (*version == mqtt::Version::k5 || error.reason == ReasonCode::kUnsupportedProtocolVersion)) {
+    session.version = *version;
+    if (!c_.config.reason_strings) session.Cold().wants_no_reasons = true;
+    return Refuse(session, error.reason, error.what);
+  }
+  c_.probe.Refuse(mqtt::Name(error.reason));
+  log::Refusal(
+      "connect_refused",
+      {{"reason", mqtt::Name(error.reason)}, {"why", error.what}, {"peer", c_.io.PeerOf(session)}});
+  c_.io.Close(session, {"CLIENT_ERROR", {}, error.what});
+}
+
+// What the session is to know of its client whether or not it is let in.
+void ConnectFlow::TakeProperties(Session& session, const mqtt::Connect& connect) const {
   session.version = connect.version;
   session.is_31 = connect.is_31;
   if (session.version == mqtt::Version::k5 &&
@@ -98,19 +118,9 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   if (connect.properties.packet_bytes_max) {
     session.Cold().packet_bytes_max = *connect.properties.packet_bytes_max;
   }
-  if (draining_) {
-    Refuse(session, Elsewhere(c_.config, ReasonCode::kServerUnavailable), "draining", "draining");
-    return FrameOutcome::kPause;
-  }
-  if (c_.reactor.lag_us() > int64_t{c_.config.overload_lag_ms} * 1000) {
-    Refuse(session, Elsewhere(c_.config, ReasonCode::kServerBusy), "overload_lag_ms",
-           "overload_connect");
-    return FrameOutcome::kPause;
-  }
-  if (const Verdict verdict = authenticator_.Identify(session, connect); !verdict.ok()) {
-    Refuse(session, verdict.reason, verdict.why, verdict.why);
-    return FrameOutcome::kPause;
-  }
+}
+
+void ConnectFlow::Begin(Session& session, const mqtt::Connect& connect) {
   Attempt attempt;
   attempt.client_id_assigned = connect.client_id.empty();
   attempt.keep_alive_s = connect.keep_alive_s;
@@ -126,7 +136,6 @@ FrameOutcome ConnectFlow::OnConnect(Session& session, const mqtt::Frame& frame) 
   authenticator_.Authenticate(session, [this, handle = session.handle()](const Verdict& verdict) {
     OnVerdict(handle, verdict);
   });
-  return FrameOutcome::kPause;
 }
 
 void ConnectFlow::KeepWill(Session& session, const mqtt::Will& will) const {

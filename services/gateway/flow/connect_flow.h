@@ -56,6 +56,10 @@ class ConnectFlow {
     bool client_id_assigned = false;
   };
 
+  void RefuseMalformed(Session& session, const mqtt::Frame& frame, const mqtt::DecodeError& error);
+  void TakeProperties(Session& session, const mqtt::Connect& connect) const;
+  // The client has said who it is: whether it is, is asked next.
+  void Begin(Session& session, const mqtt::Connect& connect);
   void KeepWill(Session& session, const mqtt::Will& will) const;
   void OnVerdict(SessionHandle handle, const Verdict& verdict);
   // The client is who it says: its turn comes with that of others, and when not too many claims are

@@ -237,6 +237,13 @@ void Delivery::SendWaiting(Session& session) {
   if (session.is_open()) session.TrimCold();
 }
 
+// Seconds that are left of what its publisher gave it.
+std::optional<int64_t> Delivery::ExpiryOf(const BusMessage& message) const {
+  if (!message.has_expiry_s()) return std::nullopt;
+  const int64_t age_s = (c_.reactor.wall().value - message.received_ms()) / 1000;
+  return int64_t{message.expiry_s()} - age_s;
+}
+
 bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::Entry* entry) {
   const BusMessage& message = *out.message;
   if (message.topic().size() > mqtt::kStringBytesMax) {  // an answer's, longer than its request's
@@ -244,20 +251,17 @@ bool Delivery::Write(Session& session, const OutMessage& out, const Outbound::En
          "its topic has more bytes than MQTT can say");
     return false;
   }
-  int64_t expires_in_s = 0;
-  if (message.has_expiry_s()) {
-    expires_in_s =
-        int64_t{message.expiry_s()} - (c_.reactor.wall().value - message.received_ms()) / 1000;
-    // One of QoS 2 that may have been sent does not expire [MQTT-4.3.3-7].
-    const bool stays = entry != nullptr && entry->out.again && out.qos == Qos::kExactlyOnce;
-    if (expires_in_s <= 0 && !stays) {
-      Drop(session, message.topic(), "message_expired", "its expiry interval has passed");
-      return false;
-    }
-    expires_in_s = std::max<int64_t>(expires_in_s, 0);
+  const std::optional<int64_t> expires_in_s = ExpiryOf(message);
+  // One of QoS 2 that may have been sent does not expire [MQTT-4.3.3-7].
+  const bool stays = entry != nullptr && entry->out.again && out.qos == Qos::kExactlyOnce;
+  if (expires_in_s && *expires_in_s <= 0 && !stays) {
+    Drop(session, message.topic(), "message_expired", "its expiry interval has passed");
+    return false;
   }
   std::string properties;
-  if (session.version == Version::k5) properties = PropertiesOf(out, expires_in_s);
+  if (session.version == Version::k5) {
+    properties = PropertiesOf(out, std::max<int64_t>(expires_in_s.value_or(0), 0));
+  }
   Alias alias = AliasOf(session, message.topic());
   if (!alias.is_known && !session.FitsClient(kHeadBytesMax + message.topic().size() +
                                              properties.size() + message.payload().size())) {

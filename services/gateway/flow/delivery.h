@@ -76,6 +76,7 @@ class Delivery {
   void OnStored(SessionHandle handle, uint64_t number, SessionStore::Written how);
   void Unkeep(const Session& session, const Outbound::KeptAs& kept);
   [[nodiscard]] bool MayWait(const Outbound& outbound, const BusMessage& message) const;
+  [[nodiscard]] std::optional<int64_t> ExpiryOf(const BusMessage& message) const;
   // False when it was dropped.
   bool Write(Session& session, const OutMessage& out, const Outbound::Entry* entry);
   // An exchange with the client has ended.

@@ -8,6 +8,7 @@
 #include "libs/base/log.h"
 #include "libs/mqtt/encode.h"
 #include "services/gateway/flow/client_packet.h"
+#include "services/gateway/session/encode_to_fit.h"
 
 namespace homeport::gateway {
 
@@ -313,13 +314,7 @@ std::string PublishAcks::Refusal(const Session& session, const OwedAck& ack) {
                                            ? "the topic is not this client's to publish to"
                                            : mqtt::Name(ack.reason);
   }
-  std::string bytes;
-  mqtt::EncodePuback(refusal, session.version, &bytes);
-  if (!session.FitsClient(bytes.size())) {
-    refusal.properties.reason_string.reset();
-    bytes.clear();
-    mqtt::EncodePuback(refusal, session.version, &bytes);
-  }
+  std::string bytes = EncodeToFit<mqtt::Puback>(session, std::move(refusal), mqtt::EncodePuback);
   if (ack.type == PacketType::kPubrec) bytes[0] = static_cast<char>(0x50);
   return bytes;
 }

@@ -15,6 +15,7 @@
 #include "services/gateway/flow/session_uplink.h"
 #include "services/gateway/inspect/lifecycle.h"
 #include "services/gateway/pubsub/pub_sub.h"
+#include "services/gateway/session/encode_to_fit.h"
 #include "services/gateway/session/own_filters.h"
 
 namespace homeport::gateway {
@@ -225,14 +226,7 @@ void SubscribeFlow::Finish(Answer& answer) {
   Session* session = c_.io.sessions().Find(answer.session);
   if (session == nullptr) return;
   if (session->WantsReasons()) answer.suback.properties.reason_string = WhyRefused(answer.suback);
-  std::string bytes;
-  mqtt::EncodeSuback(answer.suback, session->version, &bytes);
-  if (!session->FitsClient(bytes.size())) {  // [MQTT-3.9.2-1]
-    answer.suback.properties.reason_string.reset();
-    bytes.clear();
-    mqtt::EncodeSuback(answer.suback, session->version, &bytes);
-  }
-  c_.io.Send(*session, bytes);
+  c_.io.Send(*session, EncodeToFit(*session, answer.suback, mqtt::EncodeSuback));
   // Behind the SUBACK, which no answer may overtake.
   for (auto& after : answer.after) after();
   if (session->is_open()) {

@@ -14,6 +14,7 @@
 #include "services/gateway/flow/decode_options.h"
 #include "services/gateway/inspect/session_requests.h"
 #include "services/gateway/inspect/session_view.h"
+#include "services/gateway/session/client_key.h"
 
 namespace homeport::gateway {
 namespace {

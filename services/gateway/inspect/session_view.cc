@@ -5,7 +5,6 @@
 #include <bit>
 #include <string>
 
-#include "libs/base/hash.h"
 #include "libs/base/strings.h"
 #include "services/gateway/pubsub/pub_sub.h"
 #include "services/gateway/session/own_filters.h"
@@ -76,10 +75,6 @@ std::string_view TenantOf(const Identity& identity) {
 bool MaySee(const Session& session, std::string_view tenant, bool anonymous) {
   if (session.phase != Phase::kOnline && !session.is_away()) return false;
   return anonymous || TenantOf(*session.identity) == tenant;
-}
-
-uint64_t ClientKey(std::string_view device, std::string_view client) {
-  return Hash64(fmt::format("{}\n{}", device, client));
 }
 
 Backlog BacklogOf(const Session& session) {

@@ -15,9 +15,6 @@ namespace homeport::gateway {
 // nobody's.
 [[nodiscard]] bool MaySee(const Session& session, std::string_view tenant, bool anonymous);
 
-// A client among those of all devices, for RecentEnds.
-[[nodiscard]] uint64_t ClientKey(std::string_view device, std::string_view client);
-
 // What waits for a session's client.
 struct Backlog {
   uint32_t in_flight = 0;  // messages sent and not acknowledged

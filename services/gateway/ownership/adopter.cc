@@ -6,6 +6,7 @@
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
 #include "libs/routing/keys.h"
+#include "services/gateway/session/client_key.h"
 
 namespace homeport::gateway {
 namespace {
@@ -19,8 +20,8 @@ struct Adopter::Estate {
   std::string pod;
   std::vector<StreamPos> places;
   PodReceipts receipts;
-  std::map<std::string, SessionHandle> sessions;  // adopted, by "<device>\n<client>"
-  size_t open = 0;                                // of the page
+  std::map<uint64_t, SessionHandle> sessions;  // adopted, by ClientKey
+  size_t open = 0;                             // of the page
   bool failed = false;
 };
 
@@ -114,40 +115,39 @@ void Adopter::AdoptSession(std::shared_ptr<Estate> estate, const std::string& na
   if (!listed) return SessionDone(estate, name, true);
   Session* slot = keeper_.Reserve(c_.config.sessions_max);
   if (slot == nullptr) return SessionDone(estate, name, false);
-  c_.store.Adopt(
-      listed->identity, estate->pod, slot->handle(),
-      [this, estate, name, slot, epoch = listed->epoch,
-       identity = listed->identity](absl::StatusOr<SessionStore::Adopted> adopted) mutable {
-        if (!adopted.ok()) {
-          keeper_.Unreserve(*slot);
-          return SessionDone(estate, name, absl::IsNotFound(adopted.status()));
-        }
-        if (SessionKeeper::IsGivenUp(*slot, adopted->epoch)) {
-          keeper_.Unreserve(*slot);
-          return SessionDone(estate, name, true);
-        }
-        estate->sessions[fmt::format("{}\n{}", identity.device, identity.client)] = slot->handle();
-        c_.probe.adopted_sessions.Increment();
-        const Doubt doubt = MakeDoubt(estate->pod, identity, epoch, adopted->record.Field("in"));
-        keeper_.Adopt(std::move(identity), *adopted, estate->places,
-                      Settle(doubt, estate->receipts), *slot);
-        SessionDone(estate, name, true);
-      });
+  c_.store.Adopt(listed->identity, estate->pod, slot->handle(),
+                 [this, estate, name, slot, epoch = listed->epoch, identity = listed->identity](
+                     absl::StatusOr<SessionStore::Adopted> adopted) mutable {
+                   if (!adopted.ok()) {
+                     keeper_.Unreserve(*slot);
+                     return SessionDone(estate, name, absl::IsNotFound(adopted.status()));
+                   }
+                   if (SessionKeeper::IsGivenUp(*slot, adopted->epoch)) {
+                     keeper_.Unreserve(*slot);
+                     return SessionDone(estate, name, true);
+                   }
+                   estate->sessions[ClientKey(identity.device, identity.client)] = slot->handle();
+                   c_.probe.adopted_sessions.Increment();
+                   const Doubt doubt =
+                       MakeDoubt(estate->pod, identity, epoch, adopted->record.Field("in"));
+                   keeper_.Adopt(std::move(identity), *adopted, estate->places,
+                                 Settle(doubt, estate->receipts), *slot);
+                   SessionDone(estate, name, true);
+                 });
 }
 
 void Adopter::SessionDone(const std::shared_ptr<Estate>& estate, const std::string& name,
                           bool settled) {
+  const std::string key = routing::KeptOfPodKey(estate->pod);
+  if (settled) redis_.Send({"SREM", key, name}, [](const redis::Reply&) {});
+  OneDone(estate, settled, &Adopter::ReadSessions);
+}
+
+void Adopter::OneDone(const std::shared_ptr<Estate>& estate, bool settled, ReadOn read_on) {
   estate->failed |= !settled;
-  if (settled) {
-    const std::string key = routing::KeptOfPodKey(estate->pod);
-    redis_.Send({"SREM", key, name}, [](const redis::Reply&) {});
-  }
   if (--estate->open > 0) return;
-  if (estate->failed) {
-    busy_ = false;  // another look, once the lock has run out
-    return;
-  }
-  ReadSessions(estate);
+  if (!estate->failed) return (this->*read_on)(estate);
+  busy_ = false;  // another look, once the lock has run out
 }
 
 void Adopter::ReadWills(std::shared_ptr<Estate> estate) {
@@ -186,8 +186,7 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
       will->message = kept->message();
       will->delay_s = kept->delay_s();
       c_.probe.adopted_wills.Increment();
-      const auto waiting =
-          estate->sessions.find(fmt::format("{}\n{}", identity.device, identity.client));
+      const auto waiting = estate->sessions.find(ClientKey(identity.device, identity.client));
       if (will->delay_s > 0 && waiting != estate->sessions.end()) {
         keeper_.AdoptWill(waiting->second, std::move(will), kept->due_ms());
       } else {
@@ -200,17 +199,9 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
 
 void Adopter::WillDone(const std::shared_ptr<Estate>& estate, const std::string& name,
                        bool settled) {
-  estate->failed |= !settled;
-  if (settled) {
-    const std::string key = routing::WillsKey(estate->pod);
-    redis_.Send({"HDEL", key, name}, [](const redis::Reply&) {});
-  }
-  if (--estate->open > 0) return;
-  if (estate->failed) {
-    busy_ = false;  // another look, once the lock has run out
-    return;
-  }
-  ReadWills(estate);
+  const std::string key = routing::WillsKey(estate->pod);
+  if (settled) redis_.Send({"HDEL", key, name}, [](const redis::Reply&) {});
+  OneDone(estate, settled, &Adopter::ReadWills);
 }
 
 void Adopter::Finish(const std::shared_ptr<Estate>& estate) {

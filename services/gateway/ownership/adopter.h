@@ -35,6 +35,8 @@ class Adopter {
   void ReadWills(std::shared_ptr<Estate> estate);
   void AdoptWill(std::shared_ptr<Estate> estate, const std::string& name, const std::string& bytes);
   void WillDone(const std::shared_ptr<Estate>& estate, const std::string& name, bool settled);
+  using ReadOn = void (Adopter::*)(std::shared_ptr<Estate>);
+  void OneDone(const std::shared_ptr<Estate>& estate, bool settled, ReadOn read_on);
   void Finish(const std::shared_ptr<Estate>& estate);
 
   ShardContext& c_;

@@ -4,9 +4,9 @@
 #include <charconv>
 #include <utility>
 
-#include "libs/base/hash.h"
 #include "libs/base/strings.h"
 #include "libs/routing/keys.h"
+#include "services/gateway/session/client_key.h"
 
 namespace homeport::gateway {
 namespace {
@@ -14,10 +14,6 @@ namespace {
 using Entry = mqtt::InboundQos2Ids::Entry;
 
 constexpr int64_t kCompanyMs = 50;  // after the death of a pod all its sessions ask
-
-uint64_t ClientOf(const Identity& identity) {
-  return Hash64(fmt::format("{}\n{}", identity.device, identity.client));
-}
 
 // The number in front of `text`, which it loses; 0 where there is none.
 uint64_t TakeNumber(std::string_view& text) {
@@ -87,7 +83,7 @@ void RestoreReceived(const ReceivedRecord& record, mqtt::InboundQos2Ids& ids) {
 std::string MakeReceipt(const Identity& identity, uint64_t epoch, Entry publish) {
   internal::v1::Receipts one;
   internal::v1::Receipt& receipt = *one.add_receipts();
-  receipt.set_client(ClientOf(identity));
+  receipt.set_client(ClientKey(identity.device, identity.client));
   receipt.set_epoch(epoch);
   receipt.set_number(publish.number);
   receipt.set_packet_id(publish.packet_id);
@@ -96,7 +92,8 @@ std::string MakeReceipt(const Identity& identity, uint64_t epoch, Entry publish)
 
 Doubt MakeDoubt(std::string_view pod, const Identity& identity, uint64_t epoch,
                 std::string_view received) {
-  return {std::string(pod), ClientOf(identity), epoch, ParseReceived(received)};
+  return {std::string(pod), ClientKey(identity.device, identity.client), epoch,
+          ParseReceived(received)};
 }
 
 std::vector<uint16_t> Settle(const Doubt& doubt, const PodReceipts& receipts) {
