@@ -100,29 +100,32 @@ def seeds():
 
 
 def hammer(address, streams, seed, rounds):
+    stuck = []
     threads = [threading.Thread(target=strike, args=(address, streams, seed * THREADS + number,
-                                                     rounds // THREADS))
+                                                     rounds // THREADS, stuck))
                for number in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    check_equal(stuck, [], "streams that the gateway neither read nor ended in time")
 
 
-def strike(address, streams, seed, rounds):
+def strike(address, streams, seed, rounds, stuck):
     host, port = address.rsplit(":", 1)
     chance = random.Random(seed)
     for _ in range(rounds):
         data = stream(chance, streams)
         try:
-            with socket.create_connection((host, int(port)), 10) as connection:
-                connection.settimeout(10)
+            with socket.create_connection((host, int(port)), 20) as connection:
                 for piece in pieces(chance, data):
                     connection.sendall(piece)
                 if chance.random() < 0.5:
                     connection.shutdown(socket.SHUT_WR)
                     while connection.recv(65536):
                         pass
+        except TimeoutError:
+            stuck.append(data[:1000].hex())
         except OSError:
             pass  # it closed, as it may
 
