@@ -80,7 +80,7 @@ class Player:
     def __init__(self, addresses, case, version, own):
         self.addresses, self.case, self.version, self.own = addresses, case, version, own
         self.connections, self.variables = {}, {}
-        self.since = time.monotonic()
+        self.since = self.said = time.monotonic()  # when the last step ended, and when one sent something
 
     def play(self):
         """Raises Mismatch with the place in the script."""
@@ -135,6 +135,7 @@ class Player:
 
     def _send(self, step):
         connection = self._connection(step)
+        self.said = time.monotonic()
         version = self.version
         if step.what == "CONNECT":
             step.keys = dict(step.keys)
@@ -143,6 +144,7 @@ class Player:
         connection.send(script.encode(step, connection.version, self._substitute))
 
     def _drop(self, step):
+        self.said = time.monotonic()
         self.connections.pop(step.connection).drop()
 
     def _pass(self, step):
@@ -189,7 +191,7 @@ class Player:
         within = float(step.keys["within"][0]) if step and "within" in step.keys else DEADLINE_S
         found = connection.next(self.since + within)
         if step and "after" in step.keys:
-            passed = time.monotonic() - self.since
+            passed = time.monotonic() - self.said
             if passed < float(step.keys["after"][0]):
                 raise Mismatch(self._at(step) + f"{_show(found)} came after {passed:.2f} s already")
         return found
