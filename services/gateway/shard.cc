@@ -152,6 +152,7 @@ void Shard::StartThread() {
     adopter_.Start();
     fleet_load_.Start();
     departures_.Start();
+    TickIo();
     reactor_.After(1000, [this] { Tick(); });
     reactor_.Run();
     inbox_.Stop();
@@ -221,9 +222,13 @@ void Shard::OnInboxItem(const internal::v1::InboxItem& item) {
   }
 }
 
+void Shard::TickIo() {
+  reactor_.After(SessionIo::kTickMs, [this] { TickIo(); });
+  io_.Tick();
+}
+
 void Shard::Tick() {
   reactor_.After(1000, [this] { Tick(); });
-  io_.Tick();
   server_.keeper().Tick();
   server_.lifecycle().Tick();
   traffic_.Tick(reactor_.now());

@@ -78,6 +78,7 @@ class Shard final : private SessionHandler {
   void OnInboxItem(const internal::v1::InboxItem& item);
   [[nodiscard]] absl::Status StartTls(const std::string& ticket_keys);
   [[nodiscard]] absl::Status ListenAt(const std::string& address, Door door);
+  void TickIo();
   void Tick();
   void FinishDrain();
   [[nodiscard]] bool MayFlush();

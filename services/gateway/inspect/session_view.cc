@@ -122,12 +122,12 @@ void SessionView::Describe(const Session& session, Detail detail, View& out) con
 
 void SessionView::DescribeConnection(const Session& session, View& out) const {
   const Identity& identity = *session.identity;
-  const auto at = [&](uint32_t second) {
-    const int64_t ago_ms = c_.reactor.now().value - int64_t{second} * 1000;
+  const auto at = [&](int64_t monotonic_ms) {
+    const int64_t ago_ms = c_.reactor.now().value - monotonic_ms;
     return TimeUtil::MillisecondsToTimestamp(c_.reactor.wall().value - ago_ms);
   };
-  *out.mutable_connect_time() = at(identity.connected_s);
-  *out.mutable_last_receive_time() = at(session.last_active_s);
+  *out.mutable_connect_time() = at(int64_t{identity.connected_s} * 1000);
+  *out.mutable_last_receive_time() = at(int64_t{session.last_active} * SessionIo::kTickMs);
   out.set_transport(TransportOf(session));
   out.set_peer_address(c_.io.PeerOf(session));
   out.set_protocol_version(session.version == mqtt::Version::k5

@@ -162,8 +162,8 @@ class Session final : public net::IoHandler {
   uint32_t generation = 0;
   uint32_t own_filters = 0;       // rows of OwnFilters the client has subscribed to
   uint32_t own_filters_qos1 = 0;  // those of them granted QoS 1
-  uint32_t last_active_s = 0;     // monotonic seconds
-  uint32_t second_bytes = 0;      // received in `last_active_s`, for the rate limit
+  uint32_t last_active = 0;       // SessionIo's ticks
+  uint32_t second_bytes = 0;      // received in that second, for the rate limit
   uint16_t second_publishes = 0;
   uint16_t keep_alive_s = 0;  // as agreed
   uint16_t unacked_up = 0;    // QoS 1 and 2 publishes received and not yet acknowledged

@@ -55,7 +55,7 @@ SessionIo::SessionIo(net::Reactor& reactor, ShardProbe& probe, Options options,
       probe_(probe),
       options_(std::move(options)),
       handler_(handler),
-      wheel_(reactor.now().value / 1000),
+      wheel_(reactor.now().value / kTickMs),
       arrivals_(probe, options_.arrivals),
       memory_(options_.memory_bytes_max, options_.memory_percent_max),
       lingering_(reactor, probe, options_.lingering),
@@ -86,7 +86,7 @@ void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
   }
   session->io = this;
   session->transport = net::Transport(fd.Release());
-  session->last_active_s = now_s();
+  session->last_active = tick();
   session->reading = true;
   if (!reactor_.Add(session->transport.fd(), EPOLLIN, session).ok()) {
     session->transport.Close();
@@ -95,7 +95,8 @@ void SessionIo::Accept(net::Fd fd, Door door, const peer::IpEndpoint& source) {
     log::Refusal("connection_refused", {{"peer", source.ToString()}, {"reason", "epoll"}});
     return;
   }
-  wheel_.Add(now_s() + options_.connect_deadline_s, {session->index, session->generation});
+  wheel_.Add(tick() + kTicksPerSecond * options_.connect_deadline_s,
+             {session->index, session->generation});
   probe_.connections.Increment();
   OnArrival(*session, arrivals_.Begin(*session, door, source, now_s()));
 }
@@ -284,8 +285,8 @@ void SessionIo::Resume(Session& session) {
 }
 
 void SessionIo::Touch(Session& session) const {
-  if (session.last_active_s == now_s()) return;
-  session.last_active_s = now_s();
+  const uint32_t before = std::exchange(session.last_active, tick());
+  if (before / kTicksPerSecond == session.last_active / kTicksPerSecond) return;
   session.second_publishes = 0;
   session.second_bytes = 0;
 }
@@ -448,8 +449,9 @@ bool SessionIo::SayGoodbye(Session& session, const CloseCause& cause) {
 }
 
 void SessionIo::Tick() {
+  wheel_.Advance(tick(), [this](net::TimerWheel::Entry entry) { OnDeadline(entry); });
+  if (std::exchange(rated_s_, now_s()) == now_s()) return;
   memory_.Poll();
-  wheel_.Advance(now_s(), [this](net::TimerWheel::Entry entry) { OnDeadline(entry); });
   std::vector<SessionHandle> paused;
   paused.swap(rate_paused_);
   for (const SessionHandle handle : paused) {
@@ -464,7 +466,7 @@ void SessionIo::Tick() {
 // The entry of the connect deadline goes on as the one of the keep-alive, which may be due earlier.
 void SessionIo::WatchKeepAlive(const Session& session) {
   const int64_t due = KeepAliveDue(session);
-  if (session.keep_alive_s != 0 && due < now_s() + options_.connect_deadline_s) {
+  if (session.keep_alive_s != 0 && due < tick() + kTicksPerSecond * options_.connect_deadline_s) {
     wheel_.Add(due, {session.index, session.generation});
   }
 }
@@ -481,8 +483,8 @@ void SessionIo::OnDeadline(net::TimerWheel::Entry entry) {
   }
   if (session->keep_alive_s == 0) return;
   const int64_t due = KeepAliveDue(*session);  // a paused session cannot be heard
-  if (session->paused || due > now_s()) {
-    wheel_.Add(session->paused ? now_s() + session->keep_alive_s : due, entry);
+  if (session->paused || due > tick()) {
+    wheel_.Add(session->paused ? tick() + kTicksPerSecond * session->keep_alive_s : due, entry);
     return;
   }
   probe_.Refuse("keep_alive_timeout");

@@ -100,15 +100,20 @@ class SessionIo {
   // Tells an MQTT 5 client why, closes the socket, frees the slot at the end of the iteration.
   void Close(Session& session, const CloseCause& cause);
 
-  // Once a second: deadlines, keep-alives, rates.
+  // Once in kTickMs: deadlines, keep-alives; once a second: rates, memory.
+  static constexpr int64_t kTickMs = 250;
   void Tick();
 
   [[nodiscard]] SessionTable& sessions() { return sessions_; }
   [[nodiscard]] uint32_t now_s() const {
     return static_cast<uint32_t>(reactor_.now().value / 1000);
   }
+  [[nodiscard]] uint32_t tick() const {
+    return static_cast<uint32_t>(reactor_.now().value / kTickMs);
+  }
 
  private:
+  static constexpr int64_t kTicksPerSecond = 1000 / kTickMs;
   friend class Session;
   void OnReady(Session& session, uint32_t events);
   void OnArrival(Session& session, Arrivals::Result result);
@@ -143,10 +148,9 @@ class SessionIo {
   void Touch(Session& session) const;
   void OnDeadline(net::TimerWheel::Entry entry);
   // When nothing will have come for one and a half keep-alives, and not before [MQTT-3.1.2-22]: the
-  // last packet may have come at the end of its second.
+  // last packet may have come at the end of its tick.
   [[nodiscard]] static int64_t KeepAliveDue(const Session& session) {
-    return int64_t{session.last_active_s} + session.keep_alive_s + (session.keep_alive_s + 1) / 2 +
-           1;
+    return int64_t{session.last_active} + kTicksPerSecond * session.keep_alive_s * 3 / 2 + 1;
   }
 
   net::Reactor& reactor_;
@@ -161,6 +165,7 @@ class SessionIo {
   WebSockets web_sockets_;
   std::vector<char> buffer_;  // shared by all reads: nothing in it outlives one
   std::vector<SessionHandle> rate_paused_;
+  uint32_t rated_s_ = 0;  // the last second that Tick has seen begin
   bool corked_ = false;
   size_t corked_bytes_ = 0;              // of the output of:
   std::vector<SessionHandle> gathered_;  // whose sockets may take it, once uncorked

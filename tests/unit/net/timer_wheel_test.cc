@@ -6,9 +6,9 @@
 namespace homeport::net {
 namespace {
 
-std::vector<uint32_t> Fired(TimerWheel& wheel, int64_t now_s) {
+std::vector<uint32_t> Fired(TimerWheel& wheel, int64_t now) {
   std::vector<uint32_t> fired;
-  wheel.Advance(now_s, [&](TimerWheel::Entry entry) { fired.push_back(entry.index); });
+  wheel.Advance(now, [&](TimerWheel::Entry entry) { fired.push_back(entry.index); });
   return fired;
 }
 
