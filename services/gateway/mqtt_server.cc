@@ -17,8 +17,8 @@ using mqtt::PacketType;
 using mqtt::ReasonCode;
 
 constexpr std::string_view kPingresp("\xd0\x00", 2);
-constexpr uint32_t kVerifyBatch = 500;
-constexpr int64_t kVerifyPauseMs = 10;
+constexpr uint32_t kVerifyBatch = 128;   // slots; the lease is renewed between them
+constexpr int64_t kVerifyPauseMs = 100;  // while Redis is away
 
 }  // namespace
 
@@ -169,11 +169,14 @@ void MqttServer::OnKicked(const internal::v1::Kicked& item) {
   pub_sub_.OnFormerEnded(handle);
 }
 
-void MqttServer::VerifyOwnership() { VerifyFrom(0); }
+void MqttServer::VerifyOwnership() {
+  verify_again_ = verifying_;
+  if (!std::exchange(verifying_, true)) VerifyFrom(0);
+}
 
-void MqttServer::VerifyFrom(uint32_t index) {
-  const uint32_t end = std::min(index + kVerifyBatch, c_.io.sessions().slots());
-  for (; index < end; ++index) {
+void MqttServer::VerifyFrom(uint32_t first) {
+  const uint32_t end = std::min(first + kVerifyBatch, c_.io.sessions().slots());
+  for (uint32_t index = first; index < end; ++index) {
     Session& session = c_.io.sessions().At(index);
     if (session.is_away()) keeper_.Verify(session);
     if (session.phase != Phase::kOnline) continue;
@@ -182,9 +185,17 @@ void MqttServer::VerifyFrom(uint32_t index) {
                           OnVerified(handle, claim);
                         });
   }
-  if (index < c_.io.sessions().slots()) {
-    c_.reactor.After(kVerifyPauseMs, [this, index] { VerifyFrom(index); });
-  }
+  // Answered behind them: a million sessions of a fleet leave Redis room for other things.
+  redis_.Send({"PING"}, [this, first, end](const redis::Reply& reply) {
+    if (!reply.lost()) return OnBatchVerified(end);
+    c_.reactor.After(kVerifyPauseMs, [this, first] { VerifyFrom(first); });
+  });
+}
+
+void MqttServer::OnBatchVerified(uint32_t next) {
+  if (next < c_.io.sessions().slots()) return VerifyFrom(next);
+  verifying_ = false;
+  if (std::exchange(verify_again_, false)) VerifyOwnership();
 }
 
 void MqttServer::OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim) {

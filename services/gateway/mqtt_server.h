@@ -19,6 +19,7 @@ class MqttServer final {
  public:
   MqttServer(ShardContext& context, redis::Client& redis)
       : c_(context),
+        redis_(redis),
         delivery_(context),
         pub_sub_(context, redis, delivery_),
         commands_(context, delivery_),
@@ -53,11 +54,13 @@ class MqttServer final {
   FrameOutcome Paced(Session& session, const mqtt::Frame& frame, FrameOutcome outcome);
   FrameOutcome OnDisconnect(Session& session, const mqtt::Frame& frame);
   FrameOutcome Refuse(Session& session, mqtt::ReasonCode reason, std::string_view what);
-  void VerifyFrom(uint32_t index);
+  void VerifyFrom(uint32_t first);
+  void OnBatchVerified(uint32_t next);
   void OnVerified(SessionHandle handle, const absl::StatusOr<Claim>& claim);
   void VerifyKept(const Session& session);
 
   ShardContext& c_;
+  redis::Client& redis_;
   Delivery delivery_;
   PubSub pub_sub_;
   CommandTable commands_;
@@ -68,6 +71,8 @@ class MqttServer final {
   SubscribeFlow subscribe_;
   SessionKeeper keeper_;
   ConnectFlow connect_;
+  bool verifying_ = false;
+  bool verify_again_ = false;  // behind that
 };
 
 }  // namespace homeport::gateway

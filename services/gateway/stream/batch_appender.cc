@@ -289,21 +289,39 @@ void BatchAppender::SendBatch(Partition& partition) {
 // Not before it is known that it is not there: who reads the stream from its middle on does not
 // know what came before, and would take it for another.
 void BatchAppender::SendAgain(Partition& partition) {
+  doubts_.push_back(&partition);
+  if (!finding_) FindNext();
+}
+
+// One at a time: of all gateways at once, each of which may walk thousands of entries, they would
+// keep Redis from answering anybody.
+void BatchAppender::FindNext() {
+  while (!doubts_.empty() && !doubts_.front()->in_doubt) doubts_.pop_front();  // read back since
+  finding_ = !doubts_.empty();
+  if (!finding_) return;
+  Partition& partition = *doubts_.front();
+  doubts_.pop_front();
   const uint32_t attempt = ++partition.attempt;
   const int64_t oldest = std::max<int64_t>(partition.sent.closed_ms - kClockSkewMs, 0);
   std::string name;
   routing::AppendBatchTail(name, options_.pod.str(), partition.sent.sequence);
   redis_.Eval(FindScript(), {"1", partition.key, std::to_string(oldest), std::move(name)},
               [this, &partition, attempt](const redis::Reply& reply) {
-                if (attempt != partition.attempt) return;
-                if (!reply.ok()) return OnAnswer(partition, reply);
-                partition.in_doubt = false;
-                if (reply.is_nil()) return SendBatch(partition);
-                partition.told_early = false;
-                partition.asked = WantsReaders(partition.sent);
-                partition.appended = true;
-                partition.asked ? AskForReaders(partition) : Settle(partition);
+                if (attempt == partition.attempt) OnFound(partition, reply);
+                if (!reply.lost()) return FindNext();
+                finding_ = false;  // OnConnected begins again
+                doubts_.clear();
               });
+}
+
+void BatchAppender::OnFound(Partition& partition, const redis::Reply& reply) {
+  if (!reply.ok()) return OnAnswer(partition, reply);
+  partition.in_doubt = false;
+  if (reply.is_nil()) return SendBatch(partition);
+  partition.told_early = false;
+  partition.asked = WantsReaders(partition.sent);
+  partition.appended = true;
+  partition.asked ? AskForReaders(partition) : Settle(partition);
 }
 
 void BatchAppender::SendWithFields(Partition& partition, redis::Client::OnReply on_reply) {

@@ -149,6 +149,8 @@ class BatchAppender {
   void SendBatch(Partition& partition);
   // After its answer was lost.
   void SendAgain(Partition& partition);
+  void FindNext();
+  void OnFound(Partition& partition, const redis::Reply& reply);
   void SendWithFields(Partition& partition, redis::Client::OnReply on_reply);
   void SendWithReceipts(Partition& partition, redis::Client::OnReply on_reply);
   void OnAnswer(Partition& partition, const redis::Reply& reply);
@@ -168,6 +170,8 @@ class BatchAppender {
   std::vector<Partition> partitions_;
   std::vector<uint32_t> dirty_;    // to be sent with the next flush
   std::vector<uint32_t> patient_;  // … with the next that patience has an end for
+  std::deque<Partition*> doubts_;  // in_doubt, and to be looked for
+  bool finding_ = false;           // one of them
   size_t buffered_bytes_ = 0;
   MonoMs patience_until_;
   net::PacedTask flush_;
