@@ -10,7 +10,7 @@ namespace {
 
 using internal::v1::DeviceChange;
 
-constexpr int64_t kRenewMs = 30'000;
+constexpr int64_t kRenewMs = 300'000;
 
 }  // namespace
 

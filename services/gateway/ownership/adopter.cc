@@ -12,6 +12,7 @@ namespace homeport::gateway {
 namespace {
 
 constexpr std::string_view kPage = "100";
+constexpr std::string_view kLooked = "32";  // pods at a look: each is looked at by many others
 constexpr std::string_view kLockMs = "30000";
 
 }  // namespace
@@ -34,15 +35,21 @@ void Adopter::Start() {
 
 void Adopter::Look() {
   if (busy_ || !redis_.connected()) return;
-  redis_.Send({"SMEMBERS", routing::kPodsKey}, [this](const redis::Reply& reply) {
-    std::map<std::string, int64_t> known;
+  for (const auto& [pod, since] : missing_since_) CheckAgain(pod);
+  redis_.Send({"SRANDMEMBER", routing::kPodsKey, kLooked}, [this](const redis::Reply& reply) {
     for (size_t i = 0; i < reply.size(); ++i) {
       const std::string pod(reply[i].text());
-      if (pod == c_.pod.str()) continue;
-      if (const auto at = missing_since_.find(pod); at != missing_since_.end()) known.insert(*at);
-      Check(pod);
+      if (pod != c_.pod.str() && !missing_since_.contains(pod)) Check(pod);
     }
-    missing_since_.swap(known);
+  });
+}
+
+// Another pod may have taken it over since.
+void Adopter::CheckAgain(const std::string& pod) {
+  redis_.Send({"SISMEMBER", routing::kPodsKey, pod}, [this, pod](const redis::Reply& reply) {
+    if (!reply.is_integer()) return;
+    if (reply.integer() != 0) return Check(pod);
+    missing_since_.erase(pod);
   });
 }
 

@@ -26,6 +26,7 @@ class Adopter {
   struct Estate;
   void Look();
   void Check(const std::string& pod);
+  void CheckAgain(const std::string& pod);
   void Lock(const std::string& pod);
   void RenewLock(const Estate& estate);
   void ReadReceipts(std::shared_ptr<Estate> estate);

@@ -20,7 +20,7 @@ struct ConsumerLimits {
   size_t pushes_max = 100;    // deltas told to a session that listens to every named shadow
   size_t sessions_max = 64;   // of one device
   size_t watchers_max = 256;  // pods that watch one device
-  int64_t watch_ms = 90'000;
+  int64_t watch_ms = 900'000;
   int64_t event_repeat_ms = 3'600'000;  // how far back a repeated event is looked for
   int64_t presence_grace_ms = 2000;     // a connection that broke off is awaited for so long
   size_t children_max = 1000;           // of one hub
