@@ -65,6 +65,8 @@ int OnName(http_parser* parser, const char* at, size_t size) {
 int OnValue(http_parser* parser, const char* at, size_t size) {
   Request& request = RequestOf(parser);
   if (!request.in_value) {
+    // No blank stands before the colon (RFC 9112 section 5.1); the parser lets it pass.
+    if (request.name.ends_with(' ') || request.name.ends_with('\t')) return 1;
     request.in_value = true;
     request.field = 0;
     while (request.field < kFields &&

@@ -95,6 +95,7 @@ TEST_CASE("Bad upgrades get the HTTP status that says why") {
       {"a body", With("Host:", "Content-Length: 5\r\nHost:"), "400"},
       {"a body in chunks", With("Host:", "Transfer-Encoding: chunked\r\nHost:"), "400"},
       {"no host", With("Host: gateway.example\r\n", ""), "400"},
+      {"a blank before a colon", With("Host:", "X : a\r\nHost:"), "400"},
       {"two hosts", With("Host:", "Host: a\r\nHost:"), "400"},
       {"no upgrade", With("Upgrade: websocket\r\n", ""), "426"},
       {"upgrade to something else", With("Upgrade: websocket", "Upgrade: h2c"), "426"},
