@@ -7,7 +7,9 @@
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/routing/keys.h"
+#include "services/registry/device_removal.h"
 #include "services/registry/store/device_table.h"
+#include "services/registry/store/partition_table.h"
 #include "services/registry/store/purge_table.h"
 
 namespace homeport::registry {
@@ -69,27 +71,42 @@ absl::StatusOr<bool> Janitor::Step() {
          operations == kDevicesMax || exports == kExportsMax;
 }
 
-// A transaction each: one that fails does not keep the others.
+// One that fails does not keep the others.
 absl::StatusOr<size_t> Janitor::PurgeDevices() {
   HP_ASSIGN_OR_RETURN(const std::vector<DeviceRow> due, FindPurgeable(*postgres_, kDevicesMax));
+  size_t purged = 0;
   for (const DeviceRow& found : due) {
-    {
-      postgres::Transaction transaction(*postgres_);
-      const absl::StatusOr<DeviceRow> row = LockDevice(
-          transaction, TenantId(found.tenant), DeviceId(found.id), /*version=*/found.version);
-      // Purged or undeleted meanwhile.
-      if (absl::IsNotFound(row.status()) || absl::IsAborted(row.status())) continue;
-      HP_RETURN_IF_ERROR(row.status());
-      HP_RETURN_IF_ERROR(
-          RemoveDevice(transaction, row->id, routing::PartitionOf(row->id, options_.partitions)));
-      HP_RETURN_IF_ERROR(Audit(transaction, {row->tenant, kActor}, "PurgeDevice",
-                               "devices/" + row->id, {.before = AuditText(*row), .after = {}}));
-      HP_RETURN_IF_ERROR(transaction.Commit());
+    const absl::Status status = PurgeDevice(found);
+    if (status.ok()) {
+      ++purged;
+      continue;
     }
-    catalog_.DevicesPurged(1);
-    HP_RETURN_IF_ERROR(appender_.SetBlocked(found.id, StreamAppender::Blocked::kNo));
+    if (postgres_->broken()) return status;
+    probe_.PostgresFailed();
+    log::Warn("device_not_purged",
+              {{"device", found.id}, {"error", status}, {"next", "tried again"}});
   }
-  return due.size();
+  return purged;
+}
+
+absl::Status Janitor::PurgeDevice(const DeviceRow& found) {
+  HP_RETURN_IF_ERROR(PrepareRemoval(*postgres_, appender_, found));
+  {
+    postgres::Transaction transaction(*postgres_);
+    HP_RETURN_IF_ERROR(
+        RaiseGeneration(transaction, routing::PartitionOf(found.id, options_.partitions)));
+    const absl::StatusOr<DeviceRow> row = LockDevice(transaction, TenantId(found.tenant),
+                                                     DeviceId(found.id), /*version=*/found.version);
+    // Purged or undeleted meanwhile.
+    if (absl::IsNotFound(row.status()) || absl::IsAborted(row.status())) return absl::OkStatus();
+    HP_RETURN_IF_ERROR(row.status());
+    HP_RETURN_IF_ERROR(RemoveDevice(transaction, row->id));
+    HP_RETURN_IF_ERROR(Audit(transaction, {row->tenant, kActor}, "PurgeDevice",
+                             "devices/" + row->id, {.before = AuditText(*row), .after = {}}));
+    HP_RETURN_IF_ERROR(transaction.Commit());
+  }
+  catalog_.DevicesPurged(1);
+  return appender_.SetBlocked(found.id, StreamAppender::Blocked::kNo);
 }
 
 }  // namespace homeport::registry

@@ -9,6 +9,7 @@
 #include "services/registry/backoff.h"
 #include "services/registry/catalog_probe.h"
 #include "services/registry/registry_probe.h"
+#include "services/registry/store/device_table.h"
 #include "services/registry/stream_appender.h"
 
 namespace homeport::registry {
@@ -40,6 +41,7 @@ class Janitor {
   // True when there was more than one step takes.
   [[nodiscard]] absl::StatusOr<bool> Step();
   [[nodiscard]] absl::StatusOr<size_t> PurgeDevices();
+  [[nodiscard]] absl::Status PurgeDevice(const DeviceRow& found);
 
   const Options options_;
   StreamAppender& appender_;

@@ -9,6 +9,8 @@
 #include "services/registry/api/convert.h"
 #include "services/registry/api/device_fields.h"
 #include "services/registry/api/device_service.h"
+#include "services/registry/device_removal.h"
+#include "services/registry/store/partition_table.h"
 #include "services/registry/store/session_table.h"
 #include "services/registry/store/tenant_table.h"
 
@@ -73,6 +75,8 @@ absl::Status DeviceService::Settle(postgres::Connection& connection, const Devic
   if (absl::IsNotFound(row.status())) return appender_.SetBlocked(device.str(), Blocked::kNo);
   HP_RETURN_IF_ERROR(row.status());
   HP_RETURN_IF_ERROR(appender_.SetBlocked(row->id, row->blocked() ? Blocked::kYes : Blocked::kNo));
+  HP_RETURN_IF_ERROR(RaiseGenerationOfChild(connection, row->id,
+                                            routing::PartitionOf(row->id, options_.partitions)));
   if (!row->blocked()) return absl::OkStatus();
   HP_ASSIGN_OR_RETURN(const std::vector<StoredSession> sessions,
                       FindSessionsOfDevice(connection, row->id));
@@ -177,15 +181,20 @@ absl::Status DeviceService::Purge(const auth::Claims& claims,
   HP_ASSIGN_OR_RETURN(const rpc::DeviceName name, ReadDeviceName(claims, request.name()));
   HP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(request.etag(), "ETAG_MISMATCH"));
   HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
+  const absl::StatusOr<DeviceRow> found = FindDevice(*connection, name.tenant, name.device);
+  if (found.ok() && (version == 0 || version == found->version)) {
+    HP_RETURN_IF_ERROR(PrepareRemoval(*connection, appender_, *found));
+  }
   const auto purge = [&](postgres::Transaction& transaction,
                          device::v1::PurgeDeviceResponse&) -> absl::Status {
+    HP_RETURN_IF_ERROR(
+        RaiseGeneration(transaction, routing::PartitionOf(name.device.str(), options_.partitions)));
     HP_ASSIGN_OR_RETURN(const DeviceRow row,
                         LockDevice(transaction, name.tenant, name.device, version));
     if (!row.deleted()) {
       return Unfit("DEVICE_NOT_DELETED", fmt::format("delete device {} first", row.id));
     }
-    HP_RETURN_IF_ERROR(
-        RemoveDevice(transaction, row.id, routing::PartitionOf(row.id, options_.partitions)));
+    HP_RETURN_IF_ERROR(RemoveDevice(transaction, row.id));
     return Audit(transaction, ActorOf(claims), "PurgeDevice", "devices/" + row.id,
                  {.before = AuditText(row), .after = {}});
   };

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "libs/auth/credentials.h"
 #include "libs/base/ids.h"
 #include "libs/base/reason.h"
 #include "libs/base/status.h"
@@ -73,7 +74,7 @@ grpc::Status TopologyService::AttachChild(grpc::ServerContext* context,
 absl::Status TopologyService::Attach(const grpc::ServerContext& context, const auth::Claims& claims,
                                      const topology::v1::AttachChildRequest& request) {
   HP_ASSIGN_OR_RETURN(const rpc::DeviceName hub, ReadHub(claims, request.parent()));
-  if (!IsValidDeviceId(request.child_id())) {
+  if (!auth::IsDeviceName(request.child_id())) {
     return FieldInvalid("child_id", "1-128 of [A-Za-z0-9:._-]");
   }
   internal::v1::Attach attach;

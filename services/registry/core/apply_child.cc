@@ -93,6 +93,7 @@ Verdict Judge(const ApplyContext& context, const internal::v1::Attach& attach) {
   }
   if (device.registered) {
     if (device.tenant != attach.tenant()) return {kNoDevice, "no such device"};
+    if (device.blocked) return {kConflict, "the device is disabled, retired or deleted"};
     if (!attach.product().empty() && attach.product() != device.product) {
       return {kConflict, "the device is of another product"};
     }
@@ -119,8 +120,11 @@ Verdict Judge(const ApplyContext& context, const internal::v1::Attach& attach) {
 bool NoteChild(const ApplyContext& context) {
   const auto& message = context.message;
   ChildState* child = context.device.child.get();
-  if (child == nullptr || child->hub != message.hub()) {
-    Refuse(context, Refusal::kNotChild, "came through a hub whose child the device is not");
+  const bool is_child = child != nullptr && child->hub == message.hub();
+  if (!is_child || context.device.blocked) {
+    is_child
+        ? Refuse(context, Refusal::kBlocked, "the child is disabled, retired or deleted")
+        : Refuse(context, Refusal::kNotChild, "came through a hub whose child the device is not");
     PublishToSender(context, fmt::format("device/{}/down/refused", context.device.id),
                     RefusedAnswer({}, model::Code::kNotAuthorized,
                                   model::ToText(model::Code::kNotAuthorized), {}));

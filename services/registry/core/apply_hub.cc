@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "libs/auth/credentials.h"
 #include "libs/base/ids.h"
 #include "libs/base/strings.h"
 #include "libs/routing/keys.h"
@@ -65,7 +66,7 @@ std::string_view AskFor(const ApplyContext& context, const json::Value& entry) {
   if (object == nullptr) return "not an object";
   const json::Value* did = object->Find("did");
   const std::string* child = did == nullptr ? nullptr : did->IfString();
-  if (child == nullptr || !IsValidDeviceId(*child)) return "did: not a device id";
+  if (child == nullptr || !auth::IsDeviceName(*child)) return "did: not a device id";
   const json::Value* product = object->Find("product");
   const std::string* product_id = product == nullptr ? nullptr : product->IfString();
   if (product_id != nullptr && !IsValidProductId(*product_id)) return "product: not a product id";

@@ -66,6 +66,7 @@ struct ShadowState {
 struct DeviceState {
   std::string id;
   uint32_t partition = 0;
+  bool blocked = false;  // disabled, retired or deleted: its hub may not speak for it
 
   // The device row. Without one (`registered` false) sessions and shadows work all the same:
   // anonymous clients have no product.

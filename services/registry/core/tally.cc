@@ -36,6 +36,8 @@ std::string_view ToText(Refusal refusal) {
       return "storage";
     case Refusal::kNotChild:
       return "not_child";
+    case Refusal::kBlocked:
+      return "device_blocked";
     case Refusal::kTooManyChildren:
       return "children_max";
     case Refusal::kTopologyRefused:

@@ -25,6 +25,7 @@ enum class Refusal : uint8_t {
   kTooManyWatchers,
   kStorage,
   kNotChild,
+  kBlocked,
   kTooManyChildren,
   kTopologyRefused,
   kHistoryValues,
@@ -32,7 +33,7 @@ enum class Refusal : uint8_t {
   kProvisionQueue,
   kProvisionClient,
 };
-inline constexpr size_t kRefusals = 22;
+inline constexpr size_t kRefusals = 23;
 [[nodiscard]] std::string_view ToText(Refusal refusal);
 
 inline constexpr size_t kMessageKinds = 22;  // UplinkMessage::Kind, 0 = unknown

@@ -22,10 +22,13 @@ constexpr Statement kInsertMany{
     "change_insert_many",
     "INSERT INTO directory_change (kind, name, credential, revoked) "
     "SELECT $1::int8, u.id, '', $2::bool FROM unnest($3::text[]) AS u (id)"};
-// The newest of them stays: it tells those who know it that they have missed nothing.
-constexpr Statement kPrune{"change_prune",
-                           "DELETE FROM directory_change WHERE id < (SELECT max(id) FROM "
-                           "directory_change WHERE at < now() - interval '7 days')"};
+// The newest of them stays: it tells those who know it that they have missed nothing. Bounded, as
+// others wait for the lock: a backlog goes with the changes that follow.
+constexpr Statement kPrune{
+    "change_prune",
+    "DELETE FROM directory_change WHERE id IN (SELECT id FROM directory_change WHERE id < "
+    "(SELECT id FROM directory_change WHERE at < now() - interval '7 days'"
+    " ORDER BY at DESC LIMIT 1) ORDER BY id LIMIT 2000)"};
 constexpr Statement kList{"change_list",
                           "SELECT id, kind::int8, name, credential, revoked FROM directory_change "
                           "WHERE id > $1::int8 ORDER BY id LIMIT $2::int8"};

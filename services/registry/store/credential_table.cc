@@ -45,6 +45,14 @@ DirectoryChange Revoked(std::string_view device, std::string_view id) {
   return change;
 }
 
+// Gateways that know the device must learn of its new credential.
+absl::Status NoteNew(postgres::Transaction& transaction, std::string_view device) {
+  DirectoryChange change;
+  change.set_kind(DirectoryChange::KIND_DEVICE);
+  change.set_name(std::string(device));
+  return NoteChange(transaction, change);
+}
+
 std::string ResourceOf(std::string_view device, std::string_view id) {
   return fmt::format("devices/{}/credentials/{}", device, id);
 }
@@ -84,11 +92,7 @@ absl::Status AddCredential(postgres::Transaction& transaction, const Actor& acto
   }
   HP_RETURN_IF_ERROR(InsertCredential(transaction, row));
   HP_RETURN_IF_ERROR(Audit(transaction, actor, "CreateCredential", ResourceOf(row.device, row.id)));
-  // Gateways that know the device must learn of its new credential.
-  DirectoryChange change;
-  change.set_kind(DirectoryChange::KIND_DEVICE);
-  change.set_name(row.device);
-  return NoteChange(transaction, change);
+  return NoteNew(transaction, row.device);
 }
 
 absl::StatusOr<std::vector<CredentialRow>> ListCredentials(postgres::Connection& connection,
@@ -126,7 +130,7 @@ absl::Status ReplaceSecrets(postgres::Transaction& transaction, const Credential
   for (size_t i = 0; i < former.size(); ++i) {
     HP_RETURN_IF_ERROR(NoteChange(transaction, Revoked(row.device, former.Text(i, 0))));
   }
-  return absl::OkStatus();
+  return former.empty() ? NoteNew(transaction, row.device) : absl::OkStatus();
 }
 
 }  // namespace homeport::registry

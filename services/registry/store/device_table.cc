@@ -11,7 +11,6 @@
 #include "services/registry/store/change_table.h"
 #include "services/registry/store/credential_table.h"
 #include "services/registry/store/device_columns.h"
-#include "services/registry/store/partition_table.h"
 #include "services/registry/store/product_table.h"
 #include "services/registry/store/secrets.h"
 #include "services/registry/store/tenant_table.h"
@@ -49,6 +48,27 @@ constexpr Statement kFindPurgeable{"device_find_purgeable",
                                    "SELECT " HP_DEVICE_COLUMNS
                                    " FROM device d "
                                    "WHERE d.purge_at <= now() ORDER BY d.purge_at LIMIT $1::int8"};
+// A part of what a deleted device has left. Each bounded in rows, so in time.
+constexpr Statement kPurgeHistory[] = {
+    {"device_purge_telemetry",
+     "DELETE FROM telemetry WHERE device = $1::text AND received_at <= coalesce("
+     "(SELECT received_at FROM telemetry WHERE device = $1::text"
+     " ORDER BY received_at OFFSET $2::int8 LIMIT 1), 'infinity')"
+     " AND EXISTS (SELECT FROM device WHERE id = $1::text AND deleted_at IS NOT NULL)"},
+    {"device_purge_events",
+     "DELETE FROM event WHERE device = $1::text AND received_at <= coalesce("
+     "(SELECT received_at FROM event WHERE device = $1::text"
+     " ORDER BY received_at OFFSET $2::int8 LIMIT 1), 'infinity')"
+     " AND EXISTS (SELECT FROM device WHERE id = $1::text AND deleted_at IS NOT NULL)"},
+    {"device_purge_properties",
+     "WITH one AS MATERIALIZED (SELECT name FROM property_sample WHERE device = $1::text"
+     " ORDER BY name LIMIT 1) "
+     "DELETE FROM property_sample WHERE device = $1::text AND name = (SELECT name FROM one)"
+     " AND received_at <= coalesce((SELECT received_at FROM property_sample"
+     " WHERE device = $1::text AND name = (SELECT name FROM one)"
+     " ORDER BY received_at OFFSET $2::int8 LIMIT 1), 'infinity')"
+     " AND EXISTS (SELECT FROM device WHERE id = $1::text AND deleted_at IS NOT NULL)"},
+};
 constexpr Statement kRemove[] = {
     {"device_remove", "DELETE FROM device WHERE id = $1::text"},
     {"device_remove_credential", "DELETE FROM credential WHERE device = $1::text"},
@@ -113,8 +133,9 @@ absl::StatusOr<DeviceRow> CreateDevice(postgres::Transaction& transaction, const
   HP_RETURN_IF_ERROR(CountDevices(transaction, row.tenant, 1, std::hash<std::string>{}(row.id)));
   if (!row.secret_sha256.empty()) {
     HP_RETURN_IF_ERROR(SetSecret(transaction, row.id, row.secret_sha256));
+  } else {
+    HP_RETURN_IF_ERROR(NoteDevice(transaction, row.id, Access::kChanged));
   }
-  HP_RETURN_IF_ERROR(NoteDevice(transaction, row.id, Access::kChanged));
   return ReadDeviceRow(rows, 0);
 }
 
@@ -180,9 +201,19 @@ absl::Status SetSecret(postgres::Transaction& transaction, std::string_view devi
   return ReplaceSecrets(transaction, SecretHashRow(device, secret_sha256));
 }
 
-absl::Status RemoveDevice(postgres::Transaction& transaction, std::string_view device,
-                          uint32_t partition) {
-  HP_RETURN_IF_ERROR(RaiseGeneration(transaction, partition));
+absl::Status PurgeHistory(postgres::Connection& connection, std::string_view device) {
+  constexpr int64_t kRows = 5'000;
+  for (const Statement& statement : kPurgeHistory) {
+    for (int64_t deleted = 1; deleted > 0;) {
+      HP_ASSIGN_OR_RETURN(const Result rows,
+                          connection.Execute(statement, Params().Text(device).Int8(kRows)));
+      deleted = static_cast<int64_t>(rows.affected());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RemoveDevice(postgres::Transaction& transaction, std::string_view device) {
   for (const Statement& statement : kRemove) {
     HP_RETURN_IF_ERROR(transaction.Execute(statement, Params().Text(device)).status());
   }

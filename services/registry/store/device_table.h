@@ -61,14 +61,16 @@ struct DeviceRow {
 // not 0 deletes, purge_ms says until when it is kept. REQUIRES: locked.
 [[nodiscard]] absl::StatusOr<DeviceRow> WriteDevice(postgres::Transaction& transaction,
                                                     const DeviceRow& row);
-// In the place of all its secrets, which are revoked.
+// In the place of all its secrets, which are revoked; gateways are told.
 [[nodiscard]] absl::Status SetSecret(postgres::Transaction& transaction, std::string_view device,
                                      std::string_view secret_sha256);
-// Removes the device with its credential, sessions, watches and history. Its shadows become
-// tombstones: a device of the same id starts empty, but their versions go on. `partition` is its
-// uplink partition, whose owner forgets what it has cached.
-[[nodiscard]] absl::Status RemoveDevice(postgres::Transaction& transaction, std::string_view device,
-                                        uint32_t partition);
+// Removes the history of a device that is deleted, in parts; nothing of one that is not.
+[[nodiscard]] absl::Status PurgeHistory(postgres::Connection& connection, std::string_view device);
+// Removes the device with its credential, sessions, watches and what history is left. Its shadows
+// become tombstones: a device of the same id starts empty, but their versions go on. REQUIRES:
+// RaiseGeneration of its partition in the same transaction, whose owner forgets what it has cached.
+[[nodiscard]] absl::Status RemoveDevice(postgres::Transaction& transaction,
+                                        std::string_view device);
 // Deleted devices whose time has come, at most `limit`.
 [[nodiscard]] absl::StatusOr<std::vector<DeviceRow>> FindPurgeable(postgres::Connection& connection,
                                                                    int64_t limit);

@@ -17,7 +17,8 @@ using postgres::Statement;
 
 constexpr Statement kLoadDevices{"load_devices",
                                  "SELECT d.id, tenant, product, online, presence_ms, epoch,"
-                                 " model_version, shadow_model, hub, children "
+                                 " model_version, shadow_model, hub, children,"
+                                 " disabled OR retired OR deleted_at IS NOT NULL "
                                  "FROM unnest($1::text[]) AS u (id) JOIN device d ON d.id = u.id"};
 constexpr Statement kLoadSessions{
     "load_sessions",
@@ -73,6 +74,7 @@ void ReadDevices(const Result& rows, const StatesById& devices, Related& related
     device.epoch = static_cast<uint64_t>(rows.Int8(i, 5));
     device.model_version = rows.Int8(i, 6);
     device.shadow_model = rows.Int8(i, 7);
+    device.blocked = rows.Bool(i, 10);
     if (const std::string_view hub = rows.Text(i, 8); !hub.empty()) {
       device.child = std::make_unique<ChildState>();
       device.child->hub = hub;

@@ -47,6 +47,9 @@ constexpr Statement kIsUsed{"tenant_is_used",
                             " OR EXISTS (SELECT FROM product WHERE tenant = $1::text)"};
 constexpr Statement kDeleteUsage{"tenant_delete_usage",
                                  "DELETE FROM tenant_usage WHERE tenant = $1::text"};
+// What has signed certificates of devices that are all gone.
+constexpr Statement kDeleteAuthorities{"tenant_delete_authorities",
+                                       "DELETE FROM authority WHERE tenant = $1::text"};
 constexpr Statement kDelete{"tenant_delete", "DELETE FROM tenant WHERE id = $1::text"};
 constexpr Statement kQuota{"tenant_quota",
                            "SELECT devices_max, products_max FROM tenant WHERE id = $1::text"};
@@ -142,6 +145,7 @@ absl::Status DeleteTenant(postgres::Transaction& transaction, const TenantId& id
                            fmt::format("tenant {} has devices or products", id.str()));
   }
   HP_RETURN_IF_ERROR(transaction.Execute(kDeleteUsage, Params().Text(id.str())).status());
+  HP_RETURN_IF_ERROR(transaction.Execute(kDeleteAuthorities, Params().Text(id.str())).status());
   return transaction.Execute(kDelete, Params().Text(id.str())).status();
 }
 

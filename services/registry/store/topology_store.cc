@@ -58,7 +58,7 @@ constexpr Statement kDeleteChecks{
 constexpr Statement kDueChecks{"due_checks",
                                "SELECT device, partition FROM presence_check "
                                "WHERE partition = ANY ($1::int8[]) AND due_ms <= $2::int8 "
-                               "ORDER BY due_ms LIMIT $3::int8"};
+                               "LIMIT $3::int8"};
 constexpr Statement kListChildren{"list_children",
                                   "SELECT child FROM hub_child WHERE hub = $1::text "
                                   "AND child > $2::text ORDER BY child LIMIT $3::int8"};

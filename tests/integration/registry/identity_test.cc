@@ -103,6 +103,30 @@ TEST_CASE("a rotated secret takes the place of all, and each is announced") {
   CHECK(ChangesSince(world, start).size() == 2);
 }
 
+TEST_CASE("gateways are told of the first secret of a device that had none") {
+  World world;
+  MakeDevice(world, "lamp-1");
+  world.Run("DELETE FROM credential");
+  const int64_t start = LastChange(world);
+  REQUIRE(Rotate(world, "first"));
+  CHECK(ChangesSince(world, start).size() == 1);
+}
+
+TEST_CASE("a backlog of old changes goes in parts") {
+  World world;
+  MakeDevice(world, "lamp-1");
+  world.Run(
+      "DELETE FROM directory_change;"
+      "INSERT INTO directory_change (kind, name, credential, revoked, at)"
+      " SELECT 1, 'old', '', false, now() - interval '8 days' FROM generate_series(1, 5000)");
+  const std::string old = "SELECT count(*) FROM directory_change WHERE name = 'old'";
+  REQUIRE(Rotate(world, "x"));
+  CHECK(world.Sql(old) == "3000");
+  REQUIRE(Rotate(world, "x"));
+  REQUIRE(Rotate(world, "x"));
+  CHECK(world.Sql(old) == "1");
+}
+
 TEST_CASE("changes come in order and by pages, and who was away too long is told") {
   World world;
   MakeDevice(world, "lamp-1");

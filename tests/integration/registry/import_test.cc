@@ -1,4 +1,5 @@
 #include "services/registry/janitor.h"
+#include "services/registry/store/device_table.h"
 #include "tests/integration/registry/operations.h"
 
 // Imports: a report for each row, one effect however often and by whichever pod; and the janitor.
@@ -192,6 +193,42 @@ TEST_CASE("a cancelled import ends between two chunks") {
   runner->Start();
   CHECK(waiting.world.Becomes("SELECT done || ' ' || error FROM operation", "true cancelled"));
   CHECK(waiting.world.Sql("SELECT count(*) FROM device") == "0");
+}
+
+TEST_CASE("the janitor purges a device with much history, and the children of a hub lose it") {
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  metrics::Registry metrics;
+  ServiceProbe probe(metrics);
+  CatalogProbe catalog(metrics);
+  StreamAppender appender("registry-1", kPartitions, world.redis(), probe);
+  world.Run(
+      "INSERT INTO device (id, tenant, product, children, deleted_at, purge_at) VALUES"
+      " ('due', 'default', 'p', 1, now(), now());"
+      "INSERT INTO device (id, tenant, product, hub) VALUES ('child', 'default', 'p', 'due'),"
+      " ('other', 'default', 'p', '');"
+      "INSERT INTO device_child VALUES ('child', 'ble', 0, 0, 0, false, '', 0);"
+      "INSERT INTO hub_child (hub, child) VALUES ('due', 'child');"
+      "INSERT INTO telemetry (device, received_at, channel, payload)"
+      " SELECT d, now() - i * interval '1 second', 'c', 'x'"
+      " FROM generate_series(1, 12000) AS i, unnest('{due,other}'::text[]) AS d;"
+      "INSERT INTO event (device, received_at, name, event_at, arguments)"
+      " SELECT 'due', now() - i * interval '1 second', 'a.b', now(), '{}'"
+      " FROM generate_series(1, 12000) AS i;"
+      "INSERT INTO property_sample (device, name, received_at, reported_at, value)"
+      " SELECT d, 'a.' || i % 3, now() - i * interval '1 second', now(), '1'"
+      " FROM generate_series(1, 12000) AS i, unnest('{due,other}'::text[]) AS d");
+  REQUIRE(PurgeHistory(world.db(), "other").ok());  // which is not deleted
+  Janitor janitor({.partitions = kPartitions, .postgres = world.postgres()}, appender, probe,
+                  catalog);
+  janitor.Start();
+  CHECK(world.Becomes("SELECT string_agg(id, ' ' ORDER BY id) FROM device", "child other"));
+  CHECK(world.Sql("SELECT count(*) FROM telemetry") == "12000");
+  CHECK(world.Sql("SELECT count(*) FROM event") == "0");
+  CHECK(world.Sql("SELECT count(*) FROM property_sample") == "12000");
+  CHECK(world.Becomes("SELECT count(*) FROM device WHERE hub = 'due'", "0"));
+  CHECK(world.Becomes("SELECT count(*) FROM device_child", "0"));
 }
 
 TEST_CASE("the janitor purges what is due, and nothing else") {

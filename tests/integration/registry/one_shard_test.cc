@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "libs/base/status.h"
 #include "libs/json/parse.h"
 #include "libs/routing/keys.h"
 #include "services/registry/store/device_table.h"
@@ -211,7 +212,8 @@ TEST_CASE("look-ups and changes of one device read its partitions only") {
     });
   }
   in_transaction([&](postgres::Transaction& t) {
-    return RemoveDevice(t, id, routing::PartitionOf(id, kPartitions));
+    HP_RETURN_IF_ERROR(RaiseGeneration(t, routing::PartitionOf(id, kPartitions)));
+    return RemoveDevice(t, id);
   });
   const std::set<std::string> queries = CheckPlans(world, from, {id});
   CHECK(queries.size() >= 14);

@@ -156,7 +156,8 @@ TEST_CASE("a change from outside makes the owner read anew") {
   CHECK(world.Becomes("SELECT version FROM shadow", "2"));
   {
     postgres::Transaction transaction(world.db());
-    REQUIRE(RemoveDevice(transaction, device, routing::PartitionOf(device, kPartitions)).ok());
+    REQUIRE(RaiseGeneration(transaction, routing::PartitionOf(device, kPartitions)).ok());
+    REQUIRE(RemoveDevice(transaction, device).ok());
     REQUIRE(transaction.Commit().ok());
   }
   UplinkMessage report = Brightness(device, 3);

@@ -2,6 +2,7 @@
 
 #include "libs/base/strings.h"
 #include "libs/routing/keys.h"
+#include "services/registry/store/partition_table.h"
 #include "services/registry/store/topology_store.h"
 #include "tests/integration/registry/world.h"
 
@@ -103,6 +104,23 @@ TEST_CASE("a hub brings its child: registered, reported, told") {
   const InboxItem answer = home.gateway.Inbox().front();
   CHECK(answer.deliver().topic() == "device/hub-1/down/topology");
   CHECK(answer.deliver().payload() == R"({"did":"sensor-1","code":200,"message":"attached"})");
+}
+
+TEST_CASE("a hub does not speak for a child that is disabled") {
+  Home home;
+  home.Settle();
+  home.gateway.Append({home.ThroughHub(Brightness(kChild, 40), 1)});
+  REQUIRE(home.world.Becomes(kReported, R"({"reported":{"light":{"brightness":40}}})"));
+  const uint32_t partition = routing::PartitionOf(kChild, kPartitions);
+  home.world.Run("UPDATE device SET disabled = true WHERE id = 'sensor-1'");
+  REQUIRE(RaiseGenerationOfChild(home.world.db(), kChild, partition).ok());
+  home.gateway.Append({home.ThroughHub(Brightness(kChild, 50), 1)});
+  CHECK(home.worker->Counts("homeport_registry_refusals_total{reason=\"device_blocked\"}", 1));
+  CHECK(home.world.Sql(kReported) == R"({"reported":{"light":{"brightness":40}}})");
+  home.world.Run("UPDATE device SET disabled = false WHERE id = 'sensor-1'");
+  REQUIRE(RaiseGenerationOfChild(home.world.db(), kChild, partition).ok());
+  home.gateway.Append({home.ThroughHub(Brightness(kChild, 60), 1)});
+  CHECK(home.world.Becomes(kReported, R"({"reported":{"light":{"brightness":60}}})"));
 }
 
 TEST_CASE("a hub brings no child beyond the tenant's quota of devices") {
