@@ -16,6 +16,13 @@ namespace homeport {
   return std::string(status.message());
 }
 
+// Its first bytes, `bytes_max` at most. REQUIRES: `text` is UTF-8, as is what comes out.
+[[nodiscard]] inline std::string_view Shortened(std::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
+  return text.substr(0, bytes_max);
+}
+
 // Lets absl and std hash containers keyed by std::string be searched with a std::string_view.
 struct StringHash {
   using is_transparent = void;

@@ -21,7 +21,7 @@ absl::Status NameInvalid(std::string_view name, std::string_view form) {
   constexpr size_t kShownBytesMax = 128;
   return ErrorWithReason(
       absl::StatusCode::kInvalidArgument, "NAME_INVALID",
-      fmt::format("name \"{}\" is not of the form {}", name.substr(0, kShownBytesMax), form));
+      fmt::format("name \"{}\" is not of the form {}", Shortened(name, kShownBytesMax), form));
 }
 
 // Takes "<collection>/{id}" and a following '/' off the front of `rest`.

@@ -35,6 +35,9 @@ absl::Status StreamAppender::AppendUplink(const internal::v1::UplinkMessage& mes
   const int64_t deadline_us = MonotonicMicros() + timeout_ms * 1000;
   const uint32_t partition = routing::PartitionOf(message.device(), partitions_);
   absl::MutexLock lock(&mutex_);
+  if (MonotonicMicros() > deadline_us) {  // while it waited for others: nobody waits any more
+    return RedisUnavailable(absl::DeadlineExceededError("Redis answers too slowly"));
+  }
   internal::v1::UplinkBatch batch;
   batch.set_version(kEnvelopeVersion);
   batch.set_pod(pod_);

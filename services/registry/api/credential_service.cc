@@ -53,7 +53,9 @@ absl::StatusOr<rpc::TenantChildName> ReadAuthorityName(const auth::Claims& claim
 // Unix ms; 0: never.
 absl::StatusOr<int64_t> ReadExpiry(const Credential& credential, WallMs now) {
   if (!credential.has_expire_time()) return 0;
-  const int64_t expires_ms = credential.expire_time().seconds() * 1000;
+  constexpr int64_t kYear9999S = 253'402'300'799;
+  const int64_t expires_ms =
+      std::clamp<int64_t>(credential.expire_time().seconds(), 0, kYear9999S) * 1000;
   if (expires_ms > now.value) return expires_ms;
   return FieldInvalid("credential.expire_time", "is past");
 }

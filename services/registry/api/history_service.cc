@@ -28,8 +28,10 @@ constexpr int64_t kBackMs = 31 * kDayMs;
 // Between the clocks of pods, and between a device's first message and its registration.
 constexpr int64_t kSlackMs = 60'000;
 
+// Of the years 1 to 9999, which google.protobuf.Timestamp has.
 int64_t ToMs(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1000 + time.nanos() / 1'000'000;
+  constexpr int64_t kFirstS = -62'135'596'800, kLastS = 253'402'300'799;
+  return std::clamp(time.seconds(), kFirstS, kLastS) * 1000 + time.nanos() / 1'000'000;
 }
 
 // What was received from `from_ms` up to, not including, `until_ms`.

@@ -50,7 +50,8 @@ absl::StatusOr<std::string> TextsJson(const product::v1::Translation& translatio
   model::TextMap texts;
   for (const auto& [key, text] : translation.texts()) {
     const std::optional<std::string> canonical = model::CanonicalTextKey(key);
-    if (!canonical) return TextsInvalid(fmt::format("texts: \"{}\" is no key", key.substr(0, 100)));
+    if (!canonical)
+      return TextsInvalid(fmt::format("texts: \"{}\" is no key", Shortened(key, 100)));
     if (!IsPlainText(text)) return TextsInvalid(fmt::format("texts[{}]: has a NUL", key));
     texts[*canonical] = text;
   }

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "absl/time/clock.h"
 #include "libs/base/clock.h"
 #include "libs/base/strings.h"
 
@@ -87,11 +88,18 @@ absl::StatusOr<std::string> RunFilter(const std::string& program, const std::str
   ::close(ends[1]);
   if (child == 0) return Failed(program, "cannot be run");
   std::string output;
-  const std::string_view wrong =
-      conversation.Run(input, MonotonicMicros() + timeout_ms * 1000, &output);
-  if (!wrong.empty()) ::kill(child, SIGKILL);
+  const int64_t deadline_us = MonotonicMicros() + timeout_ms * 1000;
+  std::string_view wrong = conversation.Run(input, deadline_us, &output);
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  pid_t ended = 0;
+  while (wrong.empty() && (ended = ::waitpid(child, &status, WNOHANG)) == 0) {
+    if (MonotonicMicros() > deadline_us) wrong = "has not ended in time";
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  if (!wrong.empty()) {
+    ::kill(child, SIGKILL);
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
   }
   if (!wrong.empty()) return Failed(program, wrong);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return Failed(program, "failed");

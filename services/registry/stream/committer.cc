@@ -264,17 +264,17 @@ void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Dow
     known.producers = std::move(partition.producers);
     downlinks->Append(std::move(partition.downlinks));
   }
-  const auto trim = [](DeviceState& state) {
-    if (state.named.size() > kNamedShadowsCached && !state.changed) state.named.clear();
-  };
-  for (const auto& [state, name] : run.missing_shadows) trim(*state);
-  for (DeviceState* state : run.every_shadow) trim(*state);
   // A row someone else made first may say something else than what we know of the device.
   std::vector<std::string> unsure;
   for (DeviceState* state : run.effects.changed) {
     if (state->newly_registered) unsure.push_back(state->id);
     ForgetChanges(*state);
   }
+  const auto trim = [](DeviceState& state) {
+    if (state.named.size() > kNamedShadowsCached) state.named.clear();
+  };
+  for (const auto& [state, name] : run.missing_shadows) trim(*state);
+  for (DeviceState* state : run.every_shadow) trim(*state);
   for (const DeviceState* state : run.missing) {
     if (!state->registered) unsure.push_back(state->id);
   }
