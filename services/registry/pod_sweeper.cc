@@ -19,6 +19,7 @@ using postgres::Statement;
 
 constexpr int64_t kAdvisoryKey = 0x737765657065;  // "sweepe"
 constexpr int64_t kWalkMs = 3'600'000;
+constexpr int64_t kLookMs = 2'000;
 constexpr std::string_view kScanCount = "512";
 
 constexpr Statement kTryLock{"sweeper_lock", "SELECT pg_try_advisory_lock($1::int8)"};
@@ -90,7 +91,7 @@ absl::Status PodSweeper::Step() {
   HP_RETURN_IF_ERROR(FindDeadPods());
   HP_ASSIGN_OR_RETURN(const bool mine, IsTheSweeper());
   if (!mine) return absl::OkStatus();
-  const Pods dead = dead_pods_.Get();
+  Pods dead = dead_pods_.Get();
   std::erase_if(swept_, [&](const std::string& pod) { return !dead.contains(pod); });
   const bool news = !std::includes(swept_.begin(), swept_.end(), dead.begin(), dead.end());
   if (!news && clock_.Now() < walk_at_) return absl::OkStatus();
@@ -118,6 +119,7 @@ absl::Status PodSweeper::FindDeadPods() {
   if (dead != dead_pods_.Get()) log::Info("dead_pods", {{"count", dead.size()}});
   probe_.DeadPods(dead.size());
   dead_pods_.Publish(dead);
+  look_at_ = clock_.Now() + kLookMs;
   return absl::OkStatus();
 }
 
@@ -142,7 +144,16 @@ absl::StatusOr<bool> PodSweeper::IsTheSweeper() {
   return is_the_sweeper_;
 }
 
-absl::Status PodSweeper::SweepRedis(const Pods& dead) {
+// A walk over many records takes minutes: pods die meanwhile, and others are back.
+absl::Status PodSweeper::LookAgain(Pods& dead) {
+  if (clock_.Now() < look_at_) return absl::OkStatus();
+  HP_RETURN_IF_ERROR(FindDeadPods());
+  const Pods still_dead = dead_pods_.Get();
+  std::erase_if(dead, [&](const std::string& pod) { return !still_dead.contains(pod); });
+  return absl::OkStatus();
+}
+
+absl::Status PodSweeper::SweepRedis(Pods& dead) {
   Pods others;
   std::string cursor = "0";
   do {
@@ -159,6 +170,7 @@ absl::Status PodSweeper::SweepRedis(const Pods& dead) {
     }
     HP_RETURN_IF_ERROR(SweepSessions(sessions, dead, others));
     HP_RETURN_IF_ERROR(SweepInboxes(inboxes));
+    HP_RETURN_IF_ERROR(LookAgain(dead));
   } while (cursor != "0" && !stop_.stopped());
   suspects_.insert(others.begin(), others.end());
   return absl::OkStatus();

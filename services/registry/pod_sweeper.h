@@ -47,8 +47,9 @@ class PodSweeper {
   [[nodiscard]] absl::StatusOr<Pods> WithoutLease(const Pods& pods);
   [[nodiscard]] absl::StatusOr<bool> IsTheSweeper();
   // One walk over the keys of Redis: removes what belongs to `dead`, and remembers the pods of the
-  // remaining records as suspects.
-  [[nodiscard]] absl::Status SweepRedis(const Pods& dead);
+  // remaining records as suspects. Takes those that are back out of `dead`.
+  [[nodiscard]] absl::Status SweepRedis(Pods& dead);
+  [[nodiscard]] absl::Status LookAgain(Pods& dead);
   [[nodiscard]] absl::Status SweepSessions(const Keys& keys, const Pods& dead, Pods& others);
   [[nodiscard]] absl::Status DeleteRecords(const Keys& keys, const Pods& dead);
   [[nodiscard]] absl::Status SweepInboxes(const Keys& keys);
@@ -62,6 +63,7 @@ class PodSweeper {
   Pods suspects_;  // seen in Redis, perhaps unknown to PostgreSQL
   Pods swept_;     // of the dead pods, those whose records are gone
   MonoMs walk_at_;
+  MonoMs look_at_;  // during a walk
   bool is_the_sweeper_ = false;
   PodView dead_pods_;
   Backoff backoff_;
