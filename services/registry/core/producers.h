@@ -16,8 +16,8 @@ class Producers {
   // Whether the batch is new; if so it is now the last one of its pod.
   [[nodiscard]] bool Admit(std::string_view pod, uint64_t sequence, int64_t now_ms);
 
-  // Forgets pods unheard of for a day, and beyond 1,024 pods the oldest: none of them can still
-  // hold an unanswered batch.
+  // Forgets pods unheard of for a day, and beyond 1,024 pods the oldest. Where more than that append
+  // to one partition, a batch that is repeated may be applied twice.
   void Prune(int64_t now_ms);
 
   // {"<pod>":[sequence, when last heard of]}; kDataLoss for other text.
