@@ -59,14 +59,24 @@ template <typename Request>
 }
 
 // Fills the page from `rows`, of which there may be one more than its size: `fill(row)` adds one to
-// the response, `keys_of(row)` is where the next page goes on behind it.
+// the response, `keys_of(row)` is where the next page goes on behind it. A page of large rows ends
+// early: gRPC sends no message of more than 4 MiB.
 template <typename Rows, typename Response, typename Fill, typename KeysOf>
 void FillPage(const Page& page, Rows&& rows, Response& response, Fill fill, KeysOf keys_of) {
+  constexpr size_t kBytesMax = 3 << 20;
+  constexpr size_t kRowBytes = 256 << 10;  // of the largest rows: as many as fit are not measured
   const size_t shown = std::min(rows.size(), static_cast<size_t>(page.size));
-  if (shown > 0 && shown < rows.size()) {
-    response.set_next_page_token(MakePageToken(page.list, keys_of(rows[shown - 1])));
+  size_t filled = 0;
+  for (size_t measured_at = kBytesMax / kRowBytes; filled < shown;) {
+    fill(rows[filled++]);
+    if (filled < measured_at) continue;
+    const size_t bytes = response.ByteSizeLong();
+    if (bytes >= kBytesMax) break;
+    measured_at = filled + std::max<size_t>((kBytesMax - bytes) / kRowBytes, 1);
   }
-  for (size_t i = 0; i < shown; ++i) fill(rows[i]);
+  if (filled > 0 && filled < rows.size()) {
+    response.set_next_page_token(MakePageToken(page.list, keys_of(rows[filled - 1])));
+  }
 }
 
 }  // namespace homeport::registry

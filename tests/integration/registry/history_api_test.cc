@@ -80,6 +80,27 @@ TEST_CASE("telemetry is listed by pages, either way, by channel and by time") {
   CHECK(past.List(request) == Texts{"4"});
 }
 
+TEST_CASE("a page of large rows ends before it is too large to be sent") {
+  Past past;
+  past.api.world.Run(
+      "INSERT INTO telemetry (device, received_at, channel, payload) SELECT 'lamp-1',"
+      " date_trunc('second', now()) - i * interval '1 second', 'a', convert_to(repeat('x', "
+      "200000), 'UTF8')"
+      " FROM generate_series(1, 40) AS i");
+  history::v1::ListTelemetryRequest request;
+  request.set_parent(kName);
+  history::v1::ListTelemetryResponse page;
+  int rows = 0, pages = 0;
+  do {
+    REQUIRE(past.api.Call("user", *past.history, &History::ListTelemetry, request, &page).ok());
+    rows += page.telemetry_size();
+    ++pages;
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  CHECK(rows == 40);
+  CHECK(pages == 3);
+}
+
 TEST_CASE("nothing of a former device of that id is shown") {
   Past past;
   past.Say({Telemetry("a", "old", past.start_ms)});
