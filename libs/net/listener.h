@@ -18,7 +18,8 @@ class Listener final : public IoHandler {
   // Called with each accepted socket (non-blocking, close-on-exec, TCP_NODELAY) and its other end.
   using OnAccept = absl::AnyInvocable<void(Fd, const peer::IpEndpoint&)>;
 
-  // There are no descriptors left: connections wait in the kernel's queue for a moment.
+  // Accepting fails, as where no descriptors are left: connections wait in the kernel's queue for a
+  // moment.
   using OnPaused = absl::AnyInvocable<void()>;
 
   Listener(Reactor& reactor, OnAccept on_accept, OnPaused on_paused)

@@ -225,7 +225,7 @@ void DeclareReactorLimits(config::Table& table, GatewayConfig& c) {
   table.Int("sessions-max", &c.sessions_max,
             {.min = 1, .max = 4'000'000'000, .doc = "sessions of one reactor"});
   table.Int("connect-deadline-s", &c.connect_deadline_s,
-            {.min = 1, .max = 600, .unit = "s", .doc = "from accept to CONNACK, TLS included"});
+            {.min = 1, .max = 240, .unit = "s", .doc = "from accept to CONNACK, TLS included"});
   table.Int("tls-handshakes-max", &c.tls_handshakes_max,
             {.min = 1, .max = 1'000'000, .doc = "TLS handshakes of one reactor under way"});
   table.Int("source-connects-per-second", &c.source_connects_per_second,

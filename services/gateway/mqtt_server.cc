@@ -175,6 +175,10 @@ void MqttServer::VerifyOwnership() {
 }
 
 void MqttServer::VerifyFrom(uint32_t first) {
+  if (!redis_.connected()) {
+    c_.reactor.After(kVerifyPauseMs, [this, first] { VerifyFrom(first); });
+    return;
+  }
   const uint32_t end = std::min(first + kVerifyBatch, c_.io.sessions().slots());
   for (uint32_t index = first; index < end; ++index) {
     Session& session = c_.io.sessions().At(index);
@@ -187,8 +191,7 @@ void MqttServer::VerifyFrom(uint32_t first) {
   }
   // Answered behind them: a million sessions of a fleet leave Redis room for other things.
   redis_.Send({"PING"}, [this, first, end](const redis::Reply& reply) {
-    if (!reply.lost()) return OnBatchVerified(end);
-    c_.reactor.After(kVerifyPauseMs, [this, first] { VerifyFrom(first); });
+    reply.lost() ? VerifyFrom(first) : OnBatchVerified(end);
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/log.h"
+#include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/routing/keys.h"
 #include "services/registry/device_removal.h"
@@ -76,13 +77,14 @@ absl::StatusOr<size_t> Janitor::PurgeDevices() {
   HP_ASSIGN_OR_RETURN(const std::vector<DeviceRow> due, FindPurgeable(*postgres_, kDevicesMax));
   size_t purged = 0;
   for (const DeviceRow& found : due) {
+    if (stop_.stopped()) break;
     const absl::Status status = PurgeDevice(found);
     if (status.ok()) {
       ++purged;
       continue;
     }
     if (postgres_->broken()) return status;
-    probe_.PostgresFailed();
+    if (ReasonOf(status) != "REDIS_UNAVAILABLE") probe_.PostgresFailed();  // else it is counted
     log::Warn("device_not_purged",
               {{"device", found.id}, {"error", status}, {"next", "tried again"}});
   }
@@ -106,7 +108,14 @@ absl::Status Janitor::PurgeDevice(const DeviceRow& found) {
     HP_RETURN_IF_ERROR(transaction.Commit());
   }
   catalog_.DevicesPurged(1);
-  return appender_.SetBlocked(found.id, StreamAppender::Blocked::kNo);
+  if (const absl::Status status = appender_.SetBlocked(found.id, StreamAppender::Blocked::kNo);
+      !status.ok()) {
+    log::Warn("device_still_blocked",
+              {{"device", found.id},
+               {"error", status},
+               {"next", "a new device of that id is refused until it is enabled"}});
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace homeport::registry

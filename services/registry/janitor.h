@@ -15,8 +15,8 @@
 namespace homeport::registry {
 
 // Removes what is kept for a time only: deleted devices whose purge time has come, answers to
-// repeated requests, the audit log, finished operations. Bounded in each step, so that it never
-// holds others up. Any number of pods may run it. One thread of its own.
+// repeated requests, the audit log, finished operations. Each statement is bounded, so that it
+// never holds others up. Any number of pods may run it. One thread of its own.
 class Janitor {
  public:
   struct Options {

@@ -188,12 +188,14 @@ class Supervisor:
                 f"{running.part.name} ended with code {running.process.returncode}")
 
     def _watch(self):
-        while not self._stopping.wait(POLL_SECONDS):
-            with self._mutex:
-                for running in self._running:
-                    if running.dead() and not self._stopping.is_set():
-                        self._revive(running)
-        self._stopped.wait()  # what this thread has started lives as long as the thread
+        try:
+            while not self._stopping.wait(POLL_SECONDS):
+                with self._mutex:
+                    for running in self._running:
+                        if running.dead() and not self._stopping.is_set():
+                            self._revive(running)
+        finally:
+            self._stopped.wait()  # what this thread has started lives as long as the thread
 
     def _revive(self, running):
         now = time.monotonic()

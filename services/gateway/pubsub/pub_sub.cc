@@ -420,7 +420,9 @@ void PubSub::DeliverTo(Session& session, const Delivery::Origin& from,
 void PubSub::Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message) {
   Subscriber& subscriber = *session.cold->subscriber;
   const size_t bytes = message->topic().size() + message->payload().size();
-  if (subscriber.held.size() < kHeldMax && subscriber.held_bytes + bytes <= kHeldBytesMax) {
+  const bool has_room =
+      subscriber.held.size() < kHeldMax && subscriber.held_bytes + bytes <= kHeldBytesMax;
+  if (has_room || subscriber.held.empty()) {
     subscriber.held_bytes += bytes;
     subscriber.held.push_back({from.partition, from.place, message});
     return;

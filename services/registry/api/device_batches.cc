@@ -19,8 +19,6 @@ namespace {
 
 const std::initializer_list<std::string_view> kWriters = {"operator"};
 constexpr int kRowsMax = 20'000;
-// A page holds no more than fits into a message of 4 MiB.
-constexpr size_t kPageBytesMax = 3 << 20;
 
 // Sorts by time; the rest is random.
 std::string MakeOperationId() {
@@ -67,15 +65,6 @@ absl::Status CheckReadable(const OperationRow& operation) {
 absl::Status CheckDeviceFilter(const std::string& text) {
   HP_ASSIGN_OR_RETURN(const filter::Expression parsed, filter::Parse(text));
   return filter::Compile(parsed, DeviceSchema(), /*first_param=*/1).status();
-}
-
-// How many of them, but at least one, fit into a page.
-size_t FitIntoPage(const std::vector<device::v1::Device>& devices) {
-  size_t bytes = 0, count = 0;
-  while (count < devices.size() && (count == 0 || bytes < kPageBytesMax)) {
-    bytes += devices[count++].ByteSizeLong();
-  }
-  return count;
 }
 
 }  // namespace
@@ -199,7 +188,7 @@ absl::Status DeviceService::Exported(const auth::Claims& claims,
                                      const device::v1::ListExportedDevicesRequest& request,
                                      device::v1::ListExportedDevicesResponse& response) {
   HP_ASSIGN_OR_RETURN(const OperationName name, ReadOperationName(claims, request.parent()));
-  HP_ASSIGN_OR_RETURN(Page page, ReadPage(claims, request));
+  HP_ASSIGN_OR_RETURN(const Page page, ReadPage(claims, request));
   int64_t first = 0;
   if (!page.behind.empty()) {
     HP_ASSIGN_OR_RETURN(first, ReadNumberKey(page.after()));
@@ -211,12 +200,12 @@ absl::Status DeviceService::Exported(const auth::Claims& claims,
   first = std::clamp<int64_t>(first, 0, operation.exported);
   HP_ASSIGN_OR_RETURN(const std::vector<device::v1::Device> devices,
                       ReadExport(*connection, operation, first, page.size + 1));
-  page.size = std::min(page.size, static_cast<int64_t>(FitIntoPage(devices)));
-  const std::vector<std::string> next = {std::to_string(first + page.size)};
   FillPage(
       page, devices, response,
       [&](const device::v1::Device& device) { *response.add_devices() = device; },
-      [&](const device::v1::Device&) { return next; });
+      [&](const device::v1::Device&) {
+        return std::vector{std::to_string(first + response.devices_size())};
+      });
   return absl::OkStatus();
 }
 

@@ -75,8 +75,9 @@ absl::Status DeviceService::Settle(postgres::Connection& connection, const Devic
   if (absl::IsNotFound(row.status())) return appender_.SetBlocked(device.str(), Blocked::kNo);
   HP_RETURN_IF_ERROR(row.status());
   HP_RETURN_IF_ERROR(appender_.SetBlocked(row->id, row->blocked() ? Blocked::kYes : Blocked::kNo));
-  HP_RETURN_IF_ERROR(RaiseGenerationOfChild(connection, row->id,
-                                            routing::PartitionOf(row->id, options_.partitions)));
+  // Whether a hub may speak for it, too.
+  HP_RETURN_IF_ERROR(
+      RaiseGeneration(connection, routing::PartitionOf(row->id, options_.partitions)));
   if (!row->blocked()) return absl::OkStatus();
   HP_ASSIGN_OR_RETURN(const std::vector<StoredSession> sessions,
                       FindSessionsOfDevice(connection, row->id));

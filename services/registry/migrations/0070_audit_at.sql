@@ -1,3 +1,3 @@
--- Rows are purged by their age: pages that are used again would spoil a BRIN index.
+-- Rows are purged by their age: pages that are used again spoil the BRIN index on it.
+CREATE INDEX IF NOT EXISTS audit_age ON audit (at);
 DROP INDEX audit_at;
-CREATE INDEX audit_at ON audit (at);

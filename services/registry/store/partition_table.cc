@@ -70,10 +70,6 @@ constexpr Statement kCommit{
     "WHERE o.partition = u.partition AND o.fence = u.fence AND o.generation = u.generation"
     " AND o.owner = $1::text"};
 
-constexpr Statement kRaiseOfChild{
-    "partition_raise_generation_of_child",
-    "UPDATE stream_offset SET generation = generation + 1 WHERE partition = $1::int8 "
-    "AND EXISTS (SELECT FROM device_child WHERE device = $2::text)"};
 constexpr Statement kRaise{"partitions_raise_generation",
                            "UPDATE stream_offset SET generation = generation + 1 "
                            "WHERE partition = $1::int8"};
@@ -211,9 +207,8 @@ absl::Status RaiseGeneration(postgres::Transaction& transaction, uint32_t partit
   return transaction.Execute(kRaise, Params().Int8(partition)).status();
 }
 
-absl::Status RaiseGenerationOfChild(postgres::Connection& connection, std::string_view device,
-                                    uint32_t partition) {
-  return connection.Execute(kRaiseOfChild, Params().Int8(partition).Text(device)).status();
+absl::Status RaiseGeneration(postgres::Connection& connection, uint32_t partition) {
+  return connection.Execute(kRaise, Params().Int8(partition)).status();
 }
 
 }  // namespace homeport::registry

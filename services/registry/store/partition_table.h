@@ -86,8 +86,7 @@ class PartitionTable {
 // running transaction fails and it reads everything anew. First statement of the transaction that
 // makes the change, as the owner's transactions lock in the same order.
 [[nodiscard]] absl::Status RaiseGeneration(postgres::Transaction& transaction, uint32_t partition);
-// The same where the device is a child: what its hub may say for it has changed.
-[[nodiscard]] absl::Status RaiseGenerationOfChild(postgres::Connection& connection,
-                                                  std::string_view device, uint32_t partition);
+// The same behind a change that has been made.
+[[nodiscard]] absl::Status RaiseGeneration(postgres::Connection& connection, uint32_t partition);
 
 }  // namespace homeport::registry

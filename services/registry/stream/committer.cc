@@ -270,8 +270,10 @@ void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Dow
     if (state->newly_registered) unsure.push_back(state->id);
     ForgetChanges(*state);
   }
-  const auto trim = [](DeviceState& state) {
-    if (state.named.size() > kNamedShadowsCached) state.named.clear();
+  const auto trim = [&](DeviceState& state) {
+    if (state.named.size() <= kNamedShadowsCached) return;
+    fights_.TakeNamed(state, run.now_ms, parts_.limits.loops);
+    state.named.clear();
   };
   for (const auto& [state, name] : run.missing_shadows) trim(*state);
   for (DeviceState* state : run.every_shadow) trim(*state);

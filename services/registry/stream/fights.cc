@@ -4,6 +4,10 @@ namespace homeport::registry {
 
 void Fights::TakeFrom(DeviceState& device, int64_t now_ms, const shadow::LoopLimits& limits) {
   Take({device.id, std::string()}, device.classic, now_ms, limits);
+  TakeNamed(device, now_ms, limits);
+}
+
+void Fights::TakeNamed(DeviceState& device, int64_t now_ms, const shadow::LoopLimits& limits) {
   for (auto& [name, shadow] : device.named) Take({device.id, name}, shadow, now_ms, limits);
 }
 

@@ -16,8 +16,9 @@ class Fights {
  public:
   explicit Fights(size_t shadows_max = 4096) : shadows_max_(shadows_max) {}
 
-  // Takes what a state knows that is about to be dropped.
+  // Takes what a state knows that is about to be dropped; what its named shadows do.
   void TakeFrom(DeviceState& device, int64_t now_ms, const shadow::LoopLimits& limits);
+  void TakeNamed(DeviceState& device, int64_t now_ms, const shadow::LoopLimits& limits);
   // Gives a loaded shadow's state what was known.
   void GiveTo(DeviceState& device, const std::string& shadow);
 

@@ -142,13 +142,14 @@ TEST_CASE("an export of none, of a filter, and of one that cannot be") {
   CHECK(ReasonOfExport(api, request) == "FILTER_INVALID");
 }
 
-TEST_CASE("a page of large devices is as long as a message allows") {
+TEST_CASE("a page of large devices is as long as a message allows, and skips none") {
+  const auto [bytes, devices] = GENERATE(std::pair(15'000, 600), std::pair(3'000, 2'500));
   Api api;
   api.world.Run(
       fmt::format("INSERT INTO device (id, tenant, product, attributes) SELECT 'lamp-' || i,"
-                  " 'default', '{}', jsonb_build_object('a', repeat('x', 15000)) "
-                  "FROM generate_series(1, 600) AS i",
-                  kProduct));
+                  " 'default', '{}', jsonb_build_object('a', repeat('x', {})) "
+                  "FROM generate_series(1, {}) AS i",
+                  kProduct, bytes, devices));
   const Operation operation = AwaitDone(api, Start(api, All()));
   CHECK(Read(api, operation.name(), 1000) == DevicesWhere(api.world, "true"));
 }
