@@ -49,8 +49,10 @@ absl::Status ApplyMissing(Connection& connection, std::span<const Migration> mig
   const int64_t newest = migrations.empty() ? 0 : migrations.back().version;
   for (const int64_t version : applied) {
     if (version > newest) {
-      log::Info("schema_is_newer",
-                {{"version", version}, {"next", "this program works on it: schemas only add"}});
+      log::Info(
+          "schema_is_newer",
+          {{"version", version},
+           {"next", "this program goes on: schemas only add, but for what OPERATIONS.md names"}});
       continue;
     }
     const bool is_known = std::any_of(migrations.begin(), migrations.end(),

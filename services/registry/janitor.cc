@@ -18,7 +18,8 @@ namespace {
 
 constexpr int64_t kDevicesMax = 100;
 constexpr int64_t kRowsMax = 5'000;
-constexpr int64_t kExportsMax = 1;  // one may hold millions of devices
+constexpr int64_t kExportsMax = 1;            // one may hold millions of devices
+constexpr int64_t kSilentPodsMs = 3'600'000;  // between looks for them
 constexpr char kActor[] = "system:janitor";
 
 }  // namespace
@@ -30,6 +31,7 @@ Janitor::Janitor(Options options, StreamAppender& appender, ServiceProbe& probe,
 Janitor::~Janitor() { Stop(); }
 
 void Janitor::Start() {
+  silent_pods_at_ = SystemClock().Now() + kSilentPodsMs;
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -68,7 +70,8 @@ absl::StatusOr<bool> Janitor::Step() {
   HP_ASSIGN_OR_RETURN(const size_t exports,
                       PurgeExports(*postgres_, options_.operation_days, kExportsMax));
   catalog_.OperationsPurged(operations + exports);
-  return devices == kDevicesMax || answers == kRowsMax || audit == kRowsMax ||
+  HP_ASSIGN_OR_RETURN(const size_t pods, PurgeSilentPods());
+  return devices == kDevicesMax || pods == kRowsMax || answers == kRowsMax || audit == kRowsMax ||
          operations == kDevicesMax || exports == kExportsMax;
 }
 
@@ -88,6 +91,15 @@ absl::StatusOr<size_t> Janitor::PurgeDevices() {
     log::Warn("device_not_purged",
               {{"device", found.id}, {"error", status}, {"next", "tried again"}});
   }
+  return purged;
+}
+
+// Not at the start: after a long outage of all registries their rows are old, and still needed.
+absl::StatusOr<size_t> Janitor::PurgeSilentPods() {
+  const MonoMs now = SystemClock().Now();
+  if (now < silent_pods_at_) return size_t{0};
+  HP_ASSIGN_OR_RETURN(const size_t purged, PurgeProducers(*postgres_, kRowsMax));
+  if (purged < kRowsMax) silent_pods_at_ = now + kSilentPodsMs;
   return purged;
 }
 

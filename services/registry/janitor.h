@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/status/status.h"
+#include "libs/base/clock.h"
 #include "libs/postgres/connection.h"
 #include "services/registry/backoff.h"
 #include "services/registry/catalog_probe.h"
@@ -15,8 +16,9 @@
 namespace homeport::registry {
 
 // Removes what is kept for a time only: deleted devices whose purge time has come, answers to
-// repeated requests, the audit log, finished operations. Each statement is bounded, so that it
-// never holds others up. Any number of pods may run it. One thread of its own.
+// repeated requests, the audit log, finished operations, the last batches of gateways. Each
+// statement is bounded, so that it never holds others up. Any number of pods may run it. One thread
+// of its own.
 class Janitor {
  public:
   struct Options {
@@ -42,12 +44,14 @@ class Janitor {
   [[nodiscard]] absl::StatusOr<bool> Step();
   [[nodiscard]] absl::StatusOr<size_t> PurgeDevices();
   [[nodiscard]] absl::Status PurgeDevice(const DeviceRow& found);
+  [[nodiscard]] absl::StatusOr<size_t> PurgeSilentPods();
 
   const Options options_;
   StreamAppender& appender_;
   ServiceProbe& probe_;
   CatalogProbe& catalog_;
   std::unique_ptr<postgres::Connection> postgres_;
+  MonoMs silent_pods_at_;
   Backoff backoff_;
   StopFlag stop_;
   std::thread thread_;

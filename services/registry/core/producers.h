@@ -1,37 +1,50 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
-
-#include "absl/status/statusor.h"
+#include <utility>
 
 namespace homeport::registry {
 
-// The last batch applied of each pod that appends to a partition. A pod repeats a batch, under the
-// same sequence, when the answer to it was lost: what is at or below the last one is a repeat.
+// The last batch of a pod that was applied.
+struct Producer {
+  uint64_t sequence = 0;
+  int64_t heard_ms = 0;  // Unix ms
+};
+using ProducerMap = std::map<std::string, Producer, std::less<>>;
+
+// Of each pod that appends to a partition. A pod repeats a batch, under the same sequence, when the
+// answer to it was lost: what is at or below the last one is a repeat.
 class Producers {
  public:
-  // Whether the batch is new; if so it is now the last one of its pod.
-  [[nodiscard]] bool Admit(std::string_view pod, uint64_t sequence, int64_t now_ms);
+  static constexpr size_t kPodsMax = 8192;
+  static constexpr int64_t kForgetMs = 86'400'000;
 
-  // Forgets pods unheard of for a day, and beyond 1,024 pods the oldest. Where more than that append
-  // to one partition, a batch that is repeated may be applied twice.
-  void Prune(int64_t now_ms);
+  Producers() = default;
+  // As they are stored. REQUIRES: kPodsMax at most.
+  explicit Producers(ProducerMap last) : last_(std::move(last)) {}
 
-  // {"<pod>":[sequence, when last heard of]}; kDataLoss for other text.
-  [[nodiscard]] std::string Encode() const;
-  [[nodiscard]] static absl::StatusOr<Producers> Decode(std::string_view json);
+  // Whether the batch is new, after those of `heard`, which are of the same transaction; if so it
+  // is now the last one there.
+  [[nodiscard]] bool Admit(ProducerMap& heard, std::string_view pod, uint64_t sequence,
+                           int64_t now_ms) const;
+
+  // What a transaction has stored. Forgets pods unheard of for kForgetMs, now and then, and beyond
+  // kPodsMax those that were heard of longest ago: where more than that append to one partition, a
+  // batch that is repeated may be applied twice.
+  void Keep(const ProducerMap& heard, int64_t now_ms);
 
   [[nodiscard]] size_t size() const { return last_.size(); }
 
  private:
-  struct Last {
-    uint64_t sequence = 0;
-    int64_t heard_ms = 0;
-  };
-  std::map<std::string, Last, std::less<>> last_;
+  void Forget(int64_t now_ms);
+
+  ProducerMap last_;
+  int64_t forget_at_ms_ = 0;
 };
 
 }  // namespace homeport::registry

@@ -1,5 +1,6 @@
 #include "services/registry/store/partition_table.h"
 
+#include <map>
 #include <utility>
 
 #include "libs/base/reason.h"
@@ -27,7 +28,7 @@ constexpr Statement kAcquire{
     "WHERE partition IN (SELECT partition FROM stream_offset"
     "  WHERE partition = ANY ($2::int8[])"
     "  AND (owner = '' OR owner = $1::text OR lease_until < now()) FOR UPDATE SKIP LOCKED) "
-    "RETURNING partition, fence, generation, last_id, producers, pending"};
+    "RETURNING partition, fence, generation, last_id, pending"};
 
 // idle_in_transaction_session_timeout ends the others that their pods have forgotten.
 constexpr Statement kEndStalled{
@@ -43,7 +44,13 @@ constexpr Statement kReload{
     "UPDATE stream_offset o SET fence = o.fence + 1 "
     "FROM unnest($2::int8[], $3::int8[]) AS u (partition, fence) "
     "WHERE o.partition = u.partition AND o.fence = u.fence AND o.owner = $1::text "
-    "RETURNING o.partition, o.fence, generation, last_id, producers, pending"};
+    "RETURNING o.partition, o.fence, generation, last_id, pending"};
+
+constexpr Statement kProducers{"partitions_producers",
+                               "SELECT u.partition, pod, sequence, heard_ms "
+                               "FROM unnest($1::int8[]) AS u (partition) CROSS JOIN LATERAL"
+                               " (SELECT * FROM stream_producer p WHERE p.partition = u.partition"
+                               "  ORDER BY heard_ms DESC LIMIT $2::int8) AS newest"};
 
 constexpr Statement kRenew{"partitions_renew",
                            "UPDATE stream_offset o "
@@ -62,13 +69,21 @@ constexpr Statement kRelease{
 
 constexpr Statement kCommit{
     "partitions_commit",
-    "UPDATE stream_offset o SET last_id = u.last_id, producers = u.producers::jsonb,"
+    "WITH moved AS ("
+    "UPDATE stream_offset o SET last_id = u.last_id,"
     " pending = u.pending, lease_until = now() + $2::int8 * interval '1 ms',"
     " caught_up_ms = greatest(o.caught_up_ms, split_part(u.last_id, '-', 1)::int8) "
-    "FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::text[], $7::text[], $8::bytea[])"
-    " AS u (partition, fence, generation, last_id, producers, pending) "
+    "FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::text[], $7::bytea[])"
+    " AS u (partition, fence, generation, last_id, pending) "
     "WHERE o.partition = u.partition AND o.fence = u.fence AND o.generation = u.generation"
-    " AND o.owner = $1::text"};
+    " AND o.owner = $1::text RETURNING o.partition), "
+    "heard AS (INSERT INTO stream_producer (partition, pod, sequence, heard_ms)"
+    " SELECT * FROM unnest($8::int8[], $9::text[], $10::int8[], $11::int8[])"
+    " AS h (partition, pod, sequence, heard_ms)"
+    " WHERE h.partition IN (SELECT partition FROM moved) ORDER BY h.partition, h.pod "
+    "ON CONFLICT (partition, pod) DO UPDATE SET sequence = excluded.sequence,"
+    " heard_ms = excluded.heard_ms) "
+    "SELECT count(*) FROM moved"};
 
 constexpr Statement kRaise{"partitions_raise_generation",
                            "UPDATE stream_offset SET generation = generation + 1 "
@@ -85,7 +100,28 @@ struct KeyArrays {
   Array fences = Array::OfInt8();
 };
 
-absl::StatusOr<std::vector<PartitionRow>> ReadRows(const Result& result) {
+// Behind the statement that has taken the rows, in its transaction: what their former owner has
+// committed is seen, and it commits nothing any more.
+absl::Status ReadProducers(postgres::Transaction& transaction, std::vector<PartitionRow>& rows) {
+  if (rows.empty()) return absl::OkStatus();
+  std::map<int64_t, ProducerMap> found;
+  Array partitions = Array::OfInt8();
+  for (const PartitionRow& row : rows) partitions.AddInt8(row.partition);
+  HP_ASSIGN_OR_RETURN(
+      const Result result,
+      transaction.Execute(
+          kProducers,
+          Params().Add(std::move(partitions)).Int8(static_cast<int64_t>(Producers::kPodsMax))));
+  for (size_t i = 0; i < result.size(); ++i) {
+    found[result.Int8(i, 0)].emplace(
+        result.Text(i, 1), Producer{static_cast<uint64_t>(result.Int8(i, 2)), result.Int8(i, 3)});
+  }
+  for (PartitionRow& row : rows) row.producers = Producers(std::move(found[row.partition]));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<PartitionRow>> ReadRows(postgres::Transaction& transaction,
+                                                   const Result& result) {
   std::vector<PartitionRow> rows;
   for (size_t i = 0; i < result.size(); ++i) {
     PartitionRow row;
@@ -95,10 +131,10 @@ absl::StatusOr<std::vector<PartitionRow>> ReadRows(const Result& result) {
     const auto last_id = ParseStreamId(result.Text(i, 3));
     if (!last_id) return absl::DataLossError("stream_offset.last_id is no stream id");
     row.last_id = *last_id;
-    HP_ASSIGN_OR_RETURN(row.producers, Producers::Decode(result.Text(i, 4)));
-    HP_ASSIGN_OR_RETURN(row.pending, Downlinks::Decode(result.Bytes(i, 5)));
+    HP_ASSIGN_OR_RETURN(row.pending, Downlinks::Decode(result.Bytes(i, 4)));
     rows.push_back(std::move(row));
   }
+  HP_RETURN_IF_ERROR(ReadProducers(transaction, rows));
   return rows;
 }
 
@@ -118,10 +154,13 @@ absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Acquire(
     postgres::Connection& connection, const std::vector<uint32_t>& partitions) const {
   Array wanted = Array::OfInt8();
   for (const uint32_t partition : partitions) wanted.AddInt8(partition);
+  postgres::Transaction transaction(connection);
   HP_ASSIGN_OR_RETURN(
       const Result result,
-      connection.Execute(kAcquire, Params().Text(pod_).Add(std::move(wanted)).Int8(lease_ms_)));
-  return ReadRows(result);
+      transaction.Execute(kAcquire, Params().Text(pod_).Add(std::move(wanted)).Int8(lease_ms_)));
+  HP_ASSIGN_OR_RETURN(std::vector<PartitionRow> rows, ReadRows(transaction, result));
+  HP_RETURN_IF_ERROR(transaction.Commit());
+  return rows;
 }
 
 absl::StatusOr<int64_t> PartitionTable::EndStalled(postgres::Connection& connection) const {
@@ -133,12 +172,15 @@ absl::StatusOr<int64_t> PartitionTable::EndStalled(postgres::Connection& connect
 absl::StatusOr<std::vector<PartitionRow>> PartitionTable::Reload(
     postgres::Connection& connection, const std::vector<PartitionKey>& keys) const {
   KeyArrays arrays(keys);
+  postgres::Transaction transaction(connection);
   HP_ASSIGN_OR_RETURN(
       const Result result,
-      connection.Execute(
+      transaction.Execute(
           kReload,
           Params().Text(pod_).Add(std::move(arrays.partitions)).Add(std::move(arrays.fences))));
-  return ReadRows(result);
+  HP_ASSIGN_OR_RETURN(std::vector<PartitionRow> rows, ReadRows(transaction, result));
+  HP_RETURN_IF_ERROR(transaction.Commit());
+  return rows;
 }
 
 absl::StatusOr<std::vector<uint32_t>> PartitionTable::Renew(postgres::Connection& connection,
@@ -177,15 +219,23 @@ absl::Status PartitionTable::Commit(postgres::Transaction& transaction,
   Array fences = Array::OfInt8();
   Array generations = Array::OfInt8();
   Array last_ids = Array::OfText();
-  Array producers = Array::OfText();
   Array pending = Array::OfBytes();
+  Array heard_in = Array::OfInt8();
+  Array pods = Array::OfText();
+  Array sequences = Array::OfInt8();
+  Array heard_ms = Array::OfInt8();
   for (const PartitionCommit& commit : commits) {
     partitions.AddInt8(commit.key.partition);
     fences.AddInt8(commit.key.fence);
     generations.AddInt8(commit.generation);
     last_ids.Add(ToText(commit.last_id));
-    producers.Add(commit.producers);
     pending.Add(commit.pending);
+    for (const auto& [pod, producer] : commit.heard) {
+      heard_in.AddInt8(commit.key.partition);
+      pods.Add(pod);
+      sequences.AddInt8(static_cast<int64_t>(producer.sequence));
+      heard_ms.AddInt8(producer.heard_ms);
+    }
   }
   HP_ASSIGN_OR_RETURN(const Result result,
                       transaction.Execute(kCommit, Params()
@@ -195,12 +245,16 @@ absl::Status PartitionTable::Commit(postgres::Transaction& transaction,
                                                        .Add(std::move(fences))
                                                        .Add(std::move(generations))
                                                        .Add(std::move(last_ids))
-                                                       .Add(std::move(producers))
-                                                       .Add(std::move(pending))));
-  if (result.affected() == commits.size()) return absl::OkStatus();
+                                                       .Add(std::move(pending))
+                                                       .Add(std::move(heard_in))
+                                                       .Add(std::move(pods))
+                                                       .Add(std::move(sequences))
+                                                       .Add(std::move(heard_ms))));
+  const auto moved = static_cast<size_t>(result.Int8(0, 0));
+  if (moved == commits.size()) return absl::OkStatus();
   return ErrorWithReason(absl::StatusCode::kAborted, kFenced,
                          fmt::format("{} of {} partitions are no longer ours, or were invalidated",
-                                     commits.size() - result.affected(), commits.size()));
+                                     commits.size() - moved, commits.size()));
 }
 
 absl::Status RaiseGeneration(postgres::Transaction& transaction, uint32_t partition) {

@@ -11,10 +11,11 @@
 #include "services/registry/core/producers.h"
 #include "services/registry/core/stream_id.h"
 
-// The table stream_offset: who owns which uplink partition, and how far it is consumed. Owning is
-// three things: the row names the pod, the pod's workers remember the row's fence, and every commit
-// of effects requires both to be still so. The lease only says when others may take over; a pod
-// that lost it without noticing fails at its next commit.
+// The tables stream_offset and stream_producer: who owns which uplink partition, how far it is
+// consumed, and which batch of each gateway pod was the last one then. Owning is three things: the
+// row names the pod, the pod's workers remember the row's fence, and every commit of effects
+// requires both to be still so. The lease only says when others may take over; a pod that lost it
+// without noticing fails at its next commit.
 namespace homeport::registry {
 
 struct PartitionRow {
@@ -36,7 +37,7 @@ struct PartitionCommit {
   PartitionKey key;
   int64_t generation = 0;
   StreamId last_id;
-  std::string producers;
+  ProducerMap heard;  // in the entries up to there
   std::string pending;
 };
 
@@ -71,8 +72,9 @@ class PartitionTable {
                                      const std::vector<PartitionKey>& keys,
                                      const ReleaseOptions& options) const;
 
-  // First statement of a transaction of effects: locks the rows and moves them on. kAborted with
-  // the reason kFenced unless all are still ours and of the generation we know.
+  // First statement of a transaction of effects: locks the rows, moves them on, and keeps what was
+  // heard of pods. kAborted with the reason kFenced unless all are still ours and of the generation
+  // we know.
   [[nodiscard]] absl::Status Commit(postgres::Transaction& transaction,
                                     const std::vector<PartitionCommit>& commits) const;
   static constexpr std::string_view kFenced = "FENCED";

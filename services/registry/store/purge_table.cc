@@ -1,6 +1,7 @@
 #include "services/registry/store/purge_table.h"
 
 #include "libs/base/status.h"
+#include "services/registry/core/producers.h"
 
 namespace homeport::registry {
 namespace {
@@ -26,6 +27,11 @@ constexpr Statement kExports{
     "purge_exports",
     "DELETE FROM operation WHERE (tenant, id) IN (SELECT tenant, id FROM operation"
     " WHERE kind = 1 AND done AND updated_at < now() - $1::int8 * interval '1 day'"
+    " LIMIT $2::int8 FOR UPDATE SKIP LOCKED)"};
+constexpr Statement kProducers{
+    "purge_producers",
+    "DELETE FROM stream_producer WHERE (partition, pod) IN (SELECT partition, pod"
+    " FROM stream_producer WHERE heard_ms < date_part('epoch', now()) * 1000 - $1::int8"
     " LIMIT $2::int8 FOR UPDATE SKIP LOCKED)"};
 
 absl::StatusOr<size_t> Purge(postgres::Connection& connection, const Statement& statement,
@@ -53,6 +59,11 @@ absl::StatusOr<size_t> PurgeOperations(postgres::Connection& connection, int64_t
 
 absl::StatusOr<size_t> PurgeExports(postgres::Connection& connection, int64_t days, int64_t limit) {
   return Purge(connection, kExports, days, limit);
+}
+
+absl::StatusOr<size_t> PurgeProducers(postgres::Connection& connection, int64_t limit) {
+  constexpr int64_t kHourMs = 3'600'000;
+  return Purge(connection, kProducers, Producers::kForgetMs + kHourMs, limit);
 }
 
 }  // namespace homeport::registry

@@ -19,5 +19,9 @@ namespace homeport::registry {
 // The same of exports, with what they hold.
 [[nodiscard]] absl::StatusOr<size_t> PurgeExports(postgres::Connection& connection, int64_t days,
                                                   int64_t limit);
+// What was last heard of pods, an hour after it counts no more (core/producers.h). Looks through
+// the whole table.
+[[nodiscard]] absl::StatusOr<size_t> PurgeProducers(postgres::Connection& connection,
+                                                    int64_t limit);
 
 }  // namespace homeport::registry

@@ -59,8 +59,9 @@ std::vector<std::string> ProductsOfNewcomers(const Batch& batch) {
 
 struct Committer::Run {
   struct Partition {
+    const OwnedPartition& known;
     StreamId last_id;
-    Producers producers;
+    ProducerMap heard;
     Downlinks downlinks;
   };
   int64_t started_us = MonotonicMicros();
@@ -86,7 +87,7 @@ absl::Status Committer::Commit(postgres::Connection& connection, Batch& batch,
   Prepare(batch, run);
   HP_RETURN_IF_ERROR(Load(connection, batch, run));
   Apply(batch, owned, run);
-  HP_RETURN_IF_ERROR(Write(connection, owned, run, Ending::kCommit));
+  HP_RETURN_IF_ERROR(Write(connection, run, Ending::kCommit));
   Finish(batch, owned, run, downlinks);
   *applied = run.applied;
   return absl::OkStatus();
@@ -99,7 +100,7 @@ absl::Status Committer::Rehearse(postgres::Connection& connection, Batch& batch,
   Prepare(batch, run);
   HP_RETURN_IF_ERROR(Load(connection, batch, run));
   Apply(batch, owned, run);
-  return Write(connection, owned, run, Ending::kRollback);
+  return Write(connection, run, Ending::kRollback);
 }
 
 void Committer::Prepare(Batch& batch, Run& run) {
@@ -169,12 +170,11 @@ void Committer::Apply(const Batch& batch, const OwnedPartitions& owned, Run& run
   for (const Batch::Entry& entry : batch.entries()) {
     if (run.applied > 0 && run.downlink_bytes > parts_.downlink_bytes_max) return;
     if (run.applied > 0 && run.effects.property_bytes > parts_.property_bytes_max) return;
-    const auto [at, fresh] = run.partitions.try_emplace(entry.raw.partition);
-    if (fresh) {
-      const OwnedPartition& partition = owned.at(entry.raw.partition);
-      at->second.last_id = partition.last_id;
-      at->second.producers = partition.producers;
-    }
+    const OwnedPartition& known = owned.at(entry.raw.partition);
+    const auto at =
+        run.partitions
+            .try_emplace(entry.raw.partition, Run::Partition{known, known.last_id, {}, {}})
+            .first;
     const size_t bytes_before = at->second.downlinks.bytes();
     ApplyEntry(entry, message, run);
     run.downlink_bytes += at->second.downlinks.bytes() - bytes_before;
@@ -196,7 +196,8 @@ void Committer::ApplyEntry(const Batch::Entry& entry, size_t first_message, Run&
   }
   const internal::v1::UplinkBatch& batch = *entry.decoded;
   if (!entry.made_here && batch.sequence() != 0 &&
-      !partition.producers.Admit(batch.pod(), batch.sequence(), run.now_ms)) {
+      !partition.known.producers.Admit(partition.heard, batch.pod(), batch.sequence(),
+                                       run.now_ms)) {
     ++tally.duplicate_batches;
     log::Refusal(
         "batch_repeated",
@@ -234,14 +235,11 @@ void Committer::ApplyMessageOf(const Batch::Entry& entry, size_t index, DeviceSt
                 run.partitions.at(entry.raw.partition).downlinks});
 }
 
-absl::Status Committer::Write(postgres::Connection& connection, const OwnedPartitions& owned,
-                              Run& run, Ending ending) {
+absl::Status Committer::Write(postgres::Connection& connection, Run& run, Ending ending) {
   std::vector<PartitionCommit> commits;
   for (auto& [id, partition] : run.partitions) {
-    partition.producers.Prune(run.now_ms);
-    const OwnedPartition& known = owned.at(id);
-    commits.push_back({known.key, known.generation, partition.last_id, partition.producers.Encode(),
-                       partition.downlinks.Encode()});
+    commits.push_back({partition.known.key, partition.known.generation, partition.last_id,
+                       partition.heard, partition.downlinks.Encode()});
   }
   postgres::Transaction transaction(connection);
   HP_RETURN_IF_ERROR(parts_.table.Commit(transaction, commits));
@@ -261,7 +259,7 @@ void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Dow
   for (auto& [id, partition] : run.partitions) {
     OwnedPartition& known = owned.at(id);
     known.last_id = partition.last_id;
-    known.producers = std::move(partition.producers);
+    known.producers.Keep(partition.heard, run.now_ms);
     downlinks->Append(std::move(partition.downlinks));
   }
   // A row someone else made first may say something else than what we know of the device.

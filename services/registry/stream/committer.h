@@ -75,8 +75,7 @@ class Committer {
   void Apply(const Batch& batch, const OwnedPartitions& owned, Run& run);
   void ApplyEntry(const Batch::Entry& entry, size_t first_message, Run& run);
   void ApplyMessageOf(const Batch::Entry& entry, size_t index, DeviceState* state, Run& run);
-  [[nodiscard]] absl::Status Write(postgres::Connection& connection, const OwnedPartitions& owned,
-                                   Run& run, Ending ending);
+  [[nodiscard]] absl::Status Write(postgres::Connection& connection, Run& run, Ending ending);
   void Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks);
   void HandOver(const ProvisionRow& row, Tally& tally, Downlinks& downlinks) const;
 

@@ -39,16 +39,36 @@ TEST_CASE("migrations apply once, however often and from however many processes"
   CHECK(rows->Int8(0, 0) == static_cast<int64_t>(Migrations().size()));
 }
 
-TEST_CASE("models of before there were versions become version 1") {
-  const std::string database = SharedServers().postgres.NewDatabase();
-  const auto connection = Open(database);
+// Those in front of one.
+std::span<const postgres::Migration> Before(std::string_view name) {
   const auto all = Migrations();
-  const auto versions = std::find_if(all.begin(), all.end(), [](const postgres::Migration& m) {
-    return std::string_view(m.name) == "0020_product_versions";
+  const auto found = std::find_if(all.begin(), all.end(), [&](const postgres::Migration& m) {
+    return std::string_view(m.name) == name;
   });
-  REQUIRE(versions != all.end());
-  const auto before = static_cast<size_t>(versions - all.begin());
-  REQUIRE(postgres::Migrate(*connection, all.first(before)).ok());
+  REQUIRE(found != all.end());
+  return all.first(static_cast<size_t>(found - all.begin()));
+}
+
+TEST_CASE("what was heard of pods before they had rows is kept") {
+  const auto connection = Open(SharedServers().postgres.NewDatabase());
+  REQUIRE(postgres::Migrate(*connection, Before("0071_stream_producer")).ok());
+  REQUIRE(connection
+              ->ExecuteScript(
+                  "INSERT INTO stream_offset (partition, producers) VALUES (0, '{}'),"
+                  R"( (1, '{"gateway-1:0":[41,1000],"gateway-2:0":[9007199254740993,2000]}'))")
+              .ok());
+  REQUIRE(postgres::Migrate(*connection, Migrations()).ok());
+  const auto rows = connection->Execute(
+      {"test_producers",
+       "SELECT string_agg(concat_ws(' ', partition, pod, sequence, heard_ms), ', ' ORDER BY pod)"
+       " FROM stream_producer"});
+  REQUIRE(rows.ok());
+  CHECK(rows->Text(0, 0) == "1 gateway-1:0 41 1000, 1 gateway-2:0 9007199254740993 2000");
+}
+
+TEST_CASE("models of before there were versions become version 1") {
+  const auto connection = Open(SharedServers().postgres.NewDatabase());
+  REQUIRE(postgres::Migrate(*connection, Before("0020_product_versions")).ok());
   REQUIRE(connection
               ->ExecuteScript(
                   "INSERT INTO product (id, tenant, model, fleet_key) VALUES"
@@ -56,7 +76,7 @@ TEST_CASE("models of before there were versions become version 1") {
                   R"( ('wrapped', 'default', '{"instance":{"type":"urn:s:device:e"}}', ''),)"
                   " ('none', 'default', '', '')")
               .ok());
-  REQUIRE(postgres::Migrate(*connection, all).ok());
+  REQUIRE(postgres::Migrate(*connection, Migrations()).ok());
   const auto rows = connection->Execute(
       {"test_versions",
        "SELECT string_agg(p.id || ' ' || p.model_version || ' ' || coalesce(v.urn, '-'), ', '"

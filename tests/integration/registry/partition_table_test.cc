@@ -7,6 +7,7 @@
 #include "libs/base/reason.h"
 #include "libs/routing/keys.h"
 #include "services/registry/store/device_table.h"
+#include "services/registry/store/purge_table.h"
 #include "services/registry/store/state_store.h"
 #include "tests/integration/registry/world.h"
 
@@ -26,7 +27,7 @@ PartitionCommit CommitOf(const PartitionRow& row, StreamId last_id) {
   return {.key = {row.partition, row.fence},
           .generation = row.generation,
           .last_id = last_id,
-          .producers = "{}",
+          .heard = {},
           .pending = ""};
 }
 
@@ -142,8 +143,13 @@ TEST_CASE("an owner that lost one of its partitions commits none of them") {
   AcquireOne(world, other, 1);
   {
     postgres::Transaction transaction(world.db());
-    CHECK_FALSE(table.Commit(transaction, {CommitOf(kept, {9, 9}), CommitOf(lost, {9, 9})}).ok());
+    PartitionCommit first = CommitOf(kept, {9, 9});
+    first.heard = {{"gateway-1", {41, 1'000}}};
+    PartitionCommit second = CommitOf(lost, {9, 9});
+    second.heard = first.heard;
+    CHECK_FALSE(table.Commit(transaction, {first, second}).ok());
   }
+  CHECK(world.Sql("SELECT count(*) FROM stream_producer") == "0");
   CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 0") == "0-0");
 }
 
@@ -177,20 +183,74 @@ TEST_CASE("pending downlinks and producers survive the table") {
   InboxItem item;
   item.mutable_deliver()->set_topic("a/b");
   downlinks.Add("gateway-1", item);
-  Producers producers;
-  CHECK(producers.Admit("gateway-1", 41, 1'000));
   PartitionCommit commit = CommitOf(row, {7, 1});
   commit.pending = downlinks.Encode();
-  commit.producers = producers.Encode();
+  commit.heard = {{"gateway-1", {41, 1'000}}};
   REQUIRE(CommitAlone(world, table, commit).ok());
   const auto rows = table.Reload(world.db(), {{3, row.fence}});
   REQUIRE(rows.ok());
   REQUIRE(rows->size() == 1);
   CHECK(rows->front().pending.entries().size() == 1);
   CHECK(rows->front().pending.entries()[0].batch == downlinks.entries()[0].batch);
-  Producers loaded = rows->front().producers;
-  CHECK_FALSE(loaded.Admit("gateway-1", 41, 2'000));
-  CHECK(loaded.Admit("gateway-1", 42, 2'000));
+  const Producers& loaded = rows->front().producers;
+  ProducerMap heard;
+  CHECK_FALSE(loaded.Admit(heard, "gateway-1", 41, 2'000));
+  CHECK(loaded.Admit(heard, "gateway-1", 42, 2'000));
+}
+
+TEST_CASE("whoever takes partitions over knows what each pod last appended there") {
+  World world;
+  const PartitionTable first("registry-1", kLeaseMs);
+  const PartitionTable second("registry-2", kLeaseMs);
+  PartitionRow one = AcquireOne(world, first, 1);
+  const PartitionRow two = AcquireOne(world, first, 2);
+  PartitionCommit commit = CommitOf(one, {7, 1});
+  commit.heard = {{"gateway-1", {41, 1'000}}, {"gateway-2", {5, 1'000}}};
+  REQUIRE(CommitAlone(world, first, commit).ok());
+  commit.heard = {{"gateway-1", {42, 2'000}}};
+  REQUIRE(CommitAlone(world, first, commit).ok());
+  commit = CommitOf(two, {7, 1});
+  commit.heard = {{"gateway-1", {3, 2'000}}};
+  REQUIRE(CommitAlone(world, first, commit).ok());
+  Expire(world);
+  const auto rows = second.Acquire(world.db(), {1, 2, 3});
+  REQUIRE(rows.ok());
+  REQUIRE(rows->size() == 3);
+  std::map<uint32_t, std::string> known;
+  for (const PartitionRow& row : *rows) {
+    ProducerMap heard;
+    for (const char* pod : {"gateway-1", "gateway-2"}) {
+      CHECK_FALSE(row.producers.Admit(heard, pod, 0, 3'000));
+      known[row.partition] += fmt::format("{} ", heard.at(pod).sequence);
+    }
+  }
+  CHECK(known == std::map<uint32_t, std::string>{{1, "42 5 "}, {2, "3 0 "}, {3, "0 0 "}});
+}
+
+TEST_CASE("of too many pods a partition's owner learns those that were heard last") {
+  World world;
+  const PartitionTable table("registry-1", kLeaseMs);
+  world.Run(
+      fmt::format("INSERT INTO stream_producer SELECT p, 'gateway-' || i, 9, i"
+                  " FROM generate_series(1, 2) AS p, generate_series(1, {}) AS i",
+                  Producers::kPodsMax + 1));
+  const PartitionRow row = AcquireOne(world, table, 1);
+  CHECK(row.producers.size() == Producers::kPodsMax);
+  ProducerMap heard;
+  CHECK(row.producers.Admit(heard, "gateway-1", 9, 1));
+  CHECK_FALSE(row.producers.Admit(heard, "gateway-2", 9, 1));
+}
+
+TEST_CASE("what was heard of a pod is purged a day later") {
+  World world;
+  world.Run(
+      "INSERT INTO stream_producer VALUES (1, 'silent', 9, 1000), (2, 'silent', 9, 1000),"
+      " (1, 'alive', 9, date_part('epoch', now()) * 1000 - 80000000)");
+  const auto purge = [&](int64_t limit) { return PurgeProducers(world.db(), limit).value(); };
+  CHECK(purge(1) == 1);
+  CHECK(purge(5) == 1);
+  CHECK(purge(5) == 0);
+  CHECK(world.Sql("SELECT pod FROM stream_producer") == "alive");
 }
 
 }  // namespace

@@ -72,12 +72,12 @@ constexpr char kEmpty[] =
     "DELETE FROM history_sweep;"
     "DELETE FROM product;"
     "DELETE FROM certificate; DELETE FROM authority; DELETE FROM provisioning_template;"
-    "DELETE FROM directory_change;"
+    "DELETE FROM directory_change; DELETE FROM stream_producer;"
     "DELETE FROM registry_member; DELETE FROM audit; DELETE FROM request_answer;"
     "DELETE FROM operation; DELETE FROM tenant_usage; DELETE FROM tenant WHERE id <> 'default';"
     "UPDATE tenant SET devices_max = 0, products_max = 0;"
     "UPDATE stream_offset SET owner = DEFAULT, fence = DEFAULT, lease_until = DEFAULT,"
-    " generation = DEFAULT, last_id = DEFAULT, producers = DEFAULT, pending = DEFAULT,"
+    " generation = DEFAULT, last_id = DEFAULT, pending = DEFAULT,"
     " caught_up_ms = DEFAULT";
 
 }  // namespace

@@ -7,49 +7,65 @@
 namespace homeport::registry {
 namespace {
 
-constexpr int64_t kDayMs = 86'400'000;
+// A transaction of one batch, that is stored.
+bool Admit(Producers& producers, std::string_view pod, uint64_t sequence, int64_t now_ms) {
+  ProducerMap heard;
+  const bool is_new = producers.Admit(heard, pod, sequence, now_ms);
+  producers.Keep(heard, now_ms);
+  return is_new;
+}
 
 TEST_CASE("each pod's batches are admitted once, in order") {
   Producers producers;
-  CHECK(producers.Admit("p", 1, 0));
-  CHECK(producers.Admit("p", 2, 0));
-  CHECK_FALSE(producers.Admit("p", 2, 0));
-  CHECK_FALSE(producers.Admit("p", 1, 0));
-  CHECK(producers.Admit("p", 9, 0));  // those between were given up by the pod
-  CHECK(producers.Admit("q", 1, 0));
-  CHECK_FALSE(producers.Admit("q", 0, 0));
+  CHECK(Admit(producers, "p", 1, 0));
+  CHECK(Admit(producers, "p", 2, 0));
+  CHECK_FALSE(Admit(producers, "p", 2, 0));
+  CHECK_FALSE(Admit(producers, "p", 1, 0));
+  CHECK(Admit(producers, "p", 9, 0));  // those between were given up by the pod
+  CHECK(Admit(producers, "q", 1, 0));
+  CHECK_FALSE(Admit(producers, "q", 0, 0));
+}
+
+TEST_CASE("what a transaction has heard counts in it at once, and elsewhere once it is stored") {
+  Producers producers;
+  ProducerMap heard;
+  CHECK(producers.Admit(heard, "p", 7, 1));
+  CHECK_FALSE(producers.Admit(heard, "p", 7, 2));
+  CHECK(heard.at("p").sequence == 7);
+  CHECK(heard.at("p").heard_ms == 2);
+  ProducerMap again;  // the first one failed
+  CHECK(producers.Admit(again, "p", 7, 3));
+  producers.Keep(again, 3);
+  ProducerMap third;
+  CHECK_FALSE(producers.Admit(third, "p", 7, 4));
+  CHECK(third.at("p").sequence == 7);
 }
 
 TEST_CASE("pods are forgotten a day after they were last heard of") {
   Producers producers;
-  CHECK(producers.Admit("old", 5, 0));
-  CHECK(producers.Admit("alive", 5, 0));
-  CHECK_FALSE(producers.Admit("alive", 5, kDayMs));
-  producers.Prune(kDayMs + 1);
-  CHECK(producers.size() == 1);
-  CHECK_FALSE(producers.Admit("alive", 5, kDayMs + 1));
+  CHECK(Admit(producers, "old", 5, 0));
+  CHECK(Admit(producers, "alive", 5, 0));
+  CHECK_FALSE(Admit(producers, "alive", 5, Producers::kForgetMs));
+  CHECK(Admit(producers, "new", 1, Producers::kForgetMs + 600'000));
+  CHECK(producers.size() == 2);
+  CHECK_FALSE(Admit(producers, "alive", 5, Producers::kForgetMs + 600'001));
 }
 
-TEST_CASE("of too many pods the oldest are forgotten") {
+TEST_CASE("of too many pods those heard of longest ago are forgotten") {
   Producers producers;
-  for (int i = 0; i < 1030; ++i) CHECK(producers.Admit(fmt::format("p{}", i), 1, i));
-  producers.Prune(1030);
-  CHECK(producers.size() == 1024);
-  CHECK(producers.Admit("p5", 1, 1030));
-  CHECK_FALSE(producers.Admit("p6", 1, 1030));
-}
-
-TEST_CASE("stored text gives the same producers") {
-  Producers producers;
-  CHECK(producers.Admit("p", 7, 1000));
-  CHECK(producers.Encode() == R"({"p":[7,1000]})");
-  auto decoded = Producers::Decode(producers.Encode());
-  REQUIRE(decoded.ok());
-  CHECK_FALSE(decoded->Admit("p", 7, 1000));
-  for (const char* text : {"", "[]", R"({"p":7})", R"({"p":[7]})", R"({"p":["7",1]})"}) {
-    INFO(text);
-    CHECK_FALSE(Producers::Decode(text).ok());
+  ProducerMap heard;
+  for (size_t i = 0; i < Producers::kPodsMax; ++i) {
+    CHECK(producers.Admit(heard, fmt::format("p{}", i), 1, static_cast<int64_t>(i)));
   }
+  producers.Keep(heard, 0);
+  CHECK(producers.size() == Producers::kPodsMax);
+  CHECK(Admit(producers, "one more", 1, 10'000));
+  CHECK(producers.size() < Producers::kPodsMax);
+  CHECK(producers.size() > Producers::kPodsMax * 9 / 10);
+  ProducerMap then;
+  CHECK_FALSE(producers.Admit(then, "one more", 1, 10'000));
+  CHECK_FALSE(producers.Admit(then, fmt::format("p{}", Producers::kPodsMax - 1), 1, 10'000));
+  CHECK(producers.Admit(then, "p0", 1, 10'000));
 }
 
 }  // namespace
