@@ -98,9 +98,10 @@ absl::Status Gateway::StartDirectory() {
   options.negative_ttl_ms = int64_t{config_.directory_negative_ttl_s} * 1000;
   options.entries_max = config_.directory_entries_max;
   directory_ = std::make_unique<Directory>(std::move(channel), token_, SystemClock(), options);
-  metrics_.AddCounterFunction("homeport_gateway_directory_failures_total",
-                              "Questions of who a client is that the registry did not answer", {},
-                              [this] { return static_cast<double>(directory_->failures()); });
+  metrics_.AddCounterFunction(
+      "homeport_gateway_directory_failures_total",
+      "Questions of who a client is that the registry did not answer, or not usably", {},
+      [this] { return static_cast<double>(directory_->failures()); });
   return absl::OkStatus();
 }
 
@@ -158,7 +159,9 @@ void Gateway::OnFeedReset(bool is_first) {
 void Gateway::RefreshProduct(const std::string& name, int attempts) {
   directory_->FetchProduct(
       name, [this, name, attempts](absl::StatusOr<Directory::Product> product) {
-        if (absl::IsUnavailable(product.status()) && attempts > 1) {
+        const bool may_pass =
+            absl::IsUnavailable(product.status()) || absl::IsAborted(product.status());
+        if (may_pass && attempts > 1) {
           return RefreshProduct(name, attempts - 1);
         }
         if (!product.ok()) return;

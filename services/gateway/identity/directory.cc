@@ -4,10 +4,7 @@
 #include <utility>
 
 #include "libs/base/log.h"
-#include "libs/base/status.h"
-#include "libs/model/parse.h"
 #include "libs/rpc/status_convert.h"
-#include "libs/rpc/topic_rules.h"
 
 namespace homeport::gateway {
 namespace {
@@ -47,31 +44,6 @@ struct Method<GetStateRequest> {
     stub.GetState(std::move(arguments)...);
   }
 };
-
-absl::StatusOr<Directory::Product> ToProduct(ProductConfig config, TenantUsages& usages) {
-  auto info = std::make_shared<ProductInfo>();
-  info->product = config.product();
-  info->tenant = config.tenant();
-  info->usage = usages.Of(info->tenant);
-  info->fleet_key = config.fleet_key();
-  info->allow_unregistered = config.allow_unregistered();
-  info->is_hub = config.is_hub();
-  info->model_version = config.model_version();
-  for (const internal::v1::ModelConfig& version : config.models()) {
-    absl::StatusOr<model::Model> parsed = model::ParseModel(std::string_view(version.json()));
-    if (parsed.ok()) {
-      info->models.push_back({version.number(), *std::move(parsed)});
-    } else {
-      log::Refusal("model_unusable", {{"product", info->product},
-                                      {"version", version.number()},
-                                      {"error", parsed.status()},
-                                      {"next", "devices that run it are taken to have none"}});
-    }
-  }
-  HP_ASSIGN_OR_RETURN(info->policy,
-                      auth::AccessPolicy::Compile(rpc::ToRules(config.topic_policy())));
-  return Directory::Product(std::move(info));
-}
 
 absl::StatusOr<Directory::Device> ToDevice(DeviceConfig config) {
   return Directory::Device(std::make_shared<const DeviceConfig>(std::move(config)));
@@ -227,36 +199,53 @@ template <typename T, typename Request, typename Response, typename Convert>
 void Directory::AskFor(DirectoryCache<T>& cache, std::string name, Request request,
                        Convert convert) {
   Request asked = request;
-  Ask<Request, Response>(std::move(asked), [this, &cache, name = std::move(name),
-                                            request = std::move(request),
-                                            convert](absl::StatusOr<Response> answer) {
-    using Stored = typename DirectoryCache<T>::Stored;
-    const absl::Status status = answer.status();
-    const Stored stored =
-        cache.Store(name, answer.ok() ? convert(*std::move(answer)) : absl::StatusOr<T>(status));
-    if (stored == Stored::kAskAgain) {
-      return AskFor<T, Request, Response>(cache, name, request, convert);
-    }
-    if (!status.ok() && !absl::IsNotFound(status))
-      failures_.fetch_add(1, std::memory_order_relaxed);
-    if (stored == Stored::kStale) {
-      log::Refusal("directory_stale",
-                   {{"name", name}, {"reason", status}, {"next", "the cached answer is used"}});
-    } else if (!status.ok() && !absl::IsNotFound(status)) {
-      log::Refusal(
-          "directory_failed",
-          {{"name", name}, {"reason", status}, {"next", "whoever waits for it is refused"}});
-    }
-  });
+  Ask<Request, Response>(
+      std::move(asked), [this, &cache, name = std::move(name), request = std::move(request),
+                         convert](absl::StatusOr<Response> answer) {
+        const bool again =
+            Keep<T>(cache, name,
+                    answer.ok() ? convert(*std::move(answer)) : absl::StatusOr<T>(answer.status()));
+        if (again) AskFor<T, Request, Response>(cache, name, request, convert);
+      });
+}
+
+template <typename T>
+bool Directory::Keep(DirectoryCache<T>& cache, const std::string& name, absl::StatusOr<T> answer) {
+  using Stored = typename DirectoryCache<T>::Stored;
+  const absl::Status status = answer.status();
+  const Stored stored = cache.Store(name, std::move(answer));
+  if (stored == Stored::kAskAgain) return true;
+  const bool has_failed = !status.ok() && !absl::IsNotFound(status);
+  if (has_failed) failures_.fetch_add(1, std::memory_order_relaxed);
+  if (stored == Stored::kStale) {
+    log::Refusal("directory_stale",
+                 {{"name", name}, {"reason", status}, {"next", "the cached answer is used"}});
+  } else if (has_failed) {
+    log::Refusal("directory_failed",
+                 {{"name", name}, {"reason", status}, {"next", "whoever waits for it is refused"}});
+  }
+  return false;
 }
 
 void Directory::FetchProduct(std::string product, OnProduct done) {
-  GetProductConfigRequest request;
-  request.set_product(product);
-  Fetch<Product, GetProductConfigRequest, ProductConfig>(
-      products_, std::move(product), std::move(request),
-      [this](ProductConfig config) { return ToProduct(std::move(config), usages_); },
-      std::move(done));
+  if (!products_.Join(product, std::move(done))) return;
+  Product known = products_.Known(product);
+  ReadProduct(std::make_shared<ProductReading>(std::move(product), std::move(known)));
+}
+
+// After a change nothing is taken for known: a product may have been made anew, with the numbers of
+// the former one.
+void Directory::ReadProduct(std::shared_ptr<ProductReading> reading) {
+  internal::v1::GetProductConfigRequest request = reading->Next();
+  Ask<GetProductConfigRequest, ProductConfig>(
+      std::move(request),
+      [this, reading = std::move(reading)](absl::StatusOr<ProductConfig> answer) {
+        if (answer.ok() && !reading->Take(*std::move(answer))) return ReadProduct(reading);
+        const bool again = Keep<Product>(
+            products_, reading->product(),
+            answer.ok() ? reading->Result(usages_) : absl::StatusOr<Product>(answer.status()));
+        if (again) ReadProduct(std::make_shared<ProductReading>(reading->product(), nullptr));
+      });
 }
 
 void Directory::FetchDevice(std::string device, OnDevice done) {

@@ -15,38 +15,17 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "homeport/internal/v1/directory.grpc.pb.h"
-#include "libs/auth/access_policy.h"
 #include "libs/base/clock.h"
-#include "libs/model/versions.h"
 #include "libs/rpc/channel.h"
 #include "services/gateway/flow/tenant_usage.h"
 #include "services/gateway/identity/directory_cache.h"
+#include "services/gateway/identity/product_reading.h"
 
 namespace homeport::gateway {
 
 using internal::v1::CertificateConfig;
 using internal::v1::DeviceConfig;
 using internal::v1::DirectoryChange;
-
-// A product as the gateway needs it. Immutable.
-struct ProductInfo {
-  std::string product;
-  std::string tenant;
-  std::string fleet_key;
-  bool allow_unregistered = false;
-  bool is_hub = false;                 // its devices may have children
-  std::vector<model::Version> models;  // in the order of their numbers
-  int64_t model_version = 0;           // the current one; 0: the product has no model
-  auth::AccessPolicy policy;
-  std::shared_ptr<TenantUsage> usage;  // shared by the tenant's products; never null
-
-  // The model that a device runs which says it runs the version `named` (0: it says nothing); null
-  // where there is none.
-  [[nodiscard]] const model::Model* ModelOf(int64_t named) const {
-    const model::Versions versions{models, model_version};
-    return versions.Find(versions.Running(named));
-  }
-};
 
 // What the registry knows of products, devices and certificates, cached (directory_cache.h): while
 // the registry is away, what is cached goes on being used, however old: known devices still
@@ -55,7 +34,7 @@ struct ProductInfo {
 class Directory {
  public:
   // Shared by sessions of all shards; never changed.
-  using Product = std::shared_ptr<const ProductInfo>;
+  using Product = ProductReading::Product;
   using Device = std::shared_ptr<const DeviceConfig>;
   using Certificate = std::shared_ptr<const CertificateConfig>;
   using OnProduct = DirectoryCache<Product>::Done;
@@ -116,7 +95,7 @@ class Directory {
   // Waits until every call begun has come back. REQUIRES: none is begun any more.
   void Finish() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // How often the registry did not answer.
+  // How often the registry did not answer, or nothing that can be used.
   [[nodiscard]] uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
 
  private:
@@ -132,6 +111,11 @@ class Directory {
   // Until the cache has an answer that no change has overtaken.
   template <typename T, typename Request, typename Response, typename Convert>
   void AskFor(DirectoryCache<T>& cache, std::string name, Request request, Convert convert);
+  void ReadProduct(std::shared_ptr<ProductReading> reading);
+  // The end of a fetch. True: a change has overtaken it, it is to be made again.
+  template <typename T>
+  [[nodiscard]] bool Keep(DirectoryCache<T>& cache, const std::string& name,
+                          absl::StatusOr<T> answer);
   template <typename Request, typename Response, typename Done>
   void Ask(Request request, Done done);
   void CallBegins(Begin begin) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -61,6 +61,13 @@ class DirectoryCache {
     return std::nullopt;
   }
 
+  // The last answer, however old, but none that a change has overtaken; T() where there is none.
+  [[nodiscard]] T Known(std::string_view name) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    const auto found = entries_.find(name);
+    return found != entries_.end() && found->second.answer.ok() ? *found->second.answer : T();
+  }
+
   // `done` gets the answer of the fetch under way. True: there is none, the caller begins it, and
   // calls Store in any case.
   [[nodiscard]] bool Join(const std::string& name, Done done) ABSL_LOCKS_EXCLUDED(mutex_) {

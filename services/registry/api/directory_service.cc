@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "libs/base/status.h"
+#include "libs/base/strings.h"
 #include "libs/json/print.h"
 #include "libs/shadow/metadata.h"
 #include "services/registry/api/certificate_resolver.h"
@@ -19,6 +20,7 @@ namespace {
 
 const std::initializer_list<std::string_view> kScopes = {"service"};
 constexpr int64_t kChangesMax = 1000;
+constexpr int64_t kModelBytesMax = 3 << 20;  // of one answer; a model has 1 MiB at most
 
 void Fill(const CredentialRow& row, internal::v1::DeviceCredential& out) {
   out.set_id(row.id);
@@ -27,15 +29,15 @@ void Fill(const CredentialRow& row, internal::v1::DeviceCredential& out) {
   out.set_expires_ms(row.expires_ms);
 }
 
-absl::Status FillModels(postgres::Connection& connection, const ProductRow& row,
+absl::Status FillModels(postgres::Connection& connection, const std::string& product, int64_t after,
                         internal::v1::ProductConfig& out) {
-  out.set_model_version(row.model_version);
-  HP_ASSIGN_OR_RETURN(const std::vector<ModelRow> models, ModelsOfProduct(connection, row.id));
-  for (const ModelRow& model : models) {
+  HP_ASSIGN_OR_RETURN(ModelPage page, ModelsOfProduct(connection, product, after, kModelBytesMax));
+  for (ModelRow& model : page.models) {
     internal::v1::ModelConfig& config = *out.add_models();
     config.set_number(model.version);
-    config.set_json(model.model);
+    config.set_json(std::move(model.model));
   }
+  out.set_more_models(page.has_more);
   return absl::OkStatus();
 }
 
@@ -48,14 +50,17 @@ grpc::Status DirectoryService::GetProductConfig(
       parts_, "GetProductConfig", *context, kScopes, [&](const auth::Claims&) -> absl::Status {
         HP_ASSIGN_OR_RETURN(postgres::Pool::Lease connection, parts_.pool.Acquire());
         HP_ASSIGN_OR_RETURN(const ProductRow row,
-                            FindProduct(*connection, ProductId(request->product())));
+                            FindProductAlone(*connection, ProductId(request->product())));
         response->set_product(row.id);
         response->set_tenant(row.tenant);
-        HP_RETURN_IF_ERROR(FillModels(*connection, row, *response));
+        response->set_revision(fmt::format("{}.{}", row.version, row.updated_ms));
+        response->set_model_version(row.model_version);
+        if (response->revision() != request->known_revision()) {
+          HP_RETURN_IF_ERROR(FillModels(*connection, row.id, request->models_after(), *response));
+        }
         response->set_fleet_key(row.fleet_key);
         HP_ASSIGN_OR_RETURN(const bool has_room, HasRoomForDevices(*connection, row.tenant));
         response->set_allow_unregistered(row.allow_unregistered && has_room);
-        response->set_version(row.version);
         response->set_is_hub(row.is_hub);
         if (!row.topic_policy.empty()) {
           response->mutable_topic_policy()->ParseFromString(row.topic_policy);

@@ -36,8 +36,11 @@ constexpr Statement kPreceding{
 
 constexpr Statement kOfProduct{
     "model_of_product",
-    "SELECT product, '', version, urn, model, (extract(epoch FROM created_at) * 1000)::int8 "
-    "FROM product_version WHERE product = $1::text ORDER BY version"};
+    "SELECT product, '', version, urn, model, (extract(epoch FROM created_at) * 1000)::int8, count "
+    "FROM (SELECT *, row_number() OVER up AS n, sum(octet_length(model)) OVER up AS bytes,"
+    "  count(*) OVER () FROM product_version WHERE product = $1::text AND version > $2::int8"
+    "  WINDOW up AS (ORDER BY version)) AS v "
+    "WHERE n = 1 OR bytes <= $3::int8 ORDER BY version"};
 
 constexpr Statement kRunning{
     "model_running",
@@ -123,12 +126,16 @@ absl::StatusOr<ModelRow> FindRunningModel(postgres::Connection& connection,
   return rows.empty() ? ModelRow() : ReadRow(rows, 0);
 }
 
-absl::StatusOr<std::vector<ModelRow>> ModelsOfProduct(postgres::Connection& connection,
-                                                      const std::string& product) {
-  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kOfProduct, Params().Text(product)));
-  std::vector<ModelRow> models;
-  for (size_t i = 0; i < rows.size(); ++i) models.push_back(ReadRow(rows, i));
-  return models;
+absl::StatusOr<ModelPage> ModelsOfProduct(postgres::Connection& connection,
+                                          const std::string& product, int64_t after,
+                                          int64_t bytes_max) {
+  HP_ASSIGN_OR_RETURN(
+      const Result rows,
+      connection.Execute(kOfProduct, Params().Text(product).Int8(after).Int8(bytes_max)));
+  ModelPage page;
+  for (size_t i = 0; i < rows.size(); ++i) page.models.push_back(ReadRow(rows, i));
+  page.has_more = !rows.empty() && rows.Int8(0, 6) > static_cast<int64_t>(rows.size());
+  return page;
 }
 
 absl::StatusOr<std::vector<ModelRow>> ListModelVersions(postgres::Connection& connection,

@@ -42,9 +42,15 @@ struct ModelRow {
 [[nodiscard]] absl::StatusOr<ModelRow> FindRunningModel(postgres::Connection& connection,
                                                         const DeviceId& device);
 
-// All versions of a product with their texts, in the order of their numbers.
-[[nodiscard]] absl::StatusOr<std::vector<ModelRow>> ModelsOfProduct(
-    postgres::Connection& connection, const std::string& product);
+// The versions of a product above one, with their texts, in the order of their numbers: as many as
+// have `bytes_max` together, but one at least.
+struct ModelPage {
+  std::vector<ModelRow> models;
+  bool has_more = false;
+};
+[[nodiscard]] absl::StatusOr<ModelPage> ModelsOfProduct(postgres::Connection& connection,
+                                                        const std::string& product, int64_t after,
+                                                        int64_t bytes_max);
 
 // Which versions to list: of one product or, with "", of all; with one URN or, with "", any.
 struct ModelQuery {

@@ -19,12 +19,16 @@ using postgres::Params;
 using postgres::Result;
 using postgres::Statement;
 
-#define HP_PRODUCT_COLUMNS                                                                \
-  "id, tenant, display_name, coalesce((SELECT v.model FROM product_version v"             \
-  " WHERE v.product = id AND v.version = model_version), ''), fleet_key,"                 \
-  " allow_unregistered, version, (extract(epoch FROM created_at) * 1000)::int8,"          \
+#define HP_PRODUCT_COLUMNS_WITH(model, fleet_key)                                         \
+  "id, tenant, display_name, " model ", " fleet_key                                       \
+  ", allow_unregistered, version, (extract(epoch FROM created_at) * 1000)::int8,"         \
   " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version," \
   " topic_policy, is_hub, array_to_json(history_properties)::text, history_days"
+#define HP_PRODUCT_COLUMNS                                         \
+  HP_PRODUCT_COLUMNS_WITH(                                         \
+      "coalesce((SELECT v.model FROM product_version v"            \
+      " WHERE v.product = id AND v.version = model_version), '')", \
+      "fleet_key")
 
 constexpr Statement kTenant{"tenant_ensure",
                             "INSERT INTO tenant (id) VALUES ($1::text) ON CONFLICT DO NOTHING"};
@@ -37,13 +41,12 @@ constexpr Statement kCreate{
     "ON CONFLICT DO NOTHING RETURNING " HP_PRODUCT_COLUMNS};
 constexpr Statement kFind{"product_find",
                           "SELECT " HP_PRODUCT_COLUMNS " FROM product WHERE id = $1::text"};
+constexpr Statement kFindAlone{
+    "product_find_alone",
+    "SELECT " HP_PRODUCT_COLUMNS_WITH("''", "fleet_key") " FROM product WHERE id = $1::text"};
 constexpr Statement kList{
     "product_list",
-    "SELECT id, tenant, display_name, '', ''::bytea, allow_unregistered, version,"
-    " (extract(epoch FROM created_at) * 1000)::int8,"
-    " (extract(epoch FROM updated_at) * 1000)::int8, shadow_skip_unchanged, model_version, "
-    "topic_policy, is_hub, array_to_json(history_properties)::text, history_days "
-    "FROM product WHERE tenant = $1::text AND id > $2::text ORDER BY id LIMIT $3::int8"};
+    "SELECT " HP_PRODUCT_COLUMNS_WITH("''", "''::bytea") " FROM product WHERE tenant = $1::text AND id > $2::text ORDER BY id LIMIT $3::int8"};
 constexpr Statement kLock{"product_lock", "SELECT " HP_PRODUCT_COLUMNS
                                           " FROM product WHERE id = $1::text AND tenant = $2::text "
                                           "FOR NO KEY UPDATE"};
@@ -69,6 +72,7 @@ constexpr Statement kKeep{
     "product_keep", "SELECT id FROM product WHERE id = ANY ($1::text[]) ORDER BY id FOR KEY SHARE"};
 
 #undef HP_PRODUCT_COLUMNS
+#undef HP_PRODUCT_COLUMNS_WITH
 
 ProductRow ReadRow(const Result& rows, size_t i) {
   return {.id = std::string(rows.Text(i, 0)),
@@ -157,10 +161,19 @@ absl::StatusOr<ProductRow> CreateProduct(postgres::Transaction& transaction, con
   return created;
 }
 
-absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection, const ProductId& id) {
-  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kFind, Params().Text(id.str())));
+absl::StatusOr<ProductRow> FindBy(postgres::Connection& connection, const Statement& statement,
+                                  const ProductId& id) {
+  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(statement, Params().Text(id.str())));
   if (rows.empty()) return ProductNotFound(id.str());
   return ReadRow(rows, 0);
+}
+
+absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection, const ProductId& id) {
+  return FindBy(connection, kFind, id);
+}
+
+absl::StatusOr<ProductRow> FindProductAlone(postgres::Connection& connection, const ProductId& id) {
+  return FindBy(connection, kFindAlone, id);
 }
 
 absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection, const TenantId& tenant,

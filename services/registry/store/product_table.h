@@ -42,6 +42,9 @@ struct ProductRow {
                                                      const ProductId& id);
 [[nodiscard]] absl::StatusOr<ProductRow> FindProduct(postgres::Connection& connection,
                                                      const TenantId& tenant, const ProductId& id);
+// Of any tenant, without its model.
+[[nodiscard]] absl::StatusOr<ProductRow> FindProductAlone(postgres::Connection& connection,
+                                                          const ProductId& id);
 // Sorted by id, behind `after`; models are left out.
 [[nodiscard]] absl::StatusOr<std::vector<ProductRow>> ListProducts(postgres::Connection& connection,
                                                                    const TenantId& tenant,

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "services/registry/store/model_table.h"
 #include "tests/integration/registry/api.h"
 
 // Product models over gRPC: the gate, versions, translations, and what is typed.
@@ -98,6 +99,34 @@ TEST_CASE("models: versions are imported, compared, looked up and deleted") {
   REQUIRE(config.models_size() == 3);
   CHECK(config.models(2).number() == 3);
   CHECK(config.models(2).json() == ModelUpTo(20));
+  CHECK_FALSE(config.more_models());
+  get_config.set_models_after(1);
+  config.Clear();
+  REQUIRE(
+      api.Call("service", *api.directory, &Directory::GetProductConfig, get_config, &config).ok());
+  REQUIRE(config.models_size() == 2);
+  CHECK(config.models(0).number() == 2);
+  get_config.set_known_revision(config.revision());
+  REQUIRE(
+      api.Call("service", *api.directory, &Directory::GetProductConfig, get_config, &config).ok());
+  CHECK(config.models_size() == 0);
+  CHECK(config.model_version() == 2);
+  const auto numbers = [&](int64_t after, size_t bytes) {
+    const auto page =
+        ModelsOfProduct(api.world.db(), "test.light.one", after, static_cast<int64_t>(bytes));
+    REQUIRE(page.ok());
+    std::string text = page->has_more ? "more:" : "last:";
+    for (const ModelRow& row : page->models) text += fmt::format(" {}", row.version);
+    return text;
+  };
+  const size_t two = std::stoul(api.world.Sql(
+      "SELECT sum(octet_length(model)) FROM product_version WHERE product = 'test.light.one'"
+      " AND version < 3"));
+  CHECK(numbers(0, 0) == "more: 1");
+  CHECK(numbers(0, two - 1) == "more: 1");
+  CHECK(numbers(0, two) == "more: 1 2");
+  CHECK(numbers(1, 1 << 20) == "last: 2 3");
+  CHECK(numbers(3, two) == "last:");
 
   product::v1::GetModelVersionRequest get;
   const auto find = [&](const std::string& name) {

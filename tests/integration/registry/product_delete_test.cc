@@ -66,6 +66,11 @@ TEST_CASE("a product goes with all that refers to it, and gateways are told") {
   CHECK(ReasonFor(Delete(api, "7")) == "ETAG_MISMATCH");
   CHECK(ReasonFor(Delete(api, "", "", "other")) == "PERMISSION_DENIED");
   const std::string etag = world.Sql("SELECT version FROM product");
+  internal::v1::GetProductConfigRequest asked;
+  asked.set_product(std::string(kProduct));
+  internal::v1::ProductConfig config;
+  REQUIRE(api.Call("service", *api.directory, &Directory::GetProductConfig, asked, &config).ok());
+  const std::string revision = config.revision();
   REQUIRE(Delete(api, etag, kRequestId).ok());
   CHECK(Delete(api, etag, kRequestId).ok());
   CHECK(ReasonFor(Delete(api)) == "PRODUCT_NOT_FOUND");
@@ -82,15 +87,14 @@ TEST_CASE("a product goes with all that refers to it, and gateways are told") {
   CHECK(world.Sql("SELECT string_agg(kind || ' ' || name || ' ' || revoked, ', ' ORDER BY id) "
                   "FROM directory_change WHERE id > " +
                   last) == fmt::format("4 default/ca false, 2 {} true", kProduct));
-  internal::v1::GetProductConfigRequest asked;
-  asked.set_product(std::string(kProduct));
-  internal::v1::ProductConfig config;
   CHECK(ReasonFor(api.Call("service", *api.directory, &Directory::GetProductConfig, asked,
                            &config)) == "PRODUCT_NOT_FOUND");
 
   product::v1::Product again;
   CHECK(api.Call("operator", *api.products, &Products::CreateProduct, NewProduct(), &again).ok());
   CHECK(again.model_version() == 0);
+  REQUIRE(api.Call("service", *api.directory, &Directory::GetProductConfig, asked, &config).ok());
+  CHECK(config.revision() != revision);
 }
 
 TEST_CASE("a product with devices stays, also while they are deleted and not purged") {

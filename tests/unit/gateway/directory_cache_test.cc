@@ -41,6 +41,21 @@ TEST_CASE("one fetch at a time, and all who asked get its answer") {
   CHECK(world.cache.Find("a") == absl::StatusOr<int>(7));
 }
 
+TEST_CASE("what is known is so beyond its time, until a change overtakes it") {
+  World world;
+  CHECK(world.cache.Known("a") == 0);
+  world.Fetch("a", 7);
+  world.Fetch("no", absl::NotFoundError(""));
+  world.clock.now_ms += 600'000;
+  CHECK_FALSE(world.Has("a"));
+  CHECK(world.cache.Known("a") == 7);
+  CHECK(world.Join("a"));
+  CHECK(world.cache.Known("a") == 7);
+  CHECK(world.cache.Known("no") == 0);
+  world.cache.Forget("a");
+  CHECK(world.cache.Known("a") == 0);
+}
+
 TEST_CASE("answers expire with jitter, negative ones sooner") {
   World world;
   world.Fetch("yes", 1);
