@@ -40,7 +40,7 @@ bool ProductReading::Take(internal::v1::ProductConfig answer) {
 }
 
 bool ProductReading::IsKnown() const {
-  return known_ != nullptr && known_->revision == last_.revision();
+  return known_ != nullptr && !last_.revision().empty() && known_->revision == last_.revision();
 }
 
 // A model that cannot be used does not keep the product's other devices away.

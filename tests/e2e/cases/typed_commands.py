@@ -16,7 +16,8 @@ import harness
 import mqtt
 from harness import Device, check, check_equal, eventually
 
-SECOND = "urn:homeport-spec:device:bench:0000F001:homeport-bench:2"
+URN = "urn:homeport-spec:device:bench:0000F001:homeport-bench:"
+SECOND = URN + "2"
 
 
 def run(arguments):
@@ -34,6 +35,7 @@ def run(arguments):
         in_cbor(stack)
         not_after_its_time(stack)
         nobody_answers(stack, device)
+        models_of_many_megabytes(stack)
 
 
 def import_second_version(stack):
@@ -55,6 +57,33 @@ def import_second_version(stack):
                 "what a second version would be")
     request.validate_only, request.allow_breaking = False, True
     check_equal(models.CreateModelVersion(request, timeout=10).version, 2, "the second version")
+
+
+def models_of_many_megabytes(stack):
+    """Of a product with more of them than one message of gRPC's holds the last one is judged by too."""
+    from homeport.product.v1 import model_pb2
+    models = stack.api.models(stack.registry.grpc)
+    for number in range(3, 9):
+        model = copy.deepcopy(bench_product.MODEL) | {"type": f"{URN}{number}",
+                                                      "description": "x" * 900_000}
+        model["services"][0]["properties"][1].update(
+            {"format": "uint16", "value-range": [number * 1000, number * 1000 + 9, 1]})
+        models.CreateModelVersion(model_pb2.CreateModelVersionRequest(
+            parent=f"tenants/default/products/{bench_product.PRODUCT}", model_json=json.dumps(model),
+            keep_current=True, allow_breaking=True), timeout=10)
+    device = Device(stack, "typed-many", subscribe=False)  # not to what is refused until then
+    device.client.subscribe(f"device/{device.id}/down/set/+")
+
+    def is_taken():
+        device.report(json.dumps({"model": f"{URN}8",
+                                  "params": [{"siid": 2, "piid": 2, "value": 8001}]}))
+        return harness.reported(stack, device.id)[0].get("bench.level") == 8001
+
+    eventually(is_taken, "the registry knows version 8")
+    with Answering(device, '{"code":0,"params":[{"siid":2,"piid":2,"code":0}]}') as asked:
+        eventually(lambda: not _fails(lambda: set_level(stack, device, 8002)),
+                   "the gateways know version 8")
+    check_equal(asked.payload["params"][0]["value"], 8002, "what the device was asked")
 
 
 def control(stack):

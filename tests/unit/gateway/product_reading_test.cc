@@ -104,6 +104,17 @@ TEST_CASE("a product of another revision than the known one is read anew") {
   CHECK(first->models->size() == 2);
 }
 
+TEST_CASE("an answer without a revision tells nothing of what is known") {
+  ProductConfig answer;
+  TenantUsages usages;
+  ProductReading first("lamp", nullptr);
+  CHECK(first.Take(answer));
+  ProductReading second("lamp", first.Result(usages).value());
+  answer.set_fleet_key("another");
+  CHECK(second.Take(answer));
+  CHECK(second.Result(usages).value()->fleet_key == "another");
+}
+
 TEST_CASE("a product that changes between two answers is read from its beginning") {
   Reader reader;
   const auto at = [](int n) {
