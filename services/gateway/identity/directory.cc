@@ -233,17 +233,17 @@ void Directory::FetchProduct(std::string product, OnProduct done) {
   ReadProduct(std::make_shared<ProductReading>(std::move(product), std::move(known)));
 }
 
-// After a change nothing is taken for known: a product may have been made anew, with the numbers of
-// the former one.
+// What a change has overtaken is asked for again as if nothing were known.
 void Directory::ReadProduct(std::shared_ptr<ProductReading> reading) {
   internal::v1::GetProductConfigRequest request = reading->Next();
   Ask<GetProductConfigRequest, ProductConfig>(
       std::move(request),
       [this, reading = std::move(reading)](absl::StatusOr<ProductConfig> answer) {
-        if (answer.ok() && !reading->Take(*std::move(answer))) return ReadProduct(reading);
-        const bool again = Keep<Product>(
-            products_, reading->product(),
-            answer.ok() ? reading->Result(usages_) : absl::StatusOr<Product>(answer.status()));
+        const absl::Status status = answer.status();
+        if (status.ok() && !reading->Take(*std::move(answer))) return ReadProduct(reading);
+        const bool again =
+            Keep<Product>(products_, reading->product(),
+                          status.ok() ? reading->Result(usages_) : absl::StatusOr<Product>(status));
         if (again) ReadProduct(std::make_shared<ProductReading>(reading->product(), nullptr));
       });
 }
