@@ -31,7 +31,6 @@ Janitor::Janitor(Options options, StreamAppender& appender, ServiceProbe& probe,
 Janitor::~Janitor() { Stop(); }
 
 void Janitor::Start() {
-  silent_pods_at_ = SystemClock().Now() + kSilentPodsMs;
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -58,6 +57,7 @@ void Janitor::Run() {
 absl::StatusOr<bool> Janitor::Step() {
   if (postgres_ == nullptr || postgres_->broken()) {
     HP_ASSIGN_OR_RETURN(postgres_, postgres::Connection::Open(options_.postgres));
+    silent_pods_at_ = SystemClock().Now() + kSilentPodsMs;
   }
   HP_ASSIGN_OR_RETURN(const size_t devices, PurgeDevices());
   HP_ASSIGN_OR_RETURN(const size_t answers,
@@ -94,7 +94,7 @@ absl::StatusOr<size_t> Janitor::PurgeDevices() {
   return purged;
 }
 
-// Not at the start: after a long outage of all registries their rows are old, and still needed.
+// Not as soon as PostgreSQL is there: behind a long outage the rows are old, and still needed.
 absl::StatusOr<size_t> Janitor::PurgeSilentPods() {
   const MonoMs now = SystemClock().Now();
   if (now < silent_pods_at_) return size_t{0};

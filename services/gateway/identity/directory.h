@@ -71,7 +71,7 @@ class Directory {
       std::string_view id, const std::vector<std::string>& chain);
 
   // The callback comes on a thread of gRPC. Errors: NotFound; Unavailable when nothing is cached
-  // and the registry does not answer.
+  // and the registry does not answer; of a product, those of ProductReading::Result.
   void FetchProduct(std::string product, OnProduct done);
   void FetchDevice(std::string device, OnDevice done);
   // `chain`: what the client sent, DER, its own certificate first. `id` is that one's.

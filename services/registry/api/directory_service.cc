@@ -20,7 +20,7 @@ namespace {
 
 const std::initializer_list<std::string_view> kScopes = {"service"};
 constexpr int64_t kChangesMax = 1000;
-constexpr int64_t kModelBytesMax = 3 << 20;  // of one answer; a model has 1 MiB at most
+constexpr int64_t kModelBytesMax = 3'500'000;  // of one answer; a model has 1 MiB at most
 
 void Fill(const CredentialRow& row, internal::v1::DeviceCredential& out) {
   out.set_id(row.id);
@@ -29,6 +29,7 @@ void Fill(const CredentialRow& row, internal::v1::DeviceCredential& out) {
   out.set_expires_ms(row.expires_ms);
 }
 
+// Fills them when it has read all.
 absl::Status FillModels(postgres::Connection& connection, const std::string& product, int64_t after,
                         internal::v1::ProductConfig& out) {
   HP_ASSIGN_OR_RETURN(ModelPage page, ModelsOfProduct(connection, product, after, kModelBytesMax));
@@ -55,9 +56,6 @@ grpc::Status DirectoryService::GetProductConfig(
         response->set_tenant(row.tenant);
         response->set_revision(fmt::format("{}.{}", row.version, row.updated_ms));
         response->set_model_version(row.model_version);
-        if (response->revision() != request->known_revision()) {
-          HP_RETURN_IF_ERROR(FillModels(*connection, row.id, request->models_after(), *response));
-        }
         response->set_fleet_key(row.fleet_key);
         HP_ASSIGN_OR_RETURN(const bool has_room, HasRoomForDevices(*connection, row.tenant));
         response->set_allow_unregistered(row.allow_unregistered && has_room);
@@ -65,7 +63,8 @@ grpc::Status DirectoryService::GetProductConfig(
         if (!row.topic_policy.empty()) {
           response->mutable_topic_policy()->ParseFromString(row.topic_policy);
         }
-        return absl::OkStatus();
+        if (response->revision() == request->known_revision()) return absl::OkStatus();
+        return FillModels(*connection, row.id, request->models_after(), *response);
       });
 }
 

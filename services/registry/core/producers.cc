@@ -26,6 +26,7 @@ bool Producers::Admit(ProducerMap& heard, std::string_view pod, uint64_t sequenc
 
 void Producers::Keep(const ProducerMap& heard, int64_t now_ms) {
   for (const auto& [pod, producer] : heard) last_.insert_or_assign(pod, producer);
+  if (forget_at_ms_ == 0) forget_at_ms_ = now_ms + kForgetEveryMs;
   if (last_.size() > kPodsMax || now_ms >= forget_at_ms_) Forget(now_ms);
 }
 

@@ -33,9 +33,10 @@ class Producers {
   [[nodiscard]] bool Admit(ProducerMap& heard, std::string_view pod, uint64_t sequence,
                            int64_t now_ms) const;
 
-  // What a transaction has stored. Forgets pods unheard of for kForgetMs, now and then, and beyond
-  // kPodsMax those that were heard of longest ago: where more than that append to one partition, a
-  // batch that is repeated may be applied twice.
+  // What a transaction has stored. Forgets pods unheard of for kForgetMs, now and then, but not in
+  // the first minutes: behind a long outage repeats are still to come. Beyond kPodsMax those that
+  // were heard of longest ago: where more than that append to one partition, a batch that is
+  // repeated may be applied twice.
   void Keep(const ProducerMap& heard, int64_t now_ms);
 
   [[nodiscard]] size_t size() const { return last_.size(); }

@@ -67,11 +67,17 @@ TEST_CASE("a commit given up and carried out later is either seen or fails") {
   REQUIRE(lost.ok());
   SECTION("under way: waited for, and seen") {
     auto transaction = std::make_unique<postgres::Transaction>(**lost);
-    REQUIRE(table.Commit(*transaction, {CommitOf(row, {7, 0})}).ok());
+    PartitionCommit commit = CommitOf(row, {7, 0});
+    commit.heard = {{"gateway-1", {41, 1'000}}};
+    REQUIRE(table.Commit(*transaction, {commit}).ok());
     StreamId seen;
+    bool repeats = true;
     std::thread successor([&] {
       const auto rows = table.Reload(world.db(), {{1, row.fence}});
-      if (rows.ok() && rows->size() == 1) seen = rows->front().last_id;
+      if (!rows.ok() || rows->size() != 1) return;
+      seen = rows->front().last_id;
+      ProducerMap heard;
+      repeats = rows->front().producers.Admit(heard, "gateway-1", 41, 2'000);
     });
     const auto watcher = postgres::Connection::Open(world.postgres());
     REQUIRE(watcher.ok());
@@ -83,6 +89,7 @@ TEST_CASE("a commit given up and carried out later is either seen or fails") {
     CHECK(transaction->Commit().ok());
     successor.join();
     CHECK(seen == StreamId{7, 0});
+    CHECK_FALSE(repeats);
   }
   SECTION("not begun: fenced off") {
     const auto rows = table.Reload(world.db(), {{1, row.fence}});
@@ -148,6 +155,11 @@ TEST_CASE("an owner that lost one of its partitions commits none of them") {
     PartitionCommit second = CommitOf(lost, {9, 9});
     second.heard = first.heard;
     CHECK_FALSE(table.Commit(transaction, {first, second}).ok());
+    // Not even until it is rolled back.
+    const auto heard = transaction.Execute(
+        {"test_heard", "SELECT string_agg(partition::text, ' ') FROM stream_producer"});
+    REQUIRE(heard.ok());
+    CHECK(heard->Text(0, 0) == "0");
   }
   CHECK(world.Sql("SELECT count(*) FROM stream_producer") == "0");
   CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 0") == "0-0");
@@ -245,7 +257,7 @@ TEST_CASE("what was heard of a pod is purged a day later") {
   World world;
   world.Run(
       "INSERT INTO stream_producer VALUES (1, 'silent', 9, 1000), (2, 'silent', 9, 1000),"
-      " (1, 'alive', 9, date_part('epoch', now()) * 1000 - 80000000)");
+      " (1, 'alive', 9, date_part('epoch', now()) * 1000 - 88000000)");
   const auto purge = [&](int64_t limit) { return PurgeProducers(world.db(), limit).value(); };
   CHECK(purge(1) == 1);
   CHECK(purge(5) == 1);

@@ -51,6 +51,13 @@ TEST_CASE("pods are forgotten a day after they were last heard of") {
   CHECK_FALSE(Admit(producers, "alive", 5, Producers::kForgetMs + 600'001));
 }
 
+TEST_CASE("what was stored before a long outage is still known behind it") {
+  Producers producers({{"p", {7, 0}}});
+  const int64_t later_ms = 3 * Producers::kForgetMs;
+  CHECK(Admit(producers, "q", 1, later_ms));
+  CHECK_FALSE(Admit(producers, "p", 7, later_ms + 1));
+}
+
 TEST_CASE("of too many pods those heard of longest ago are forgotten") {
   Producers producers;
   ProducerMap heard;
