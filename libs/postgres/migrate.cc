@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <set>
 
+#include "absl/time/clock.h"
 #include "libs/base/log.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
@@ -14,6 +15,12 @@ namespace {
 // Any constant, the same in every process: "homeport" in ASCII.
 constexpr int64_t kAdvisoryKey = 0x686f6d65706f7274;
 
+// A statement that waits for a table has everybody behind it wait, too: after so long it steps
+// back.
+constexpr std::string_view kPatience = "SET LOCAL lock_timeout = '5s'";
+constexpr int64_t kStepBackMs = 5'000;
+
+constexpr Statement kTryLock{"migrate_try_lock", "SELECT pg_try_advisory_lock($1::int8)"};
 constexpr Statement kLock{"migrate_lock", "SELECT pg_advisory_lock($1::int8)"};
 constexpr Statement kUnlock{"migrate_unlock", "SELECT pg_advisory_unlock($1::int8)"};
 constexpr Statement kApplied{"migrate_applied",
@@ -26,14 +33,27 @@ constexpr std::string_view kTable =
     " version bigint PRIMARY KEY, name text NOT NULL,"
     " applied_at timestamptz NOT NULL DEFAULT now())";
 
-absl::Status Apply(Connection& connection, const Migration& migration) {
+absl::Status TryApply(Connection& connection, const Migration& migration) {
   Transaction transaction(connection);
+  HP_RETURN_IF_ERROR(transaction.ExecuteScript(kPatience));
   HP_RETURN_IF_ERROR(transaction.ExecuteScript(migration.sql));
   HP_RETURN_IF_ERROR(
       transaction.Execute(kNote, Params().Int8(migration.version).Text(migration.name)).status());
   HP_RETURN_IF_ERROR(transaction.Commit());
   log::Info("migration_applied", {{"version", migration.version}, {"name", migration.name}});
   return absl::OkStatus();
+}
+
+// Unavailable on a connection that is not broken: a lock was not to be had in time.
+absl::Status Apply(Connection& connection, const Migration& migration) {
+  log::Info("migration_started", {{"version", migration.version}, {"name", migration.name}});
+  for (;;) {
+    const absl::Status status = TryApply(connection, migration);
+    if (!absl::IsUnavailable(status) || connection.broken()) return status;
+    log::Warn("migration_waits",
+              {{"version", migration.version}, {"error", status}, {"next", "again in 5 s"}});
+    absl::SleepFor(absl::Milliseconds(kStepBackMs));
+  }
 }
 
 absl::StatusOr<std::set<int64_t>> Applied(Connection& connection) {
@@ -71,7 +91,12 @@ absl::Status ApplyMissing(Connection& connection, std::span<const Migration> mig
 }  // namespace
 
 absl::Status Migrate(Connection& connection, std::span<const Migration> migrations) {
-  HP_RETURN_IF_ERROR(connection.Execute(kLock, Params().Int8(kAdvisoryKey)).status());
+  HP_ASSIGN_OR_RETURN(const Result alone,
+                      connection.Execute(kTryLock, Params().Int8(kAdvisoryKey)));
+  if (!alone.Bool(0, 0)) {
+    log::Info("migrations_awaited", {{"reason", "another process applies them"}});
+    HP_RETURN_IF_ERROR(connection.Execute(kLock, Params().Int8(kAdvisoryKey)).status());
+  }
   const absl::Status applied = ApplyMissing(connection, migrations);
   const absl::Status unlocked = connection.Execute(kUnlock, Params().Int8(kAdvisoryKey)).status();
   return applied.ok() ? unlocked : applied;

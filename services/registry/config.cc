@@ -1,5 +1,7 @@
 #include "services/registry/config.h"
 
+#include "libs/base/strings.h"
+
 namespace homeport::registry {
 namespace {
 
@@ -14,6 +16,12 @@ void DeclareAddresses(RegistryConfig& c, config::Table& table) {
              {.doc = "What Redis asks for; empty: nothing", .secret = true});
   table.Text("postgres", &c.postgres,
              {.unit = "libpq string", .doc = "PostgreSQL", .required = true, .secret = true});
+  table.Check([&c] {
+    // Without a port the client would take it for the path of a socket.
+    if (c.redis.starts_with('/') || c.redis.find(':') != std::string::npos) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        fmt::format("redis: \"{}\" is neither host:port nor the path of a socket", c.redis));
+  });
 }
 
 void DeclareSecurity(RegistryConfig& c, config::Table& table) {

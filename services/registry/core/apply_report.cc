@@ -36,9 +36,15 @@ void AnswerUnknownModel(const ApplyContext& context, const json::Value& id) {
   Answer(context, id, kCode, model::ToText(kCode), {});
 }
 
+// No device has so many reports on its way. An id that is further back is one of a device that has
+// begun to count anew, and whose first sending of it did not arrive.
+constexpr uint64_t kRepeatsMax = 1'000;
+
 bool WasApplied(const ApplyContext& context, const Report& report) {
   const auto number = report.number();
-  return context.message.dup() && number && *number <= context.device.classic.last_report_id;
+  const int64_t last = context.device.classic.last_report_id;
+  return context.message.dup() && number && *number <= last &&
+         static_cast<uint64_t>(last) - static_cast<uint64_t>(*number) < kRepeatsMax;
 }
 
 // The device knows what it has reported: the documents go to others that follow its shadow.

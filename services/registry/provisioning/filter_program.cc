@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "libs/base/clock.h"
@@ -60,6 +61,16 @@ class Conversation {
   int fd_;
 };
 
+// What this process was given, less its own settings: passwords are among them.
+std::vector<char*> Environment() {
+  std::vector<char*> variables;
+  for (char** at = environ; *at != nullptr; ++at) {
+    if (!std::string_view(*at).starts_with("HOMEPORT_")) variables.push_back(*at);
+  }
+  variables.push_back(nullptr);
+  return variables;
+}
+
 // Its process id; 0 when it cannot be run.
 pid_t Start(const std::string& program, const std::string& argument, int fd) {
   posix_spawn_file_actions_t actions;
@@ -70,7 +81,8 @@ pid_t Start(const std::string& program, const std::string& argument, int fd) {
   std::string days = argument;
   char* arguments[] = {name.data(), days.data(), nullptr};
   pid_t child = 0;
-  const int error = ::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ);
+  const int error =
+      ::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, Environment().data());
   posix_spawn_file_actions_destroy(&actions);
   return error == 0 ? child : 0;
 }

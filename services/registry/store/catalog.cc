@@ -57,10 +57,11 @@ std::shared_ptr<Product> ReadProduct(const Result& rows, size_t row) {
 }
 
 // Of the same snapshot as the products, or of a later one: what is too new is not yet named.
-absl::Status ReadModels(postgres::Connection& connection, const Changed& changed) {
+absl::Status ReadModels(postgres::Transaction& transaction, const Changed& changed) {
   Array ids = Array::OfText();
   for (const auto& [id, product] : changed) ids.Add(id);
-  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kModels, Params().Add(std::move(ids))));
+  HP_ASSIGN_OR_RETURN(const Result rows,
+                      transaction.Execute(kModels, Params().Add(std::move(ids))));
   for (size_t i = 0; i < rows.size(); ++i) {
     Product& product = *changed.at(rows.Text(i, 0));
     absl::StatusOr<model::Model> parsed = model::ParseModel(rows.Text(i, 2));
@@ -75,7 +76,7 @@ absl::Status ReadModels(postgres::Connection& connection, const Changed& changed
   return absl::OkStatus();
 }
 
-absl::StatusOr<ProductMap::Tenants> FullTenants(postgres::Connection& connection,
+absl::StatusOr<ProductMap::Tenants> FullTenants(postgres::Transaction& transaction,
                                                 const ProductMap::Map& products) {
   ProductMap::Tenants tenants;
   for (const auto& [id, product] : products) {
@@ -85,7 +86,7 @@ absl::StatusOr<ProductMap::Tenants> FullTenants(postgres::Connection& connection
   if (tenants.empty()) return full;
   Array ids = Array::OfText();
   for (const std::string& tenant : tenants) ids.Add(tenant);
-  HP_ASSIGN_OR_RETURN(const Result rows, connection.Execute(kFull, Params().Add(std::move(ids))));
+  HP_ASSIGN_OR_RETURN(const Result rows, transaction.Execute(kFull, Params().Add(std::move(ids))));
   for (size_t i = 0; i < rows.size(); ++i) full.emplace(rows.Text(i, 0));
   return full;
 }
@@ -98,19 +99,19 @@ const Product* ProductMap::Find(std::string_view id) const {
 }
 
 absl::StatusOr<std::shared_ptr<const ProductMap>> Catalog::Lookup(
-    postgres::Connection& connection, const std::vector<std::string_view>& ids) {
+    postgres::Transaction& transaction, const std::vector<std::string_view>& ids) {
   absl::MutexLock lock(&mutex_);
   std::vector<std::string_view> missing;
   for (const std::string_view id : ids) {
     if (products_->all().find(id) == products_->all().end()) missing.push_back(id);
   }
   if (!missing.empty() || clock_.Now() - checked_ >= kCheckMs) {
-    HP_RETURN_IF_ERROR(Refresh(connection, missing));
+    HP_RETURN_IF_ERROR(Refresh(transaction, missing));
   }
   return products_;
 }
 
-absl::Status Catalog::Refresh(postgres::Connection& connection,
+absl::Status Catalog::Refresh(postgres::Transaction& transaction,
                               const std::vector<std::string_view>& missing) {
   ProductMap::Map products = products_->all();
   // Ids that name no product are kept for one round only: a peer can make up any number.
@@ -125,7 +126,7 @@ absl::Status Catalog::Refresh(postgres::Connection& connection,
   if (!ids.empty()) {
     HP_ASSIGN_OR_RETURN(
         const Result rows,
-        connection.Execute(
+        transaction.Execute(
             kChanged,
             Params().Add(std::move(ids)).Add(std::move(versions)).Add(std::move(created))));
     Changed changed;
@@ -136,10 +137,10 @@ absl::Status Catalog::Refresh(postgres::Connection& connection,
         products[std::string(rows.Text(i, 0))] = nullptr;
       }
     }
-    if (!changed.empty()) HP_RETURN_IF_ERROR(ReadModels(connection, changed));
+    if (!changed.empty()) HP_RETURN_IF_ERROR(ReadModels(transaction, changed));
     for (auto& [id, product] : changed) products[std::string(id)] = std::move(product);
   }
-  HP_ASSIGN_OR_RETURN(ProductMap::Tenants full, FullTenants(connection, products));
+  HP_ASSIGN_OR_RETURN(ProductMap::Tenants full, FullTenants(transaction, products));
   products_ = std::make_shared<ProductMap>(std::move(products), std::move(full));
   checked_ = clock_.Now();
   return absl::OkStatus();

@@ -49,10 +49,10 @@ class Catalog {
 
   // A map in which every one of `ids` is looked up and nothing is older than kCheckMs.
   [[nodiscard]] absl::StatusOr<std::shared_ptr<const ProductMap>> Lookup(
-      postgres::Connection& connection, const std::vector<std::string_view>& ids);
+      postgres::Transaction& transaction, const std::vector<std::string_view>& ids);
 
  private:
-  [[nodiscard]] absl::Status Refresh(postgres::Connection& connection,
+  [[nodiscard]] absl::Status Refresh(postgres::Transaction& transaction,
                                      const std::vector<std::string_view>& missing)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

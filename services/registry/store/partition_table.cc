@@ -67,23 +67,25 @@ constexpr Statement kRelease{
     "FROM unnest($2::int8[], $3::int8[]) AS u (partition, fence) "
     "WHERE o.partition = u.partition AND o.fence = u.fence AND o.owner = $1::text"};
 
-constexpr Statement kCommit{
-    "partitions_commit",
+constexpr Statement kLock{"partitions_lock",
+                          "SELECT u.at, generation FROM unnest($2::int8[], $3::int8[])"
+                          " WITH ORDINALITY AS u (partition, fence, at) JOIN stream_offset o"
+                          " ON o.partition = u.partition AND o.fence = u.fence "
+                          "WHERE o.owner = $1::text FOR NO KEY UPDATE OF o"};
+
+constexpr Statement kMove{
+    "partitions_move",
     "WITH moved AS ("
     "UPDATE stream_offset o SET last_id = u.last_id,"
-    " pending = u.pending, lease_until = now() + $2::int8 * interval '1 ms',"
+    " pending = u.pending, lease_until = now() + $1::int8 * interval '1 ms',"
     " caught_up_ms = greatest(o.caught_up_ms, split_part(u.last_id, '-', 1)::int8) "
-    "FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::text[], $7::bytea[])"
-    " AS u (partition, fence, generation, last_id, pending) "
-    "WHERE o.partition = u.partition AND o.fence = u.fence AND o.generation = u.generation"
-    " AND o.owner = $1::text RETURNING o.partition), "
-    "heard AS (INSERT INTO stream_producer (partition, pod, sequence, heard_ms)"
-    " SELECT * FROM unnest($8::int8[], $9::text[], $10::int8[], $11::int8[])"
-    " AS h (partition, pod, sequence, heard_ms)"
-    " WHERE h.partition IN (SELECT partition FROM moved) ORDER BY h.partition, h.pod "
+    "FROM unnest($2::int8[], $3::text[], $4::bytea[]) AS u (partition, last_id, pending) "
+    "WHERE o.partition = u.partition) "
+    "INSERT INTO stream_producer (partition, pod, sequence, heard_ms)"
+    " SELECT * FROM unnest($5::int8[], $6::text[], $7::int8[], $8::int8[])"
+    " AS h (partition, pod, sequence, heard_ms) ORDER BY h.partition, h.pod "
     "ON CONFLICT (partition, pod) DO UPDATE SET sequence = excluded.sequence,"
-    " heard_ms = excluded.heard_ms) "
-    "SELECT count(*) FROM moved"};
+    " heard_ms = excluded.heard_ms"};
 
 constexpr Statement kRaise{"partitions_raise_generation",
                            "UPDATE stream_offset SET generation = generation + 1 "
@@ -213,11 +215,29 @@ absl::Status PartitionTable::Release(postgres::Connection& connection,
       .status();
 }
 
-absl::Status PartitionTable::Commit(postgres::Transaction& transaction,
-                                    const std::vector<PartitionCommit>& commits) const {
+absl::StatusOr<std::vector<int64_t>> PartitionTable::Lock(
+    postgres::Transaction& transaction, const std::vector<PartitionKey>& keys) const {
+  KeyArrays arrays(keys);
+  HP_ASSIGN_OR_RETURN(
+      const Result result,
+      transaction.Execute(
+          kLock,
+          Params().Text(pod_).Add(std::move(arrays.partitions)).Add(std::move(arrays.fences))));
+  if (result.size() != keys.size()) {
+    return ErrorWithReason(absl::StatusCode::kAborted, kFenced,
+                           fmt::format("{} of {} partitions are no longer ours",
+                                       keys.size() - result.size(), keys.size()));
+  }
+  std::vector<int64_t> generations(keys.size());
+  for (size_t i = 0; i < result.size(); ++i) {
+    generations[static_cast<size_t>(result.Int8(i, 0)) - 1] = result.Int8(i, 1);
+  }
+  return generations;
+}
+
+absl::Status PartitionTable::Move(postgres::Transaction& transaction,
+                                  const std::vector<PartitionCommit>& commits) const {
   Array partitions = Array::OfInt8();
-  Array fences = Array::OfInt8();
-  Array generations = Array::OfInt8();
   Array last_ids = Array::OfText();
   Array pending = Array::OfBytes();
   Array heard_in = Array::OfInt8();
@@ -225,36 +245,27 @@ absl::Status PartitionTable::Commit(postgres::Transaction& transaction,
   Array sequences = Array::OfInt8();
   Array heard_ms = Array::OfInt8();
   for (const PartitionCommit& commit : commits) {
-    partitions.AddInt8(commit.key.partition);
-    fences.AddInt8(commit.key.fence);
-    generations.AddInt8(commit.generation);
+    partitions.AddInt8(commit.partition);
     last_ids.Add(ToText(commit.last_id));
     pending.Add(commit.pending);
     for (const auto& [pod, producer] : commit.heard) {
-      heard_in.AddInt8(commit.key.partition);
+      heard_in.AddInt8(commit.partition);
       pods.Add(pod);
       sequences.AddInt8(static_cast<int64_t>(producer.sequence));
       heard_ms.AddInt8(producer.heard_ms);
     }
   }
-  HP_ASSIGN_OR_RETURN(const Result result,
-                      transaction.Execute(kCommit, Params()
-                                                       .Text(pod_)
-                                                       .Int8(lease_ms_)
-                                                       .Add(std::move(partitions))
-                                                       .Add(std::move(fences))
-                                                       .Add(std::move(generations))
-                                                       .Add(std::move(last_ids))
-                                                       .Add(std::move(pending))
-                                                       .Add(std::move(heard_in))
-                                                       .Add(std::move(pods))
-                                                       .Add(std::move(sequences))
-                                                       .Add(std::move(heard_ms))));
-  const auto moved = static_cast<size_t>(result.Int8(0, 0));
-  if (moved == commits.size()) return absl::OkStatus();
-  return ErrorWithReason(absl::StatusCode::kAborted, kFenced,
-                         fmt::format("{} of {} partitions are no longer ours, or were invalidated",
-                                     commits.size() - moved, commits.size()));
+  return transaction
+      .Execute(kMove, Params()
+                          .Int8(lease_ms_)
+                          .Add(std::move(partitions))
+                          .Add(std::move(last_ids))
+                          .Add(std::move(pending))
+                          .Add(std::move(heard_in))
+                          .Add(std::move(pods))
+                          .Add(std::move(sequences))
+                          .Add(std::move(heard_ms)))
+      .status();
 }
 
 absl::Status RaiseGeneration(postgres::Transaction& transaction, uint32_t partition) {

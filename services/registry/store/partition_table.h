@@ -13,9 +13,9 @@
 
 // The tables stream_offset and stream_producer: who owns which uplink partition, how far it is
 // consumed, and which batch of each gateway pod was the last one then. Owning is three things: the
-// row names the pod, the pod's workers remember the row's fence, and every commit of effects
-// requires both to be still so. The lease only says when others may take over; a pod that lost it
-// without noticing fails at its next commit.
+// row names the pod, the pod's workers remember the row's fence, and every transaction of effects
+// begins by requiring both to be still so. The lease only says when others may take over; a pod
+// that lost it without noticing fails at its next transaction.
 namespace homeport::registry {
 
 struct PartitionRow {
@@ -34,8 +34,7 @@ struct PartitionKey {
 
 // A commit of effects up to `last_id`.
 struct PartitionCommit {
-  PartitionKey key;
-  int64_t generation = 0;
+  uint32_t partition = 0;
   StreamId last_id;
   ProducerMap heard;  // in the entries up to there
   std::string pending;
@@ -72,21 +71,24 @@ class PartitionTable {
                                      const std::vector<PartitionKey>& keys,
                                      const ReleaseOptions& options) const;
 
-  // First statement of a transaction of effects: locks the rows, moves them on, and keeps what was
-  // heard of pods. kAborted with the reason kFenced unless all are still ours and of the generation
-  // we know.
-  [[nodiscard]] absl::Status Commit(postgres::Transaction& transaction,
-                                    const std::vector<PartitionCommit>& commits) const;
+  // First statement of a transaction of effects: locks the rows, and returns the generation of each
+  // in the order of `keys`. kAborted with the reason kFenced unless all are still ours.
+  [[nodiscard]] absl::StatusOr<std::vector<int64_t>> Lock(
+      postgres::Transaction& transaction, const std::vector<PartitionKey>& keys) const;
   static constexpr std::string_view kFenced = "FENCED";
+  // Moves rows on that the transaction has locked, and keeps what was heard of pods.
+  [[nodiscard]] absl::Status Move(postgres::Transaction& transaction,
+                                  const std::vector<PartitionCommit>& commits) const;
 
  private:
   const std::string pod_;
   const int64_t lease_ms_;
 };
 
-// Tells the owner of `partition` that a row it may have cached was changed by someone else: its
-// running transaction fails and it reads everything anew. First statement of the transaction that
-// makes the change, as the owner's transactions lock in the same order.
+// Tells the owner of `partition` that a row it may have cached was changed by someone else: it
+// waits for the owner's running transaction, and the next one reads the partition's devices anew.
+// First statement of the transaction that makes the change, as the owner's transactions lock in the
+// same order.
 [[nodiscard]] absl::Status RaiseGeneration(postgres::Transaction& transaction, uint32_t partition);
 // The same behind a change that has been made.
 [[nodiscard]] absl::Status RaiseGeneration(postgres::Connection& connection, uint32_t partition);

@@ -117,7 +117,7 @@ Array IdsOf(const std::vector<DeviceState*>& devices, StatesById& by_id) {
   return ids;
 }
 
-absl::Status LoadDevices(postgres::Connection& connection,
+absl::Status LoadDevices(postgres::Transaction& transaction,
                          const std::vector<DeviceState*>& devices) {
   if (devices.empty()) return absl::OkStatus();
   StatesById by_id;
@@ -125,18 +125,18 @@ absl::Status LoadDevices(postgres::Connection& connection,
   Array classic = Array::OfText();
   for (size_t i = 0; i < devices.size(); ++i) classic.Add("");
   const auto load = [&](const Statement& statement) {
-    return connection.Execute(statement, Params().Add(ids));
+    return transaction.Execute(statement, Params().Add(ids));
   };
   HP_ASSIGN_OR_RETURN(const Result rows, load(kLoadDevices));
   Related related;
   ReadDevices(rows, by_id, related);
-  HP_RETURN_IF_ERROR(LoadTopology(connection, related.children, related.hubs));
+  HP_RETURN_IF_ERROR(LoadTopology(transaction, related.children, related.hubs));
   HP_ASSIGN_OR_RETURN(const Result sessions, load(kLoadSessions));
   ReadSessions(sessions, by_id);
   HP_ASSIGN_OR_RETURN(const Result watches, load(kLoadWatches));
   ReadWatches(watches, by_id);
   HP_ASSIGN_OR_RETURN(const Result shadows,
-                      connection.Execute(kLoadShadows, Params().Add(ids).Add(std::move(classic))));
+                      transaction.Execute(kLoadShadows, Params().Add(ids).Add(std::move(classic))));
   for (size_t i = 0; i < shadows.size(); ++i) {
     HP_RETURN_IF_ERROR(DecodeShadow(shadows, i, by_id.at(shadows.Text(i, 0))->classic));
   }
@@ -146,7 +146,7 @@ absl::Status LoadDevices(postgres::Connection& connection,
   return absl::OkStatus();
 }
 
-absl::Status LoadNamedShadows(postgres::Connection& connection,
+absl::Status LoadNamedShadows(postgres::Transaction& transaction,
                               const std::vector<std::pair<DeviceState*, std::string>>& wanted) {
   if (wanted.empty()) return absl::OkStatus();
   StatesById by_id;
@@ -159,7 +159,7 @@ absl::Status LoadNamedShadows(postgres::Connection& connection,
   }
   HP_ASSIGN_OR_RETURN(
       const Result rows,
-      connection.Execute(kLoadShadows, Params().Add(std::move(ids)).Add(std::move(names))));
+      transaction.Execute(kLoadShadows, Params().Add(std::move(ids)).Add(std::move(names))));
   for (size_t i = 0; i < rows.size(); ++i) {
     DeviceState& device = *by_id.at(rows.Text(i, 0));
     HP_RETURN_IF_ERROR(DecodeShadow(rows, i, device.named.find(rows.Text(i, 1))->second));
@@ -167,19 +167,19 @@ absl::Status LoadNamedShadows(postgres::Connection& connection,
   return absl::OkStatus();
 }
 
-absl::Status LoadEventKeys(postgres::Connection& connection,
+absl::Status LoadEventKeys(postgres::Transaction& transaction,
                            const std::set<std::string_view>& devices, int64_t now_ms,
                            int64_t back_ms, Effects& effects) {
   Array ids = Array::OfText();
   for (const std::string_view device : devices) ids.Add(device);
   HP_ASSIGN_OR_RETURN(
       const Result rows,
-      connection.Execute(kLoadEventKeys, Params().Add(std::move(ids)).Int8(now_ms - back_ms)));
+      transaction.Execute(kLoadEventKeys, Params().Add(std::move(ids)).Int8(now_ms - back_ms)));
   for (size_t i = 0; i < rows.size(); ++i) effects.event_keys.emplace(rows.Text(i, 0));
   return absl::OkStatus();
 }
 
-absl::Status LoadAllNamedShadows(postgres::Connection& connection,
+absl::Status LoadAllNamedShadows(postgres::Transaction& transaction,
                                  const std::vector<DeviceState*>& devices, size_t count_max) {
   if (devices.empty()) return absl::OkStatus();
   StatesById by_id;
@@ -189,8 +189,8 @@ absl::Status LoadAllNamedShadows(postgres::Connection& connection,
   }
   HP_ASSIGN_OR_RETURN(
       const Result rows,
-      connection.Execute(kLoadAllNamedShadows,
-                         Params().Add(std::move(ids)).Int8(static_cast<int64_t>(count_max))));
+      transaction.Execute(kLoadAllNamedShadows,
+                          Params().Add(std::move(ids)).Int8(static_cast<int64_t>(count_max))));
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto [shadow, fresh] =
         by_id.at(rows.Text(i, 0))->named.try_emplace(std::string(rows.Text(i, 1)));

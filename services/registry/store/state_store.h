@@ -26,22 +26,22 @@ using StatesById = std::unordered_map<std::string_view, DeviceState*>;
 [[nodiscard]] postgres::Array IdsOf(const std::vector<DeviceState*>& devices, StatesById& by_id);
 
 // Fills states that hold only `id` and `partition`: device row, sessions, watchers, classic shadow.
-[[nodiscard]] absl::Status LoadDevices(postgres::Connection& connection,
+[[nodiscard]] absl::Status LoadDevices(postgres::Transaction& transaction,
                                        const std::vector<DeviceState*>& devices);
 
 // Adds named shadows to states; one that does not exist becomes an empty document.
 [[nodiscard]] absl::Status LoadNamedShadows(
-    postgres::Connection& connection,
+    postgres::Transaction& transaction,
     const std::vector<std::pair<DeviceState*, std::string>>& wanted);
 
 // Notes the events that these devices had stored in the last `back_ms`.
-[[nodiscard]] absl::Status LoadEventKeys(postgres::Connection& connection,
+[[nodiscard]] absl::Status LoadEventKeys(postgres::Transaction& transaction,
                                          const std::set<std::string_view>& devices, int64_t now_ms,
                                          int64_t back_ms, Effects& effects);
 
 // Adds to each state its named shadows that exist and that it does not hold yet, `count_max` of
 // each device at most, in the order of their names.
-[[nodiscard]] absl::Status LoadAllNamedShadows(postgres::Connection& connection,
+[[nodiscard]] absl::Status LoadAllNamedShadows(postgres::Transaction& transaction,
                                                const std::vector<DeviceState*>& devices,
                                                size_t count_max);
 

@@ -70,12 +70,12 @@ constexpr Statement kFindPresence{
     "FROM device d LEFT JOIN device_child c ON c.device = d.id AND c.device = $1::text "
     "WHERE d.id = $1::text"};
 
-absl::Status LoadChildren(postgres::Connection& connection,
+absl::Status LoadChildren(postgres::Transaction& transaction,
                           const std::vector<DeviceState*>& devices) {
   if (devices.empty()) return absl::OkStatus();
   StatesById by_id;
   HP_ASSIGN_OR_RETURN(const Result rows,
-                      connection.Execute(kLoadChildren, Params().Add(IdsOf(devices, by_id))));
+                      transaction.Execute(kLoadChildren, Params().Add(IdsOf(devices, by_id))));
   for (size_t i = 0; i < rows.size(); ++i) {
     ChildState& child = *by_id.at(rows.Text(i, 0))->child;
     child.link = rows.Text(i, 1);
@@ -91,11 +91,12 @@ absl::Status LoadChildren(postgres::Connection& connection,
   return absl::OkStatus();
 }
 
-absl::Status LoadHubs(postgres::Connection& connection, const std::vector<DeviceState*>& devices) {
+absl::Status LoadHubs(postgres::Transaction& transaction,
+                      const std::vector<DeviceState*>& devices) {
   if (devices.empty()) return absl::OkStatus();
   StatesById by_id;
   HP_ASSIGN_OR_RETURN(const Result rows,
-                      connection.Execute(kLoadHubs, Params().Add(IdsOf(devices, by_id))));
+                      transaction.Execute(kLoadHubs, Params().Add(IdsOf(devices, by_id))));
   for (size_t i = 0; i < rows.size(); ++i) {
     by_id.at(rows.Text(i, 0))->hub->children.emplace(rows.Text(i, 1));
   }
@@ -213,11 +214,11 @@ absl::Status WriteChecks(postgres::Transaction& transaction, const Effects& effe
 
 }  // namespace
 
-absl::Status LoadTopology(postgres::Connection& connection,
+absl::Status LoadTopology(postgres::Transaction& transaction,
                           const std::vector<DeviceState*>& children,
                           const std::vector<DeviceState*>& hubs) {
-  HP_RETURN_IF_ERROR(LoadChildren(connection, children));
-  return LoadHubs(connection, hubs);
+  HP_RETURN_IF_ERROR(LoadChildren(transaction, children));
+  return LoadHubs(transaction, hubs);
 }
 
 absl::Status WriteTopology(postgres::Transaction& transaction, const Effects& effects) {

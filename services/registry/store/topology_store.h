@@ -17,7 +17,7 @@ namespace homeport::registry {
 
 // What remains to be read of devices that are children or hubs. REQUIRES: `child->hub` is set in
 // the children, and `hub` in the hubs.
-[[nodiscard]] absl::Status LoadTopology(postgres::Connection& connection,
+[[nodiscard]] absl::Status LoadTopology(postgres::Transaction& transaction,
                                         const std::vector<DeviceState*>& children,
                                         const std::vector<DeviceState*>& hubs);
 

@@ -83,24 +83,50 @@ Committer::Committer(const Parts& parts) : parts_(parts), cache_(parts.devices_m
 absl::Status Committer::Commit(postgres::Connection& connection, Batch& batch,
                                OwnedPartitions& owned, size_t* applied, Downlinks* downlinks) {
   Run run;
-  run.now_ms = parts_.clock.Wall().value;
-  Prepare(batch, run);
-  HP_RETURN_IF_ERROR(Load(connection, batch, run));
-  Apply(batch, owned, run);
-  HP_RETURN_IF_ERROR(Write(connection, run, Ending::kCommit));
+  postgres::Transaction transaction(connection);
+  HP_RETURN_IF_ERROR(Make(transaction, batch, owned, run));
+  HP_RETURN_IF_ERROR(transaction.Commit());
   Finish(batch, owned, run, downlinks);
   *applied = run.applied;
   return absl::OkStatus();
 }
 
 absl::Status Committer::Rehearse(postgres::Connection& connection, Batch& batch,
-                                 const OwnedPartitions& owned) {
+                                 OwnedPartitions& owned) {
   Run run;
+  postgres::Transaction transaction(connection);
+  return Make(transaction, batch, owned, run);
+}
+
+absl::Status Committer::Make(postgres::Transaction& transaction, Batch& batch,
+                             OwnedPartitions& owned, Run& run) {
   run.now_ms = parts_.clock.Wall().value;
+  HP_RETURN_IF_ERROR(Lock(transaction, batch, owned));
   Prepare(batch, run);
-  HP_RETURN_IF_ERROR(Load(connection, batch, run));
+  HP_RETURN_IF_ERROR(Load(transaction, batch, run));
   Apply(batch, owned, run);
-  return Write(connection, run, Ending::kRollback);
+  return Write(transaction, run);
+}
+
+// From here to the end nobody else changes a device of these partitions. What was changed since our
+// last transaction is in partitions of another generation.
+absl::Status Committer::Lock(postgres::Transaction& transaction, const Batch& batch,
+                             OwnedPartitions& owned) {
+  std::set<uint32_t> touched;
+  for (const Batch::Entry& entry : batch.entries()) touched.insert(entry.raw.partition);
+  std::vector<OwnedPartition*> partitions;
+  std::vector<PartitionKey> keys;
+  for (const uint32_t id : touched) {
+    partitions.push_back(&owned.at(id));
+    keys.push_back(partitions.back()->key);
+  }
+  HP_ASSIGN_OR_RETURN(const std::vector<int64_t> generations, parts_.table.Lock(transaction, keys));
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    if (partitions[i]->generation == generations[i]) continue;
+    partitions[i]->generation = generations[i];
+    cache_.DropPartition(partitions[i]->key.partition);
+  }
+  return absl::OkStatus();
 }
 
 void Committer::Prepare(Batch& batch, Run& run) {
@@ -141,15 +167,15 @@ DeviceState* Committer::StateOf(const UplinkMessage& message, uint32_t partition
   return state;
 }
 
-absl::Status Committer::Load(postgres::Connection& connection, Batch& batch, Run& run) {
-  HP_RETURN_IF_ERROR(LoadDevices(connection, run.missing));
-  HP_RETURN_IF_ERROR(LoadNamedShadows(connection, run.missing_shadows));
+absl::Status Committer::Load(postgres::Transaction& transaction, Batch& batch, Run& run) {
+  HP_RETURN_IF_ERROR(LoadDevices(transaction, run.missing));
+  HP_RETURN_IF_ERROR(LoadNamedShadows(transaction, run.missing_shadows));
   if (!run.repeating.empty()) {
-    HP_RETURN_IF_ERROR(LoadEventKeys(connection, run.repeating, run.now_ms,
+    HP_RETURN_IF_ERROR(LoadEventKeys(transaction, run.repeating, run.now_ms,
                                      parts_.limits.event_repeat_ms, run.effects));
   }
   HP_RETURN_IF_ERROR(
-      LoadAllNamedShadows(connection, run.every_shadow, parts_.limits.pushes_max + 1));
+      LoadAllNamedShadows(transaction, run.every_shadow, parts_.limits.pushes_max + 1));
   for (DeviceState* state : run.missing) fights_.GiveTo(*state, "");
   for (const auto& [state, name] : run.missing_shadows) fights_.GiveTo(*state, name);
   parts_.probe.StatesLoaded(run.missing.size());
@@ -161,7 +187,7 @@ absl::Status Committer::Load(postgres::Connection& connection, Batch& batch, Run
     last = state->product;
     ids.push_back(last);
   }
-  HP_ASSIGN_OR_RETURN(run.products, parts_.catalog.Lookup(connection, ids));
+  HP_ASSIGN_OR_RETURN(run.products, parts_.catalog.Lookup(transaction, ids));
   return absl::OkStatus();
 }
 
@@ -235,16 +261,13 @@ void Committer::ApplyMessageOf(const Batch::Entry& entry, size_t index, DeviceSt
                 run.partitions.at(entry.raw.partition).downlinks});
 }
 
-absl::Status Committer::Write(postgres::Connection& connection, Run& run, Ending ending) {
+absl::Status Committer::Write(postgres::Transaction& transaction, Run& run) {
   std::vector<PartitionCommit> commits;
   for (auto& [id, partition] : run.partitions) {
-    commits.push_back({partition.known.key, partition.known.generation, partition.last_id,
-                       partition.heard, partition.downlinks.Encode()});
+    commits.push_back({id, partition.last_id, partition.heard, partition.downlinks.Encode()});
   }
-  postgres::Transaction transaction(connection);
-  HP_RETURN_IF_ERROR(parts_.table.Commit(transaction, commits));
-  HP_RETURN_IF_ERROR(WriteEffects(transaction, run.effects));
-  return ending == Ending::kCommit ? transaction.Commit() : absl::OkStatus();
+  HP_RETURN_IF_ERROR(parts_.table.Move(transaction, commits));
+  return WriteEffects(transaction, run.effects);
 }
 
 void Committer::Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks) {

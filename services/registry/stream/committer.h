@@ -50,14 +50,15 @@ class Committer {
 
   // On success `owned` has moved on and `downlinks` is what to send now. Entries that did not fit
   // are left to the caller: batch.entries() from `*applied` on. After a failure nothing in memory
-  // is to be trusted: Forget(), and read `owned` anew (the COMMIT may have succeeded).
+  // is to be trusted: Forget(), and read `owned` anew (the COMMIT may have succeeded). kAborted
+  // with the reason kFenced: a partition is no longer ours.
   [[nodiscard]] absl::Status Commit(postgres::Connection& connection, Batch& batch,
                                     OwnedPartitions& owned, size_t* applied, Downlinks* downlinks);
 
   // As Commit up to the last statement, then rolled back: tells whether PostgreSQL takes what the
   // batch says. Nothing in memory is to be trusted afterwards, as after a failure.
   [[nodiscard]] absl::Status Rehearse(postgres::Connection& connection, Batch& batch,
-                                      const OwnedPartitions& owned);
+                                      OwnedPartitions& owned);
 
   void Forget() { cache_.Clear(); }
   void ForgetPartition(uint32_t partition) { cache_.DropPartition(partition); }
@@ -65,17 +66,20 @@ class Committer {
  private:
   struct Run;  // one transaction in the making
 
-  enum class Ending { kCommit, kRollback };
-
+  // All but the COMMIT.
+  [[nodiscard]] absl::Status Make(postgres::Transaction& transaction, Batch& batch,
+                                  OwnedPartitions& owned, Run& run);
+  [[nodiscard]] absl::Status Lock(postgres::Transaction& transaction, const Batch& batch,
+                                  OwnedPartitions& owned);
   void Prepare(Batch& batch, Run& run);
   void PrepareEntry(Batch::Entry& entry, Run& run);
   [[nodiscard]] DeviceState* StateOf(const internal::v1::UplinkMessage& message, uint32_t partition,
                                      Run& run);
-  [[nodiscard]] absl::Status Load(postgres::Connection& connection, Batch& batch, Run& run);
+  [[nodiscard]] absl::Status Load(postgres::Transaction& transaction, Batch& batch, Run& run);
   void Apply(const Batch& batch, const OwnedPartitions& owned, Run& run);
   void ApplyEntry(const Batch::Entry& entry, size_t first_message, Run& run);
   void ApplyMessageOf(const Batch::Entry& entry, size_t index, DeviceState* state, Run& run);
-  [[nodiscard]] absl::Status Write(postgres::Connection& connection, Run& run, Ending ending);
+  [[nodiscard]] absl::Status Write(postgres::Transaction& transaction, Run& run);
   void Finish(const Batch& batch, OwnedPartitions& owned, Run& run, Downlinks* downlinks);
   void HandOver(const ProvisionRow& row, Tally& tally, Downlinks& downlinks) const;
 

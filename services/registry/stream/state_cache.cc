@@ -7,45 +7,45 @@ namespace homeport::registry {
 DeviceState* StateCache::Find(std::string_view device) {
   const auto at = by_id_.find(device);
   if (at == by_id_.end()) return nullptr;
-  order_.splice(order_.begin(), order_, at->second);
-  return &*at->second;
+  const Order::iterator entry = at->second;
+  const auto dropped = dropped_.find(entry->state.partition);
+  if (dropped != dropped_.end() && entry->inserted <= dropped->second) {
+    by_id_.erase(at);
+    order_.erase(entry);
+    return nullptr;
+  }
+  order_.splice(order_.begin(), order_, entry);
+  return &entry->state;
 }
 
 DeviceState& StateCache::Insert(std::string_view device, uint32_t partition) {
-  DeviceState& state = order_.emplace_front();
-  state.id = device;
-  state.partition = partition;
-  HP_CHECK(by_id_.emplace(state.id, order_.begin()).second);
-  return state;
+  Entry& entry = order_.emplace_front();
+  entry.state.id = device;
+  entry.state.partition = partition;
+  entry.inserted = ++insertions_;
+  HP_CHECK(by_id_.emplace(entry.state.id, order_.begin()).second);
+  return entry.state;
 }
 
 void StateCache::Drop(std::string_view device) {
   const auto at = by_id_.find(device);
   if (at == by_id_.end()) return;
-  const Order::iterator state = at->second;
+  const Order::iterator entry = at->second;
   by_id_.erase(at);
-  order_.erase(state);
+  order_.erase(entry);
 }
 
-void StateCache::DropPartition(uint32_t partition) {
-  for (auto state = order_.begin(); state != order_.end();) {
-    if (state->partition != partition) {
-      ++state;
-      continue;
-    }
-    by_id_.erase(state->id);
-    state = order_.erase(state);
-  }
-}
+void StateCache::DropPartition(uint32_t partition) { dropped_[partition] = insertions_; }
 
 void StateCache::Clear() {
   by_id_.clear();
   order_.clear();
+  dropped_.clear();
 }
 
 void StateCache::Trim() {
   while (by_id_.size() > devices_max_) {
-    by_id_.erase(order_.back().id);
+    by_id_.erase(order_.back().state.id);
     order_.pop_back();
   }
 }

@@ -24,6 +24,7 @@ class StateCache {
   DeviceState& Insert(std::string_view device, uint32_t partition);
 
   void Drop(std::string_view device);
+  // At once for callers; the memory is given back as these devices are asked for, or by Trim.
   void DropPartition(uint32_t partition);
   void Clear();
   // Drops the least recently used beyond the limit. Between transactions only.
@@ -31,8 +32,15 @@ class StateCache {
   [[nodiscard]] size_t size() const { return by_id_.size(); }
 
  private:
-  using Order = std::list<DeviceState>;  // the most recently used first
+  struct Entry {
+    DeviceState state;
+    uint64_t inserted = 0;
+  };
+  using Order = std::list<Entry>;  // the most recently used first
+
   const size_t devices_max_;
+  uint64_t insertions_ = 0;
+  std::unordered_map<uint32_t, uint64_t> dropped_;  // partitions: what was inserted before is gone
   Order order_;
   std::unordered_map<std::string_view, Order::iterator, StringHash, StringEqual> by_id_;
 };

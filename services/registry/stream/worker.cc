@@ -235,13 +235,21 @@ absl::Status Worker::RenewLeases() {
 void Worker::ReleaseAll() {
   if (!in_doubt_ && !outbox_.empty()) {
     if (const absl::Status status = Exchange(); !status.ok()) {
-      log::Warn("worker_leaves_downlinks", {{"error", status}});
+      log::Warn("worker_leaves_downlinks",
+                {{"worker", options_.index},
+                 {"error", status},
+                 {"next", "the next owner of its partitions sends them"}});
     }
   }
   if (owned_.empty() || postgres_ == nullptr || postgres_->broken()) return;
   const absl::Status status =
       table_.Release(*postgres_, Keys(), {.sent = !in_doubt_ && outbox_.empty()});
-  if (!status.ok()) log::Warn("worker_leaves_leases", {{"error", status}});
+  if (!status.ok()) {
+    log::Warn("worker_leaves_leases",
+              {{"worker", options_.index},
+               {"error", status},
+               {"next", "its partitions are taken over once the leases have run out"}});
+  }
   owned_.clear();
   probe_.Owns(0);
 }

@@ -1,10 +1,12 @@
 #include "services/registry/store/partition_table.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <thread>
 
 #include "libs/base/reason.h"
+#include "libs/base/status.h"
 #include "libs/routing/keys.h"
 #include "services/registry/store/device_table.h"
 #include "services/registry/store/purge_table.h"
@@ -24,16 +26,21 @@ PartitionRow AcquireOne(World& world, const PartitionTable& table, uint32_t part
 }
 
 PartitionCommit CommitOf(const PartitionRow& row, StreamId last_id) {
-  return {.key = {row.partition, row.fence},
-          .generation = row.generation,
-          .last_id = last_id,
-          .heard = {},
-          .pending = ""};
+  return {.partition = row.partition, .last_id = last_id, .heard = {}, .pending = ""};
 }
 
-absl::Status CommitAlone(World& world, const PartitionTable& table, const PartitionCommit& commit) {
+PartitionKey KeyOf(const PartitionRow& row) { return {row.partition, row.fence}; }
+
+absl::Status MoveOn(postgres::Transaction& transaction, const PartitionTable& table,
+                    const PartitionRow& row, const PartitionCommit& commit) {
+  HP_RETURN_IF_ERROR(table.Lock(transaction, {KeyOf(row)}).status());
+  return table.Move(transaction, {commit});
+}
+
+absl::Status CommitAlone(World& world, const PartitionTable& table, const PartitionRow& row,
+                         const PartitionCommit& commit) {
   postgres::Transaction transaction(world.db());
-  if (const absl::Status status = table.Commit(transaction, {commit}); !status.ok()) return status;
+  HP_RETURN_IF_ERROR(MoveOn(transaction, table, row, commit));
   return transaction.Commit();
 }
 
@@ -69,7 +76,7 @@ TEST_CASE("a commit given up and carried out later is either seen or fails") {
     auto transaction = std::make_unique<postgres::Transaction>(**lost);
     PartitionCommit commit = CommitOf(row, {7, 0});
     commit.heard = {{"gateway-1", {41, 1'000}}};
-    REQUIRE(table.Commit(*transaction, {commit}).ok());
+    REQUIRE(MoveOn(*transaction, table, row, commit).ok());
     StreamId seen;
     bool repeats = true;
     std::thread successor([&] {
@@ -96,7 +103,7 @@ TEST_CASE("a commit given up and carried out later is either seen or fails") {
     REQUIRE(rows.ok());
     CHECK(rows->front().fence == row.fence + 1);
     postgres::Transaction transaction(**lost);
-    CHECK(ReasonOf(table.Commit(transaction, {CommitOf(row, {7, 0})})) == PartitionTable::kFenced);
+    CHECK(ReasonOf(table.Lock(transaction, {KeyOf(row)}).status()) == PartitionTable::kFenced);
   }
 }
 
@@ -105,12 +112,13 @@ TEST_CASE("a paused owner's write fails as a whole") {
   const PartitionTable paused("registry-1", kLeaseMs);
   const PartitionTable owner("registry-2", kLeaseMs);
   const PartitionRow before = AcquireOne(world, paused, 1);
-  CHECK(CommitAlone(world, paused, CommitOf(before, {5, 0})).ok());
+  CHECK(CommitAlone(world, paused, before, CommitOf(before, {5, 0})).ok());
   Expire(world);
   const PartitionRow after = AcquireOne(world, owner, 1);
   CHECK(after.last_id == StreamId{5, 0});
 
-  CHECK(ReasonOf(CommitAlone(world, paused, CommitOf(before, {6, 0}))) == PartitionTable::kFenced);
+  CHECK(ReasonOf(CommitAlone(world, paused, before, CommitOf(before, {6, 0}))) ==
+        PartitionTable::kFenced);
   CHECK(paused.Renew(world.db(), {{1, before.fence}}, 0)->empty());
   CHECK(paused.Reload(world.db(), {{1, before.fence}})->empty());
   CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 1") == "5-0");
@@ -148,21 +156,67 @@ TEST_CASE("an owner that lost one of its partitions commits none of them") {
   const PartitionRow lost = AcquireOne(world, table, 1);
   world.Run("UPDATE stream_offset SET lease_until = now() WHERE partition = 1");
   AcquireOne(world, other, 1);
+  postgres::Transaction transaction(world.db());
+  const auto locked = table.Lock(transaction, {KeyOf(kept), KeyOf(lost)});
+  CHECK(ReasonOf(locked.status()) == PartitionTable::kFenced);
+  CHECK(locked.status().message() == "1 of 2 partitions are no longer ours");
+}
+
+TEST_CASE("a change from outside waits for the owner's transaction, and the next one is told") {
+  World world;
+  const PartitionTable table("registry-1", kLeaseMs);
+  const PartitionRow one = AcquireOne(world, table, 1);
+  const PartitionRow three = AcquireOne(world, table, 3);
+  std::thread outside;
   {
     postgres::Transaction transaction(world.db());
-    PartitionCommit first = CommitOf(kept, {9, 9});
-    first.heard = {{"gateway-1", {41, 1'000}}};
-    PartitionCommit second = CommitOf(lost, {9, 9});
-    second.heard = first.heard;
-    CHECK_FALSE(table.Commit(transaction, {first, second}).ok());
-    // Not even until it is rolled back.
-    const auto heard = transaction.Execute(
-        {"test_heard", "SELECT string_agg(partition::text, ' ') FROM stream_producer"});
-    REQUIRE(heard.ok());
-    CHECK(heard->Text(0, 0) == "0");
+    const auto generations = table.Lock(transaction, {KeyOf(three), KeyOf(one)});
+    REQUIRE(generations.ok());
+    CHECK(*generations == std::vector<int64_t>{three.generation, one.generation});
+    outside = std::thread([&world] {
+      const auto connection = postgres::Connection::Open(world.postgres());
+      if (connection.ok()) (void)RaiseGeneration(**connection, 3);
+    });
+    const auto watcher = postgres::Connection::Open(world.postgres());
+    REQUIRE(watcher.ok());
+    CHECK(Eventually([&] {
+      const auto waiting = (*watcher)->Execute(
+          {"test_waiting", "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"});
+      return waiting.ok() && waiting->Int8(0, 0) > 0;
+    }));
+    CHECK(transaction.Commit().ok());
   }
-  CHECK(world.Sql("SELECT count(*) FROM stream_producer") == "0");
-  CHECK(world.Sql("SELECT last_id FROM stream_offset WHERE partition = 0") == "0-0");
+  outside.join();
+  postgres::Transaction transaction(world.db());
+  const auto generations = table.Lock(transaction, {KeyOf(three), KeyOf(one)});
+  REQUIRE(generations.ok());
+  CHECK(*generations == std::vector<int64_t>{three.generation + 1, one.generation});
+}
+
+TEST_CASE("devices that others change all the time keep no report of theirs back") {
+  constexpr int kReports = 50;
+  World world;
+  Gateway gateway(world);
+  TestWorker worker(world);
+  const std::string device = "lamp-1";
+  const uint32_t partition = routing::PartitionOf(device, kPartitions);
+  std::atomic<bool> stop = false;
+  std::atomic<int> changes = 0;
+  std::thread outside([&] {
+    const auto connection = postgres::Connection::Open(world.postgres());
+    while (connection.ok() && !stop) {
+      if (RaiseGeneration(**connection, partition).ok()) ++changes;
+    }
+  });
+  gateway.Append({Connected(device)});
+  for (int i = 1; i <= kReports; ++i) {
+    gateway.Append({Brightness(device, i)});
+    CHECK(world.Becomes("SELECT coalesce(max(version), 0) FROM shadow", std::to_string(i)));
+  }
+  stop = true;
+  outside.join();
+  CHECK(changes > kReports);
+  CHECK(worker.Metric("homeport_registry_fenced_total") == 0);
 }
 
 TEST_CASE("a change from outside makes the owner read anew") {
@@ -198,7 +252,7 @@ TEST_CASE("pending downlinks and producers survive the table") {
   PartitionCommit commit = CommitOf(row, {7, 1});
   commit.pending = downlinks.Encode();
   commit.heard = {{"gateway-1", {41, 1'000}}};
-  REQUIRE(CommitAlone(world, table, commit).ok());
+  REQUIRE(CommitAlone(world, table, row, commit).ok());
   const auto rows = table.Reload(world.db(), {{3, row.fence}});
   REQUIRE(rows.ok());
   REQUIRE(rows->size() == 1);
@@ -218,12 +272,12 @@ TEST_CASE("whoever takes partitions over knows what each pod last appended there
   const PartitionRow two = AcquireOne(world, first, 2);
   PartitionCommit commit = CommitOf(one, {7, 1});
   commit.heard = {{"gateway-1", {41, 1'000}}, {"gateway-2", {5, 1'000}}};
-  REQUIRE(CommitAlone(world, first, commit).ok());
+  REQUIRE(CommitAlone(world, first, one, commit).ok());
   commit.heard = {{"gateway-1", {42, 2'000}}};
-  REQUIRE(CommitAlone(world, first, commit).ok());
+  REQUIRE(CommitAlone(world, first, one, commit).ok());
   commit = CommitOf(two, {7, 1});
   commit.heard = {{"gateway-1", {3, 2'000}}};
-  REQUIRE(CommitAlone(world, first, commit).ok());
+  REQUIRE(CommitAlone(world, first, two, commit).ok());
   Expire(world);
   const auto rows = second.Acquire(world.db(), {1, 2, 3});
   REQUIRE(rows.ok());

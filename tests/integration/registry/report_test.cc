@@ -90,6 +90,12 @@ TEST_CASE("a DUP report with an id that was applied is dropped") {
     gateway.Append({report(1, 7, false)});
     CHECK(world.Becomes(kVersion, "4"));
   }
+  SECTION("so is one whose first sending from the start did not arrive") {
+    gateway.Append({report(1'009, 50, false), report(10, 60, true), report(9, 70, true)});
+    CHECK(world.Becomes(kState, R"({"reported":{"light":{"brightness":70}}})"));
+    CHECK(world.Sql(kVersion) == "5");
+    CHECK(worker.Counts("homeport_registry_duplicate_reports_total", 3));
+  }
 }
 
 TEST_CASE("what a slow gateway appends after its device went elsewhere is dropped") {

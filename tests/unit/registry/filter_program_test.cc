@@ -1,6 +1,7 @@
 #include "services/registry/provisioning/filter_program.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 
 #include "libs/base/clock.h"
 
@@ -13,6 +14,13 @@ TEST_CASE("a program's output is its answer, its failure is one") {
   CHECK(RunFilter("/bin/cat", "-", "in", 5'000) == absl::StatusOr<std::string>("in"));
   CHECK(absl::IsUnavailable(RunFilter("/bin/false", "-", "in", 5'000).status()));
   CHECK(absl::IsUnavailable(RunFilter("/none", "-", "in", 5'000).status()));
+}
+
+TEST_CASE("a program is not told the settings of this process") {
+  REQUIRE(::setenv("HOMEPORT_REDIS_PASSWORD", "secret", 1) == 0);
+  REQUIRE(::setenv("SIGNING_KEY", "handed on", 1) == 0);
+  const auto output = RunFilter(kShell, "-s", "echo $SIGNING_KEY $HOMEPORT_REDIS_PASSWORD", 5'000);
+  CHECK(output == absl::StatusOr<std::string>("handed on\n"));
 }
 
 TEST_CASE("a program that does not end in time is ended, also when it has said all") {

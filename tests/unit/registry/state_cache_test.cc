@@ -21,8 +21,6 @@ TEST_CASE("states stay where they are until they are dropped") {
   DeviceState* first = &cache.Insert("a", 1);
   for (int i = 0; i < 50; ++i) cache.Insert("device-" + std::to_string(i), 2);
   CHECK(cache.Find("a") == first);
-  cache.DropPartition(2);
-  CHECK(cache.size() == 1);
   CHECK(cache.Find("a") == first);
   cache.Drop("a");
   cache.Drop("a");
@@ -30,6 +28,24 @@ TEST_CASE("states stay where they are until they are dropped") {
   cache.Insert("a", 1);
   cache.Clear();
   CHECK(cache.size() == 0);
+}
+
+TEST_CASE("a partition that is dropped begins anew") {
+  StateCache cache(2);
+  DeviceState* other = &cache.Insert("other", 1);
+  cache.Insert("a", 2);
+  cache.Insert("b", 2);
+  cache.DropPartition(2);
+  CHECK(cache.Find("a") == nullptr);
+  CHECK(cache.Find("other") == other);
+  DeviceState* anew = &cache.Insert("a", 2);
+  CHECK(cache.Find("a") == anew);
+  cache.Trim();  // "b" was used before the others
+  CHECK(cache.size() == 2);
+  CHECK(cache.Find("a") == anew);
+  cache.DropPartition(2);
+  CHECK(cache.Find("a") == nullptr);
+  CHECK(cache.Find("other") == other);
 }
 
 }  // namespace
