@@ -63,6 +63,10 @@ DecodeError ReadConnectFlags(Reader* reader, const Connect& connect, ConnectFlag
   out->user_name = (bits & 0x80) != 0;
   // MQTT 3.1 leaves the bit unused [MQTT-3.1.2-3].
   if ((bits & 0x01) != 0 && !connect.is_31) return Malformed("reserved CONNECT flag");
+  if (connect.is_31 && !out->will) {  // its section 3.1: then they are disregarded
+    out->will_qos = 0;
+    out->will_retain = false;
+  }
   if (out->will_qos == 3) return Malformed("will with QoS 3");   // [MQTT-3.1.2-12]
   if (!out->will && (out->will_qos != 0 || out->will_retain)) {  // [MQTT-3.1.2-11, -13]
     return Malformed("will QoS or retain without a will");
@@ -121,8 +125,14 @@ DecodeError DecodePacket(const Frame& frame, const DecodeOptions& options, Conne
       return error;
     }
   }
-  if (flags.user_name && !reader.Name(&out->user_name.emplace())) return reader.error();
-  if (flags.password && !reader.Binary(&out->password.emplace())) return reader.error();
+  // In 3.1 the remaining length takes precedence over these two flags.
+  const auto is_left_out = [&] { return out->is_31 && reader.AtEnd(); };
+  if (flags.user_name && !is_left_out() && !reader.Name(&out->user_name.emplace())) {
+    return reader.error();
+  }
+  if (flags.password && !is_left_out() && !reader.Binary(&out->password.emplace())) {
+    return reader.error();
+  }
   return ExpectEnd(reader);
 }
 

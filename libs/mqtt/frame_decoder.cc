@@ -36,6 +36,11 @@ const char* FirstByteFault(PacketType type, uint8_t flags, HeaderRules rules) {
     case PacketType::kUnsubscribe:
       if (rules == HeaderRules::k31 && flags == (kQos1 | kDup)) return nullptr;
       return flags == kQos1 ? nullptr : "reserved flags of the fixed header";
+    case PacketType::kPuback:
+    case PacketType::kPubrec:
+    case PacketType::kPubcomp:
+      if (rules == HeaderRules::k31) return nullptr;  // not used
+      return flags == 0 ? nullptr : "reserved flags of the fixed header";
     default:
       if (type < PacketType::kConnect) return "packet type 0";
       return flags == 0 ? nullptr : "reserved flags of the fixed header";

@@ -197,7 +197,7 @@ void Client::OnReady() {
   connected_ = true;
   loaded_.clear();
   told_connected_ = true;
-  failures_ = 0;
+  if (!std::exchange(was_replica_, false)) failures_ = 0;
   log::Info("redis_connected", {{"connection", options_.name}, {"address", options_.address}});
   on_state_(true);
 }
@@ -264,8 +264,21 @@ void Client::Put(std::span<const std::string_view> arguments, OnReply on_reply) 
 
 void Client::ReplyCallback(redisAsyncContext* /*context*/, void* raw, void* pending) {
   std::unique_ptr<Pending> owned(static_cast<Pending*>(pending));
-  ++owned->client->answered_;
-  owned->on_reply(Reply(static_cast<const redisReply*>(raw)));
+  Client& client = *owned->client;
+  ++client.answered_;
+  const Reply reply(static_cast<const redisReply*>(raw));
+  if (!reply.ok() && reply.error().starts_with("READONLY ")) client.LeaveReplica();
+  owned->on_reply(reply);
+}
+
+// What was the primary is one no more, and its name may be another's by now.
+void Client::LeaveReplica() {
+  if (std::exchange(was_replica_, true)) return;
+  reactor_.Defer([this] {
+    if (context_ == nullptr || stopped_) return;
+    Break();
+    OnBroken("it is a replica, which takes no writes");
+  });
 }
 
 void Client::Eval(const Script& script, std::vector<std::string> arguments, OnReply on_reply) {

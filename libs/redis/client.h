@@ -75,6 +75,7 @@ class Client final {
   void OnReady();
   void OnBroken(std::string_view reason);
   void Break();
+  void LeaveReplica();
   void ScheduleReconnect();
   void CheckTimeout();
 
@@ -89,6 +90,7 @@ class Client final {
   bool connected_ = false;
   bool told_connected_ = false;  // what on_state_ heard last
   bool stopped_ = false;
+  bool was_replica_ = false;  // why the last connection is given up
   int failures_ = 0;
   std::set<const class Script*> loaded_;  // on this connection
   uint64_t sent_ = 0;

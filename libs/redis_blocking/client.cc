@@ -90,8 +90,10 @@ absl::StatusOr<Reply> Client::Receive() {
   if (redisGetReply(context_.get(), &raw) != REDIS_OK || raw == nullptr) return Broken("receive");
   --outstanding_;
   Reply reply(static_cast<redisReply*>(raw));
-  if (reply.is_error() && outstanding_ > 0) {
-    // The caller gives its pipeline up: answers left in it must not be taken for later ones.
+  const bool is_replica = reply.is_error() && reply.text().substr(0, 9) == "READONLY ";
+  if (is_replica || (reply.is_error() && outstanding_ > 0)) {
+    // The caller gives its pipeline up: answers left in it must not be taken for later ones. What
+    // was the primary is one no more, and its name may be another's by now.
     context_.reset();
     outstanding_ = 0;
   }
