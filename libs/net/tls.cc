@@ -3,7 +3,9 @@
 #include <openssl/conf.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
+#include <ctime>
 #include <string_view>
 #include <utility>
 
@@ -136,6 +138,13 @@ absl::Status TlsServer::Use(const TlsMaterial& material) {
   ticket_keys_ = *std::move(keys);
   context_ = std::move(context);
   return absl::OkStatus();
+}
+
+int64_t TlsServer::certificate_ends_s() const {
+  tm parts{};
+  const X509* const certificate = SSL_CTX_get0_certificate(context_.get());
+  return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1 ? int64_t{timegm(&parts)}
+                                                                       : 0;
 }
 
 absl::StatusOr<SslContext> TlsServer::MakeContext(const TlsMaterial& material) {

@@ -46,6 +46,8 @@ class TlsServer {
   // For the handshakes that begin from here on; sessions that are there go on. After an error the
   // former material stays. Errors name the setting and OpenSSL's reason.
   [[nodiscard]] absl::Status Use(const TlsMaterial& material);
+  // When the certificate in use ends, in Unix seconds. REQUIRES: Use has succeeded.
+  [[nodiscard]] int64_t certificate_ends_s() const;
 
   // A handshake on `fd`, which it does not own; nullptr without memory. REQUIRES: Use has
   // succeeded. To be freed through TlsHandshake::Detach and SSL_free.

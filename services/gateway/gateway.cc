@@ -119,6 +119,10 @@ absl::Status Gateway::StartShards() {
                               {{"reactor", std::to_string(i)}},
                               [&shard] { return static_cast<double>(shard.lag_us()) * 1e-6; });
   }
+  metrics_.AddGaugeFunction(
+      "homeport_gateway_tls_certificate_expires_seconds",
+      "When the certificate of the listeners ends, in Unix time; 0: no TLS", {},
+      [this] { return static_cast<double>(shards_.front()->certificate_ends_s()); });
   for (size_t i = 0; i < shards_.size(); ++i) {
     shards_[i]->StartThread();
     health_.WatchLoop(fmt::format("reactor {}", i), shards_[i]->heartbeat(),

@@ -119,7 +119,9 @@ ShardProbe::ShardProbe(metrics::Registry& r)
       watch_coalesced(r.AddCounter("homeport_gateway_watch_coalesced_total",
                                    "Events merged because their watcher was slow")) {}
 
-void ShardProbe::Refuse(std::string_view reason) {
+void ShardProbe::Refuse(std::string_view reason) { RefusalsOf(reason).Increment(); }
+
+metrics::Counter& ShardProbe::RefusalsOf(std::string_view reason) {
   auto found = refusals_.find(reason);
   if (found == refusals_.end()) {
     metrics::Counter& cell =
@@ -128,7 +130,7 @@ void ShardProbe::Refuse(std::string_view reason) {
                             {{"reason", std::string(reason)}});
     found = refusals_.emplace(std::string(reason), &cell).first;
   }
-  found->second->Increment();
+  return *found->second;
 }
 
 void ShardProbe::HandshakeFailed(std::string_view reason) {

@@ -30,6 +30,8 @@ struct ShardProbe {
 
   // Counts a refusal or a drop under its reason. The first of a reason makes its series.
   void Refuse(std::string_view reason);
+  // The counter is there before the first one: an alert sees how it grows.
+  void ExpectRefusals(std::string_view reason) { static_cast<void>(RefusalsOf(reason)); }
 
   metrics::Registry& registry;
   metrics::Counter& connections;
@@ -90,6 +92,8 @@ struct ShardProbe {
 
  private:
   using Series = absl::flat_hash_map<std::string, metrics::Counter*, StringHash, StringEqual>;
+  [[nodiscard]] metrics::Counter& RefusalsOf(std::string_view reason);
+
   Series refusals_;
   Series handshake_failures_;
   Series commands_;

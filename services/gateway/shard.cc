@@ -81,7 +81,8 @@ Shard::Shard(const GatewayConfig& config, PodId pod, metrics::Registry& registry
           [this](std::span<const OwedAck> acks) { server_.publish().OnAppended(acks); },
           [this](uint32_t partition, const BusPlace& place, const SharedMessage& message) {
             server_.pub_sub().OnMessage(partition, place, message);
-          }),
+          },
+          [this] { return store_.is_pressed(); }),
       io_(reactor_, probe_, IoOptions(config), *this),
       ownership_(reactor_, redis_, probe_, pod_, config.claim_window_ms),
       outbox_(reactor_, redis_, probe_),

@@ -52,6 +52,10 @@ class Shard final : private SessionHandler {
   void Stop();
   [[nodiscard]] int64_t lag_us() const { return reactor_.lag_us(); }
   [[nodiscard]] const Heartbeat& heartbeat() const { return reactor_.heartbeat(); }
+  // When the certificate of its listeners ends, in Unix seconds; 0: it has none. Any thread.
+  [[nodiscard]] int64_t certificate_ends_s() const {
+    return tls_reload_ == nullptr ? 0 : tls_reload_->certificate_ends_s();
+  }
 
   [[nodiscard]] CommandTable& commands() { return server_.commands(); }
   [[nodiscard]] CommandsOnce& commands_once() { return commands_once_; }

@@ -126,11 +126,14 @@ class Client:
         self.send(10, 2, body + b"".join(_text(f) for f in filters))
         self.wait(UNSUBACK)
 
-    def publish(self, topic, payload, qos=1, wait=True, dup=False, retain=False):
-        """Returns the code of PUBACK (0 where the protocol has none); None for QoS 0 or no wait."""
+    def publish(self, topic, payload, qos=1, wait=True, dup=False, retain=False, expiry_s=None):
+        """Returns the code of PUBACK (0 where the protocol has none); None for QoS 0 or no wait.
+        `expiry_s`: of a message of version 5."""
         payload = payload if isinstance(payload, bytes) else payload.encode()
         body = _text(topic) + (struct.pack(">H", self._packet_id()) if qos else b"")
-        self.send(PUBLISH, (8 if dup else 0) | qos << 1 | retain, body + self._properties() + payload)
+        expiry = b"" if expiry_s is None else struct.pack(">BBI", 5, 2, expiry_s)
+        body += (expiry or self._properties()) + payload
+        self.send(PUBLISH, (8 if dup else 0) | qos << 1 | retain, body)
         if not qos or not wait:
             return None
         answer = self.wait(PUBACK).body

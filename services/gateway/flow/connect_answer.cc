@@ -42,6 +42,7 @@ void ConnectFlow::SendConnack(Session& session, const Attempt& attempt, bool ses
   mqtt::EncodeConnack(connack, session.version, &bytes);
   if (!session.FitsClient(bytes.size())) {  // [MQTT-3.1.2-24]
     c_.probe.Refuse("client_packet_bytes_max");
+    keeper_.ForgetWill(session);  // of a client that was never told that it is connected
     return c_.io.Close(session, {"CLIENT_ERROR", {}, "no room for CONNACK"});
   }
   c_.io.Send(session, bytes);

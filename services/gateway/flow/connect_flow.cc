@@ -281,7 +281,8 @@ std::optional<SessionKeeper::Past> ConnectFlow::PastOf(const Claimant& claimant,
   SessionKeeper::Past past{*claim.kept, {}, claim.former && claim.former->pod != c_.pod.str()};
   const bool is_same =
       claimant.former && claim.kept->owner && claimant.former->pod == claim.kept->owner->pod;
-  if (is_same) past.places = claimant.former->places;
+  const bool had_caught_up = claim.kept->Field("c").empty();
+  if (is_same && had_caught_up) past.places = claimant.former->places;
   if (claim.former && claim.former->pod == c_.pod.str()) {
     const Session* former = c_.io.sessions().Find(SessionHandle::FromPacked(claim.former->session));
     if (former != nullptr && former->epoch == claim.former->epoch && former->cold) {

@@ -134,6 +134,20 @@ bool Delivery::MayWait(const Outbound& outbound, const BusMessage& message) cons
          outbound.waiting_bytes() + message.payload().size() <= c_.config.waiting_bytes_max;
 }
 
+bool Delivery::HasRoom(const Session& session, const OutMessage& out) const {
+  const BusMessage& message = *out.message;
+  const size_t bytes = message.topic().size() + message.payload().size();
+  if (out.qos == Qos::kAtMostOnce) return c_.io.HasRoom(session, bytes);
+  if (const Kept* queue = session.kept()) {
+    return queue->queued == 0 || (queue->queued < c_.config.queue_messages_max / 2 &&
+                                  queue->queued_bytes + bytes <= c_.config.queue_bytes_max / 2);
+  }
+  if (!session.cold || session.cold->outbound.waiting() == 0) return true;
+  const Outbound& outbound = session.cold->outbound;
+  return outbound.waiting() < c_.config.waiting_messages_max / 2 &&
+         outbound.waiting_bytes() + bytes <= c_.config.waiting_bytes_max / 2;
+}
+
 Delivery::DirectResult Delivery::SendDirect(Session& session, OutMessage out, uint16_t* packet_id) {
   const bool is_acknowledged = out.qos != Qos::kAtMostOnce;
   const auto has_no_room = [&](const Outbound& outbound) {
@@ -171,11 +185,17 @@ std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessag
   queue.is_shared |= out.shared != nullptr;
   for (const uint32_t id : out.subscription_ids) message.add_subscription_ids(id);
   std::string bytes = message.SerializeAsString();
-  if (queue.queued >= c_.config.queue_messages_max ||
-      queue.queued_bytes + bytes.size() > c_.config.queue_bytes_max) {
-    return std::nullopt;
-  }
+  const auto has_room = [&] {
+    return queue.queued < c_.config.queue_messages_max &&
+           queue.queued_bytes + bytes.size() <= c_.config.queue_bytes_max;
+  };
+  if (!has_room()) ForgetExpired(session);
+  if (!has_room()) return std::nullopt;
   const Outbound::KeptAs kept{++queue.last_number, static_cast<uint32_t>(bytes.size())};
+  if (session.is_away() && out.message->has_expiry_s()) {
+    const int64_t due_ms = out.message->received_ms() + int64_t{out.message->expiry_s()} * 1000;
+    queue.expiring.push_back({due_ms, kept.number, kept.bytes});
+  }
   ++queue.queued;
   queue.queued_bytes += kept.bytes;
   std::vector<SessionStore::Change> changes;
@@ -193,6 +213,26 @@ std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessag
   c_.store.Write(session, std::move(changes), std::move(on_kept));
   c_.probe.queued_messages.Increment();
   return kept;
+}
+
+void Delivery::ForgetExpired(const Session& session) {
+  Kept& queue = *session.kept();
+  if (!session.is_away() || queue.expiring.empty()) return;
+  const int64_t now_ms = c_.reactor.wall().value;
+  std::vector<SessionStore::Change> changes;
+  std::erase_if(queue.expiring, [&](const Kept::Expiring& message) {
+    if (message.due_ms > now_ms) return false;
+    --queue.queued;
+    queue.queued_bytes -= message.bytes;
+    changes.push_back(SessionStore::Unqueue(message.number));
+    c_.probe.Refuse("message_expired");
+    return true;
+  });
+  if (changes.empty()) return;
+  log::Refusal("queued_messages_expired", {{"device", session.identity->device},
+                                           {"client", session.identity->client},
+                                           {"messages", changes.size()}});
+  c_.store.Write(session, std::move(changes), {});
 }
 
 // A session that is another's by now ends here; what Redis could not take is sent all the same.

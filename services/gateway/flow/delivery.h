@@ -47,6 +47,9 @@ class Delivery {
   // kNotOurs the session was another pod's before its queue had the message.
   using OnKept = SessionStore::OnWritten;
   DeliveryResult Send(Session& session, OutMessage out, const Origin* from, OnKept on_kept = {});
+  // Whether the client's queue, or its socket, has room for one more and for as much again. Of an
+  // empty one always.
+  [[nodiscard]] bool HasRoom(const Session& session, const OutMessage& out) const;
   // One message to the client alone, at once or not at all: whatever it has subscribed to, and
   // never queued or kept. `out.qos` is 0 or 1; with 1, `packet_id` becomes the id whose PUBACK to
   // await.
@@ -73,6 +76,8 @@ class Delivery {
   // Writes the message to the session's queue in Redis; nothing when that is full.
   [[nodiscard]] std::optional<Outbound::KeptAs> Keep(Session& session, const OutMessage& out,
                                                      const Origin* from, OnKept on_kept);
+  // Makes room in the queue of a session whose client is away.
+  void ForgetExpired(const Session& session);
   void OnStored(SessionHandle handle, uint64_t number, SessionStore::Written how);
   void Unkeep(const Session& session, const Outbound::KeptAs& kept);
   [[nodiscard]] bool MayWait(const Outbound& outbound, const BusMessage& message) const;

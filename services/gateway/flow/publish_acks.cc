@@ -112,6 +112,13 @@ void PublishAcks::OnFormerEnded(SessionHandle handle, std::span<const uint16_t> 
   if (std::exchange(session->waits_for_acks, false)) c_.io.Resume(*session);
 }
 
+bool PublishAcks::HasReceived(const Session& session, const mqtt::PublishView& publish) {
+  if (publish.qos != Qos::kExactlyOnce || !session.cold) return false;
+  const auto ids = session.cold->from_device_qos2.entries();
+  return std::any_of(ids.begin(), ids.end(),
+                     [&](const auto& entry) { return entry.packet_id == publish.packet_id; });
+}
+
 std::optional<OwedAck> PublishAcks::Owe(Session& session, const mqtt::PublishView& publish,
                                         Stream stream) {
   OwedAck ack;
@@ -121,10 +128,6 @@ std::optional<OwedAck> PublishAcks::Owe(Session& session, const mqtt::PublishVie
     ack.type = PacketType::kPubrec;
     const auto insertion = session.Cold().from_device_qos2.Insert(
         {publish.packet_id, NextNumber(session)}, Qos2Max(session));
-    if (insertion == mqtt::InboundQos2Ids::Insertion::kDuplicate) {
-      Answer(session, publish, ReasonCode::kSuccess);
-      return std::nullopt;
-    }
     if (insertion == mqtt::InboundQos2Ids::Insertion::kFull) {
       const bool is_told = session.version == mqtt::Version::k5;
       c_.probe.Refuse(is_told ? mqtt::Name(ReasonCode::kReceiveMaximumExceeded)

@@ -27,8 +27,10 @@ class PublishAcks {
   // one of QoS 2, which could wait for a PUBREL behind it, ends the session [MQTT-3.3.4-9]. A QoS 2
   // publish that is sent again waits while the former connection may have received it.
   [[nodiscard]] FrameOutcome CheckWindow(Session& session, const mqtt::PublishView& publish);
-  // The acknowledgement of a publish that is taken; nothing where it repeats a QoS 2 packet that
-  // was, or is one too many: that is acknowledged or refused, and done with.
+  // Whether it repeats a QoS 2 publish that was taken and not released.
+  [[nodiscard]] static bool HasReceived(const Session& session, const mqtt::PublishView& publish);
+  // The acknowledgement of a publish that is taken; nothing where it is one of QoS 2 too many,
+  // which has ended the session. REQUIRES: !HasReceived.
   [[nodiscard]] std::optional<OwedAck> Owe(Session& session, const mqtt::PublishView& publish,
                                            Stream stream);
   // Acknowledges a publish of which nothing is appended, after those still on their way.

@@ -85,6 +85,10 @@ FrameOutcome PublishFlow::OnPublish(Session& session, const mqtt::Frame& frame) 
       return outcome;
     }
     if (!session.is_open()) return FrameOutcome::kConsumed;
+    if (acks_.HasReceived(session, publish)) {  // whatever is allowed now [MQTT-4.3.3-10]
+      acks_.Answer(session, publish, ReasonCode::kSuccess);
+      return Paced(session, frame);
+    }
   }
   if (publish.qos == Qos::kAtMostOnce && IsOverloaded()) {
     RefuseQos0(session, publish, "overload_qos0");
@@ -282,7 +286,8 @@ void PublishFlow::ResumeBlocked() {
   }
 }
 
-void PublishFlow::PublishWill(const Identity& identity, const StoredWill& will) {
+void PublishFlow::PublishWill(const Identity& identity, const StoredWill& will,
+                              absl::AnyInvocable<void()> then) {
   const std::string& name = will.message.topic();
   const auth::Topic topic = auth::Classify(name, identity.device);
   // Whether the client may was asked when it connected; its product is not known here any more.
@@ -292,7 +297,8 @@ void PublishFlow::PublishWill(const Identity& identity, const StoredWill& will) 
     message.set_received_ms(c_.reactor.wall().value);
     message.set_device(identity.device);
     message.set_client(identity.client);
-    return c_.bus.Publish(message, {});
+    c_.bus.Publish(message, {});
+    return c_.bus.AfterAppended(c_.bus.PartitionOf(name), std::move(then));
   }
   // As AWS has it, the shadow service takes nothing from the dead (AWS IoT shadows).
   const bool reserved = !name.empty() && name.front() == '$';
@@ -300,7 +306,7 @@ void PublishFlow::PublishWill(const Identity& identity, const StoredWill& will) 
       topic.topic_class == auth::TopicClass::kUpReply) {
     c_.probe.Refuse("will_topic_not_authorized");
     log::Refusal("will_refused", {{"device", identity.device}, {"topic", will.message.topic()}});
-    return;
+    return then();
   }
   routing::Uplink message;
   message.kind = KindOf(topic.topic_class);
@@ -311,6 +317,7 @@ void PublishFlow::PublishWill(const Identity& identity, const StoredWill& will) 
   message.cbor = topic.cbor;
   if (identity.client != identity.device) message.client = identity.client;
   c_.uplink.Append(message, {});
+  c_.uplink.AfterAppended(identity.device, std::move(then));
 }
 
 }  // namespace homeport::gateway

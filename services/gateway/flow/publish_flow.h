@@ -31,7 +31,9 @@ class PublishFlow {
   void OnAppended(std::span<const OwedAck> acks);
   // The client left without DISCONNECT: its will goes up like a publish of its own, but of no
   // session: it is no sign of life.
-  void PublishWill(const Identity& identity, const StoredWill& will);
+  // `then`: once it is in its stream, or refused.
+  void PublishWill(const Identity& identity, const StoredWill& will,
+                   absl::AnyInvocable<void()> then);
   [[nodiscard]] PublishAcks& acks() { return acks_; }
 
  private:

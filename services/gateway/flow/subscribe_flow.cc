@@ -434,6 +434,7 @@ OwnGrant GrantOf(const Session& session, std::string_view topic) {
     for (const auto& filter : session.cold->subscriber->filters) {
       if (filter->group != nullptr || !mqtt::Matches(filter->filter, topic)) continue;
       grant.qos = std::max(grant.qos, std::min(1, static_cast<int>(filter->qos)));
+      if (filter->id) grant.ids.push_back(*filter->id);
     }
   }
   for (const StoredFilter& stored : session.cold->filters) {

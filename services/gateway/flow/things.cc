@@ -67,6 +67,14 @@ bool Things::MayMatchRequests(std::string_view filter) {
   return std::find(std::begin(kAnswers), std::end(kAnswers), last) == std::end(kAnswers);
 }
 
+bool Things::IsOneOf(const Session& session, std::string_view topic) {
+  const std::string_view thing = NameIn(topic);
+  if (thing.empty() || thing == session.identity->device) return !thing.empty();
+  if (!session.cold) return false;
+  const std::vector<std::string>& things = session.cold->things;
+  return std::find(things.begin(), things.end(), thing) != things.end();
+}
+
 bool Things::Join(Session& session, std::string_view thing) {
   if (thing == session.identity->device) return true;
   std::vector<std::string>& things = session.Cold().things;

@@ -24,6 +24,9 @@ class Things {
   // place is no name and no wildcard: nobody would answer.
   [[nodiscard]] static bool NamesOne(std::string_view topic_or_filter);
   [[nodiscard]] static bool NamesNone(std::string_view topic_or_filter);
+  // Whether the session gets by itself what the thing of that topic gets: it is its device, or one
+  // that it has joined.
+  [[nodiscard]] static bool IsOneOf(const Session& session, std::string_view topic);
   // Whether requests may be among what a filter of one thing matches.
   [[nodiscard]] static bool MayMatchRequests(std::string_view filter);
 

@@ -1,10 +1,13 @@
 #include "services/gateway/identity/authenticator.h"
 
+#include <openssl/rand.h>
+
 #include <utility>
 
 #include "libs/auth/certificate.h"
 #include "libs/auth/credentials.h"
 #include "libs/auth/device_token.h"
+#include "libs/base/check.h"
 #include "libs/base/hash.h"
 #include "libs/base/strings.h"
 
@@ -50,6 +53,13 @@ bool MayCallItself(std::string_view client_id, std::string_view device) {
   return kSeparators.find(client_id[device.size()]) != std::string_view::npos;
 }
 
+// Which nobody can have guessed and connected with before.
+std::string AssignedClientId() {
+  uint64_t random[2];
+  HP_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(random), sizeof random) == 1);
+  return fmt::format("auto-{:016x}{:016x}", random[0], random[1]);
+}
+
 // No more than kInventoryBytesMax of UTF-8, and no part of a character.
 std::string_view WholeCharacters(std::string_view text) {
   if (text.size() <= kInventoryBytesMax) return text;
@@ -91,9 +101,7 @@ Verdict Authenticator::Identify(Session& session, const mqtt::Connect& connect) 
   attempt.user_name = user_name.substr(0, mark);
   attempt.chain = c_.io.arrivals().TakePeerChain(session);
   if (c_.config.anonymous) {
-    identity->client = connect.client_id.empty()
-                           ? fmt::format("auto-{}-{}", c_.pod.str(), session.handle().packed())
-                           : attempt.client_id;
+    identity->client = connect.client_id.empty() ? AssignedClientId() : attempt.client_id;
     identity->device = identity->client;
   } else {
     const Verdict verdict = IdentifyByPassword(attempt, *identity, connect);
@@ -195,9 +203,7 @@ void Authenticator::OnCertificate(SessionHandle handle,
 
 void Authenticator::AcceptClaim(SessionHandle handle, Session& session, const Attempt& attempt) {
   Identity& identity = *session.identity;
-  identity.client = attempt.client_id.empty()
-                        ? fmt::format("auto-{}-{}", c_.pod.str(), handle.packed())
-                        : attempt.client_id;
+  identity.client = attempt.client_id.empty() ? AssignedClientId() : attempt.client_id;
   identity.device = ClaimName(identity.certificate->id(), identity.client);
   identity.claim = true;
   Finish(handle, {});

@@ -137,7 +137,9 @@ void Adopter::AdoptSession(std::shared_ptr<Estate> estate, const std::string& na
                    c_.probe.adopted_sessions.Increment();
                    const Doubt doubt =
                        MakeDoubt(estate->pod, identity, epoch, adopted->record.Field("in"));
-                   keeper_.Adopt(std::move(identity), *adopted, estate->places,
+                   const bool had_caught_up = adopted->record.Field("c").empty();
+                   keeper_.Adopt(std::move(identity), *adopted,
+                                 had_caught_up ? estate->places : std::vector<StreamPos>(),
                                  Settle(doubt, estate->receipts), *slot);
                    SessionDone(estate, name, true);
                  });
@@ -197,7 +199,8 @@ void Adopter::AdoptWill(std::shared_ptr<Estate> estate, const std::string& name,
       if (will->delay_s > 0 && waiting != estate->sessions.end()) {
         keeper_.AdoptWill(waiting->second, std::move(will), kept->due_ms());
       } else {
-        publish_.PublishWill(identity, *will);
+        return publish_.PublishWill(identity, *will,
+                                    [this, estate, name] { WillDone(estate, name, true); });
       }
     }
     WillDone(estate, name, true);

@@ -83,6 +83,7 @@ elseif owner then
 end
 if ARGV[4] ~= '0' or #fields > 0 then
   redis.call('HSET', KEYS[2], 'h', ARGV[1] .. ' ' .. text, 'x', ARGV[4], 't', ARGV[5])
+  if #fields > 0 then redis.call('HSET', KEYS[2], 'c', '1') end
   redis.call('HDEL', KEYS[2], 'off')
   redis.call('PERSIST', KEYS[2])
   redis.call('PERSIST', KEYS[3])
@@ -315,10 +316,24 @@ void Ownership::SendReleases() {
   for (PendingRelease& release : std::exchange(releases_, {})) {
     const std::array<std::string_view, 3> words = {"HDEL", release.key, release.field};
     redis_.Send(words, [this, release](const redis::Reply& reply) mutable {
-      --releases_under_way_;
-      if (reply.lost()) Add(std::move(release));
+      OnReleased(std::move(release), reply);
     });
   }
+}
+
+void Ownership::OnReleased(PendingRelease release, const redis::Reply& reply) {
+  if (reply.ok() || reply.lost()) {
+    --releases_under_way_;
+    if (reply.lost()) Add(std::move(release));
+    return;
+  }
+  probe_.Refuse("release_refused");
+  log::Refusal("release_refused",
+               {{"key", release.key}, {"reason", reply.error()}, {"next", "again"}});
+  reactor_.After(kSettleMs, [this, release = std::move(release)]() mutable {
+    --releases_under_way_;
+    Add(std::move(release));
+  });
 }
 
 void Ownership::Verify(const Identity& identity, SessionHandle session, uint64_t epoch,

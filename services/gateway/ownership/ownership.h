@@ -74,7 +74,8 @@ class Ownership {
   // Releases of `window_ms` go to Redis together, with or before the next claim.
   Ownership(net::Reactor& reactor, redis::Client& redis, ShardProbe& probe, PodId pod,
             int64_t window_ms)
-      : redis_(redis),
+      : reactor_(reactor),
+        redis_(redis),
         probe_(probe),
         pod_(std::move(pod)),
         send_releases_(reactor, window_ms, [this] { SendReleases(); }),
@@ -86,7 +87,7 @@ class Ownership {
   void Acquire(const Identity& identity, SessionHandle session, const SessionWish& wish,
                OnClaim on_claim);
 
-  // Gives the claim up if it is still held. Kept and repeated while Redis is away.
+  // Gives the claim up if it is still held. Kept and repeated while Redis is away or refuses it.
   void Release(const Identity& identity, SessionHandle session);
 
   // After this pod's lease had lapsed: keeps the claim if nobody has taken it since, under a new
@@ -123,14 +124,16 @@ class Ownership {
   [[nodiscard]] PendingRelease ReleaseOf(const Identity& identity, SessionHandle session) const;
   void Add(PendingRelease release);
   void SendReleases();
+  void OnReleased(PendingRelease release, const redis::Reply& reply);
   void CheckPod(SessionLocation location, OnLocate on_locate);
 
+  net::Reactor& reactor_;
   redis::Client& redis_;
   ShardProbe& probe_;
   PodId pod_;
   std::vector<PendingRelease> releases_;  // to be sent
-  size_t releases_under_way_ = 0;
-  std::vector<LostClaim> lost_;  // Redis may have carried them out
+  size_t releases_under_way_ = 0;         // those that are to be repeated included
+  std::vector<LostClaim> lost_;           // Redis may have carried them out
   size_t settling_ = 0;
   static constexpr int64_t kSettleMs = 100;
   net::PacedTask send_releases_;

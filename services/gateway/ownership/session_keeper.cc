@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr int64_t kKickMs = 5000;  // that the kick of a newer claim may take
 constexpr size_t kPacketIds = 65'535;
+constexpr uint32_t kWaitingOfDeviceMax = 8;  // as many clients as it may have connected
 constexpr uint32_t kWholeEntry = std::numeric_limits<uint32_t>::max();
 
 internal::v1::KeptFilters FiltersOf(const KeptRecord& record) {
@@ -89,22 +91,6 @@ void SessionKeeper::Renew(Session& session, uint64_t epoch) {
   VerifyWill(session, std::exchange(session.epoch, epoch));
 }
 
-void SessionKeeper::VerifyWill(const Session& session, uint64_t former) {
-  if (!session.cold || !session.cold->will) return;
-  const uint64_t epoch = session.epoch;
-  // First, so that it is on the list at any time.
-  if (former != epoch) c_.store.ListWill(session, epoch, 0);
-  c_.store.FindWill(*session.identity, former,
-                    [this, handle = session.handle(), identity = *session.identity, epoch,
-                     former](bool was_there) {
-                      if (was_there && former != epoch)
-                        return c_.store.UnlistWill(identity, former);
-                      Session* there = was_there ? nullptr : c_.io.sessions().Find(handle);
-                      // Who took this pod for dead has published it.
-                      if (there != nullptr && there->epoch == epoch) ForgetWill(*there);
-                    });
-}
-
 bool SessionKeeper::Begin(Session& session, const SessionWish& wish, const Past* past) {
   const bool is_present = past != nullptr && !past->record.fields.empty();
   if (wish.expiry_s > 0 || is_present) {
@@ -143,7 +129,9 @@ Session* SessionKeeper::Reserve(uint32_t sessions_max) {
   Session* slot = c_.io.sessions().Allocate(sessions_max);
   if (slot == nullptr) {
     c_.probe.Refuse("sessions_max");
-    log::Refusal("session_not_kept", {{"limit", "sessions_max"}});
+    log::Refusal(
+        "session_not_kept",
+        {{"pod", c_.pod.str()}, {"limit", "sessions_max"}, {"next", "its client begins anew"}});
     return nullptr;
   }
   slot->io = &c_.io;
@@ -243,23 +231,11 @@ void SessionKeeper::SaveUnknownEnd(const Session& waiting, const Past& past) {
   c_.store.Write(waiting, std::move(changes), {});
 }
 
-void SessionKeeper::AdoptWill(SessionHandle waiting, std::unique_ptr<StoredWill> will,
-                              int64_t due_ms) {
-  Session* session = c_.io.sessions().FindKept(waiting);
-  if (session == nullptr || !session->is_away()) return;
-  const int64_t now_ms = c_.reactor.wall().value;
-  const uint32_t delay_s = std::min(will->delay_s, session->kept()->expiry_s);
-  const auto left_s = static_cast<uint32_t>(
-      due_ms == 0 ? delay_s : std::clamp<int64_t>((due_ms - now_ms + 999) / 1000, 0, delay_s));
-  session->cold->will = std::move(will);
-  SetDue(*session, Due::kWill, left_s);
-  c_.store.ListWill(*session, session->epoch, now_ms + int64_t{left_s} * 1000);
-}
-
 void SessionKeeper::End(Session& session, const CloseCause& cause) {
   Session* heir = nullptr;
   if (session.kept() != nullptr) {
-    if (!session.taken_over && session.kept()->expiry_s > 0) heir = MakeHeir(session);
+    const bool goes_on = !session.taken_over && session.kept()->expiry_s > 0;
+    if (goes_on && HasPlaceFor(session)) heir = MakeHeir(session);
     if (heir == nullptr && cause.word == kShutdown && !session.taken_over) return SaveEnd(session);
     if (heir == nullptr) c_.store.Unlist(*session.identity, session.epoch);
     if (heir == nullptr && !session.taken_over) c_.store.Drop(SessionStore::OwnerOf(session));
@@ -277,6 +253,18 @@ void SessionKeeper::SaveEnd(const Session& session) {
                   SessionStore::Set("in", FormatReceived(session)),
                   SessionStore::Set("sent", std::to_string(cold.outbound.last_sent_number()))},
                  {});
+}
+
+// Else a device that calls itself something else each time would fill the pod, and Redis.
+bool SessionKeeper::HasPlaceFor(const Session& session) {
+  const auto waiting = waiting_of_.find(Hash64(session.identity->device));
+  if (waiting == waiting_of_.end() || waiting->second < kWaitingOfDeviceMax) return true;
+  c_.probe.Refuse("waiting_sessions_of_device");
+  log::Refusal("session_not_kept", {{"device", session.identity->device},
+                                    {"client", session.identity->client},
+                                    {"reason", "eight other clients of the device are waited for"},
+                                    {"next", "its session has ended with its connection"}});
+  return false;
 }
 
 // Whatever the limit: the slot that it stands for is free at the end of this iteration.
@@ -318,46 +306,9 @@ void SessionKeeper::LeaveTo(const SessionStore::Owner& owner, SessionHandle heir
 
 void SessionKeeper::StartWaiting(Session& waiting, uint32_t expiry_s) {
   waiting.phase = Phase::kAway;
+  ++waiting_of_[Hash64(waiting.identity->device)];
   c_.probe.away_sessions.Add(1);
   SetDue(waiting, Due::kEnd, expiry_s);
-}
-
-// At once, or after the will's delay unless the client is back by then; the end of the session ends
-// the delay [MQTT-3.1.3-9].
-void SessionKeeper::EndWill(Session& session, Session* heir) {
-  if (!session.cold || !session.cold->will) return;
-  const StoredWill& will = *session.cold->will;
-  if (session.taken_over && session.resumed && will.delay_s > 0) {
-    return ForgetWill(session);
-  }
-  if (heir == nullptr || will.delay_s == 0) return PublishWill(session);
-  const uint32_t wait_s = std::min(will.delay_s, heir->kept()->expiry_s);
-  heir->cold->will = std::move(session.cold->will);
-  SetDue(*heir, Due::kWill, wait_s);
-  c_.store.ListWill(*heir, heir->epoch, c_.reactor.wall().value + int64_t{wait_s} * 1000);
-}
-
-void SessionKeeper::ForgetWill(Session& session) {
-  if (!session.cold || !session.cold->will) return;
-  session.cold->will.reset();
-  c_.store.UnlistWill(*session.identity, session.epoch);
-}
-
-void SessionKeeper::PublishWill(Session& session) {
-  std::unique_ptr<StoredWill> will = std::move(session.cold->will);
-  if (!c_.lease.is_doubtful()) {
-    publish_.PublishWill(*session.identity, *will);
-    return c_.store.UnlistWill(*session.identity, session.epoch);
-  }
-  // Who took this pod for dead has published it. It is looked up and then taken off: an answer that
-  // is lost with its connection is asked for again.
-  c_.store.FindWill(*session.identity, session.epoch,
-                    [this, identity = *session.identity, epoch = session.epoch,
-                     will = std::shared_ptr<StoredWill>(std::move(will))](bool is_there) {
-                      if (!is_there) return;
-                      publish_.PublishWill(identity, *will);
-                      c_.store.UnlistWill(identity, epoch);
-                    });
 }
 
 std::vector<uint16_t> SessionKeeper::ReceivedOf(SessionHandle handle, uint64_t epoch) const {
@@ -454,6 +405,8 @@ void SessionKeeper::LeaveQueue(const Session& waiting) {
 
 void SessionKeeper::Free(Session& waiting) {
   ForgetDue(waiting);
+  const auto of_device = waiting_of_.find(Hash64(waiting.identity->device));
+  if (--of_device->second == 0) waiting_of_.erase(of_device);
   pub_sub_.Forget(waiting);
   waiting.phase = Phase::kClosed;
   waiting.cold.reset();

@@ -62,6 +62,12 @@ class SessionKeeper {
                   const Past& past);
   // The connection has ended: publishes the will or keeps it, and keeps the session or ends it.
   void End(Session& session, const CloseCause& cause);
+  // Whether a session of a pod that drains leaves nothing but its will: then its claim stays in
+  // Redis, by which the client's next connection finds and forgets the will.
+  [[nodiscard]] static bool LeavesWill(const Session& session, const CloseCause& cause) {
+    return cause.word == kShutdown && session.kept() == nullptr && session.cold &&
+           session.cold->will && !session.taken_over;
+  }
   // The client has taken its will back.
   void ForgetWill(Session& session);
   // A waiting session whose client is back elsewhere: with `resumed` its will is not published.
@@ -107,6 +113,8 @@ class SessionKeeper {
   // From now on `heir` stands for the session, unless another has claimed it.
   void LeaveTo(const SessionStore::Owner& owner, SessionHandle heir, uint32_t expiry_s);
   Session* MakeHeir(Session& session);
+  // Whether one more session of the device may wait here.
+  [[nodiscard]] bool HasPlaceFor(const Session& session);
   void StartWaiting(Session& waiting, uint32_t expiry_s);
   void SetDue(Session& waiting, Due what, uint32_t in_s);
   void Arm();
@@ -130,7 +138,8 @@ class SessionKeeper {
   // Heirs of which Redis has not said yet that they are: by the packed handle that they had before.
   absl::flat_hash_map<uint64_t, SessionHandle> leaving_;
   absl::flat_hash_map<std::string, std::weak_ptr<const ProductInfo>> products_;  // by field `t`
-  int64_t armed_ms_ = 0;  // when the next timer runs; 0: none does
+  absl::flat_hash_map<uint64_t, uint32_t> waiting_of_;  // device (Hash64): its sessions that wait
+  int64_t armed_ms_ = 0;                                // when the next timer runs; 0: none does
 };
 
 }  // namespace homeport::gateway

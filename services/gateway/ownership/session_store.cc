@@ -11,7 +11,8 @@
 namespace homeport::gateway {
 namespace {
 
-constexpr size_t kOpenBytesMax = 64 << 20;  // that Redis has not taken yet
+constexpr size_t kOpenBytesMax = 256 << 20;  // that Redis has not taken yet
+constexpr size_t kPressedBytes = 16 << 20;
 constexpr int64_t kRefusedPauseMs = 100;
 constexpr int64_t kLeaveGraceMs = 3'600'000;  // for adoption and clocks
 constexpr std::string_view kPlacesKeepS = "7200";
@@ -71,13 +72,15 @@ elseif string.sub(owner, 1, #ARGV[2] + 1) == ARGV[2] .. ' ' then
 else
   return {}
 end
+local session = redis.call('HGETALL', KEYS[2])
+redis.call('HSET', KEYS[2], 'c', '1')
 local queue = redis.call('HGETALL', KEYS[3])
 local bytes, last = 0, 0
 for i = 1, #queue, 2 do
   bytes = bytes + #queue[i + 1]
   last = math.max(last, tonumber(queue[i]))
 end
-return {epoch, redis.call('HGETALL', KEYS[2]), #queue / 2, bytes, last}
+return {epoch, session, #queue / 2, bytes, last}
 )lua";
 
 const redis::Script& WriteScript() {
@@ -154,7 +157,10 @@ void SessionStore::Write(const Owner& owner, std::vector<Change> changes, OnWrit
   std::vector<std::string> words = {"2", KeptKeyOf(owner.identity), QueueKeyOf(owner.identity),
                                     Name(owner)};
   for (Change& change : changes) AddTriple(words, std::move(change));
-  Do({&WriteScript(), std::move(words), Telling(std::move(on_written))});
+  Do({.script = &WriteScript(),
+      .words = std::move(words),
+      .on_reply = Telling(std::move(on_written)),
+      .may_be_shed = true});
 }
 
 redis::Client::OnReply SessionStore::Telling(OnWritten on_written) {
@@ -307,7 +313,9 @@ void SessionStore::Adopt(const Identity& identity, std::string_view dead, Sessio
 void SessionStore::Do(Command command) {
   command.number = ++last_number_;
   command.bytes = SizeOf(command.words);
-  if (open_bytes_ + command.bytes > kOpenBytesMax) return Shed(std::move(command));
+  if (command.may_be_shed && open_bytes_ + command.bytes > kOpenBytesMax) {
+    return Shed(std::move(command));
+  }
   open_bytes_ += command.bytes;
   const bool waits = !redis_.connected() || !waiting_.empty() || trying_ != 0;
   waits ? Wait(std::move(command)) : Send(std::move(command));
@@ -391,6 +399,8 @@ void SessionStore::Try() {
 }
 
 void SessionStore::OnConnected() { SendWaiting(); }
+
+bool SessionStore::is_pressed() const { return open_bytes_ >= kPressedBytes; }
 
 std::string ListName(const Identity& identity, uint64_t epoch) {
   return fmt::format("{}:{}:{}{}", epoch, identity.device.size(), identity.device, identity.client);

@@ -26,6 +26,7 @@ namespace homeport::gateway {
 //   h    its owner, "<pod> <session> <epoch>": only that one may write
 //   x    how many seconds it outlives its connection
 //   off  Unix ms at which the connection ended; absent while it is there
+//   c    there while its owner has not caught up with the bus: the owner's places say nothing of it
 //   f    a KeptFilters
 //   sent the number of the last message of the queue that was sent to the client
 //   in   the QoS 2 publishes received and not yet released (receipts.h)
@@ -34,7 +35,8 @@ namespace homeport::gateway {
 //
 // Writes are carried out in the order in which they were asked for, again and again while Redis is
 // away or refuses them for want of memory or of a disk: each must do no harm when it is done twice.
-// Those that wait are bounded in bytes, more are dropped. Shard's thread only.
+// Those that wait are bounded in bytes, more messages are dropped; what says whose a session is has
+// no other bound than the sessions. Shard's thread only.
 class SessionStore {
  public:
   struct Change {
@@ -47,6 +49,9 @@ class SessionStore {
   };
   static Change Set(std::string_view field, std::string value) {
     return {Change::Where::kSession, Change::What::kSet, std::string(field), std::move(value)};
+  }
+  static Change Remove(std::string_view field) {
+    return {Change::Where::kSession, Change::What::kRemove, std::string(field), {}};
   }
   static Change Queue(uint64_t number, std::string value) {
     return {Change::Where::kQueue, Change::What::kSet, std::to_string(number), std::move(value)};
@@ -111,7 +116,7 @@ class SessionStore {
   void ListPod();
 
   // Which pod has the session, and up to where that pod had read the bus when asked: as far as
-  // that, what the session was to get is in its queue.
+  // that, what the session was to get is in its queue, once it had caught up there.
   struct Former {
     std::string pod;
     std::vector<StreamPos> places;  // of each partition, {} where unknown
@@ -136,6 +141,8 @@ class SessionStore {
 
   // After the connection to Redis came up.
   void OnConnected();
+  // So much waits for Redis that nothing more should be read that leads to writes.
+  [[nodiscard]] bool is_pressed() const;
   // Nothing is unanswered.
   [[nodiscard]] bool idle() const { return unanswered_ == 0 && waiting_.empty(); }
   // What was asked for is carried out before what other parts ask Redis for from now on.
@@ -148,6 +155,7 @@ class SessionStore {
     redis::Client::OnReply on_reply;
     uint64_t number = 0;  // in the order in which they were asked for
     size_t bytes = 0;
+    bool may_be_shed = false;
   };
   [[nodiscard]] static redis::Client::OnReply Telling(OnWritten on_written);
   void Do(Command command);

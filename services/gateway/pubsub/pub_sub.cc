@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
-#include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/base/strings.h"
 #include "libs/mqtt/topic.h"
-#include "libs/routing/keys.h"
 #include "services/gateway/flow/things.h"
 #include "services/gateway/inspect/lifecycle_event.h"
 #include "services/gateway/inspect/session_view.h"
+#include "services/gateway/pubsub/settling.h"
 #include "services/gateway/stream/stream_pos.h"
 
 namespace homeport::gateway {
@@ -20,23 +18,12 @@ namespace {
 using mqtt::Qos;
 using mqtt::ReasonCode;
 
-constexpr std::string_view kScanCount = "500";
-constexpr size_t kScansMax = 16;  // of retained messages under way; others wait for their turn
-constexpr int64_t kRetainedPauseMs = 1000;  // after Redis did not answer
-// While a session waits for its places in the streams: messages, and their bytes.
-constexpr size_t kHeldMax = 10'000;
-constexpr size_t kHeldBytesMax = 4 << 20;
+constexpr int64_t kApproachMs = 5;  // until the bus is looked at again
 
 // The full filter, as the client said it, of one that is kept.
 bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
   return kept.filter == filter &&
          (kept.group == nullptr ? group.empty() : kept.group->name == group);
-}
-
-// Whether the session's client has published it.
-bool IsOf(const Session& session, const BusMessage& message) {
-  return message.client() == session.identity->client &&
-         message.device() == session.identity->device;
 }
 
 struct NamedFilter {
@@ -49,38 +36,7 @@ NamedFilter Split(std::string_view filter) {
   return shared ? NamedFilter{shared->group, shared->filter} : NamedFilter{{}, filter};
 }
 
-// A pattern of Redis's that all topics of the filter match, and few others.
-std::string PatternOf(std::string_view filter) {
-  const bool with_parent = filter.ends_with("/#");  // [MQTT-4.7.1-2]
-  if (with_parent) filter.remove_suffix(2);
-  std::string pattern;
-  for (const char c : filter) {
-    if (c == '*' || c == '?' || c == '[' || c == '\\') pattern += '\\';
-    pattern += c == '+' || c == '#' ? '*' : c;
-  }
-  if (with_parent) pattern += '*';
-  return pattern;
-}
-
 }  // namespace
-
-// One subscription on its way: shared by the callbacks of Redis that it waits for.
-struct PubSub::Settling {
-  SessionHandle session;
-  std::string group;
-  std::string filter;
-  Qos qos = Qos::kAtMostOnce;
-  bool retained = false;
-  bool fresh = false;  // there was no such subscription
-  uint32_t first_partition = 0;
-  uint32_t partitions = 1;
-  uint32_t answers = 0;
-  bool failed = false;
-  std::vector<StreamPos> since;
-  std::vector<StreamPos> live;  // what is behind these comes with the streams, retained or not
-  absl::flat_hash_set<uint64_t> found;  // hashes of topics: a scan may come to one again
-  OnSettled on_settled;
-};
 
 void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
                        std::optional<uint32_t> id, OnSettled on_settled) {
@@ -116,15 +72,11 @@ void PubSub::Subscribe(Session& session, const mqtt::Subscription& subscription,
   const PartitionRange range = PartitionsOf(filter);
   settling->first_partition = range.first;
   settling->partitions = range.count;
-  ++subscriber.unsettled;
-  if (!fresh) {
-    settling->since = kept.since;
-    for (uint32_t i = 0; i < settling->partitions; ++i) {
-      settling->live.push_back(c_.bus.position(settling->first_partition + i));
-    }
+  ++(fresh || !settling->retained ? subscriber.unsettled : subscriber.approaching);
+  if (!fresh && !settling->retained) {
     return Settle(std::move(settling), static_cast<ReasonCode>(subscription.qos));
   }
-  settling->since.resize(settling->partitions);
+  settling->live.resize(settling->partitions);
   AskPlaces(std::move(settling));
 }
 
@@ -138,84 +90,36 @@ void PubSub::AskPlaces(std::shared_ptr<Settling> settling) {
   for (uint32_t i = 0; i < settling->partitions; ++i) {
     c_.bus.Follow(settling->first_partition + i,
                   [this, settling, i](absl::StatusOr<StreamPos> tail) mutable {
-                    if (tail.ok()) settling->since[i] = *tail;
+                    if (tail.ok()) settling->live[i] = *tail;
                     settling->failed |= !tail.ok();
                     if (++settling->answers < settling->partitions) return;
-                    const auto granted = static_cast<ReasonCode>(settling->qos);
-                    Settle(settling, settling->failed ? ReasonCode::kUnspecifiedError : granted);
+                    settling->fresh ? Placed(settling) : Approach(settling);
                   });
   }
 }
 
-void PubSub::SendRetained(std::shared_ptr<Settling> settling) {
-  if (!settling->retained) return Release(*settling);
-  settling->answers = 0;
-  if (mqtt::HasWildcard(settling->filter)) {
-    for (uint32_t i = 0; i < settling->partitions; ++i) {
-      scans_.push_back({settling, settling->first_partition + i, "0"});
-    }
-    return ScanRetained();
-  }
-  const std::string key = routing::RetainedKey(settling->first_partition);
-  redis_.Send({"HGET", key, settling->filter}, [this, settling](const redis::Reply& reply) {
-    if (!reply.ok()) return SendRetainedLater(settling);
-    if (!reply.is_nil()) OnRetained(*settling, reply.text());
-    Release(*settling);
-  });
+void PubSub::Placed(std::shared_ptr<Settling> settling) {
+  const auto granted = static_cast<ReasonCode>(settling->qos);
+  const ReasonCode reason = settling->failed ? ReasonCode::kUnspecifiedError : granted;
+  Settle(std::move(settling), reason);
 }
 
-// The subscription has been granted with them: the client waits for Redis, too.
-void PubSub::SendRetainedLater(const std::shared_ptr<Settling>& settling) {
-  settling->failed = false;
-  c_.probe.Refuse("retained_unread");
-  log::Refusal(
-      "retained_unread",
-      {{"filter", settling->filter}, {"reason", "Redis did not answer"}, {"next", "again in 1 s"}});
-  c_.reactor.After(kRetainedPauseMs, [this, settling] {
-    Session* session = nullptr;
-    if (FilterOf(*settling, &session) == nullptr) return Release(*settling);
-    SendRetained(settling);
-  });
-}
-
-// A step of each that waits, in turn. Those of sessions that have ended are forgotten.
-void PubSub::ScanRetained() {
-  while (scans_under_way_ < kScansMax && !scans_.empty()) {
-    Scan scan = std::move(scans_.front());
-    scans_.pop_front();
-    if (c_.io.sessions().FindKept(scan.settling->session) == nullptr) continue;
-    ++scans_under_way_;
-    const std::string key = routing::RetainedKey(scan.partition);
-    const std::string cursor = scan.cursor;
-    const std::string pattern = PatternOf(scan.settling->filter);
-    redis_.Send({"HSCAN", key, cursor, "MATCH", pattern, "COUNT", kScanCount},
-                [this, scan = std::move(scan)](const redis::Reply& reply) mutable {
-                  --scans_under_way_;
-                  OnScanned(std::move(scan), reply);
-                  ScanRetained();
-                });
+// What was published before the client asked again goes to it first, in order; what is retained
+// comes behind it.
+void PubSub::Approach(std::shared_ptr<Settling> settling) {
+  const Session* session = c_.io.sessions().FindKept(settling->session);
+  if (session == nullptr || !session->cold || !session->cold->subscriber) return;
+  for (uint32_t i = 0; i < settling->partitions && !settling->failed; ++i) {
+    if (c_.bus.position(settling->first_partition + i) >= settling->live[i]) continue;
+    c_.reactor.After(kApproachMs, [this, settling] { Approach(settling); });
+    return;
   }
-}
-
-void PubSub::OnScanned(Scan scan, const redis::Reply& reply) {
-  const std::shared_ptr<Settling> settling = scan.settling;
-  Session* session = nullptr;
-  settling->failed |= !reply.ok();
-  if (FilterOf(*settling, &session) != nullptr && reply.ok() && reply.size() == 2) {
-    const redis::Reply found = reply[1];
-    for (size_t i = 0; i + 1 < found.size(); i += 2) {
-      const std::string_view topic = found[i].text();
-      if (!mqtt::Matches(settling->filter, topic)) continue;
-      if (settling->found.insert(Hash64(topic)).second) {
-        OnRetained(*settling, found[i + 1].text());
-      }
-    }
-    scan.cursor = std::string(reply[0].text());
-    if (scan.cursor != "0") return scans_.push_back(std::move(scan));
+  for (uint32_t i = 0; i < settling->partitions; ++i) {
+    settling->live[i] = c_.bus.position(settling->first_partition + i);
   }
-  if (++settling->answers < settling->partitions) return;
-  if (settling->failed) return SendRetainedLater(settling);
-  Release(*settling);
+  --session->cold->subscriber->approaching;
+  ++session->cold->subscriber->unsettled;
+  Placed(std::move(settling));
 }
 
 BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
@@ -231,56 +135,16 @@ BusFilter* PubSub::Find(const Session& session, std::string_view filter, std::st
   return nullptr;
 }
 
-// Where it is still the topic's retained message.
-void PubSub::ForgetRetained(std::string_view topic, std::string_view bytes) {
-  static const redis::Script script(R"lua(
-if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
-  redis.call('HDEL', KEYS[1], ARGV[1])
-  redis.call('DECRBY', KEYS[2], #ARGV[1] + #ARGV[2])
-end
-)lua");
-  const uint32_t partition = c_.bus.PartitionOf(topic);
-  redis_.Eval(script,
-              {"2", routing::RetainedKey(partition), routing::RetainedBytesKey(partition),
-               std::string(topic), std::string(bytes)},
-              [](const redis::Reply&) {});
-}
-
-void PubSub::OnRetained(const Settling& settling, std::string_view bytes) {
-  Session* session = nullptr;
-  const BusFilter* filter = FilterOf(settling, &session);
-  const RetainedValue value = ParseRetained(bytes);
-  auto message = std::make_shared<BusMessage>();
-  if (filter == nullptr ||
-      !message->ParseFromArray(value.message.data(), static_cast<int>(value.message.size()))) {
-    return;
-  }
-  if (message->has_expiry_s() &&
-      message->received_ms() + int64_t{message->expiry_s()} * 1000 <= c_.reactor.wall().value) {
-    return ForgetRetained(message->topic(), bytes);  // section 3.3.1.3
-  }
-  if (filter->no_local && IsOf(*session, *message)) return;  // [MQTT-3.8.3-3]
-  // Published after SUBSCRIBE: it comes with the stream.
-  const size_t at = c_.bus.PartitionOf(message->topic()) - settling.first_partition;
-  if (at < settling.live.size() && value.place > settling.live[at]) return;
-  OutMessage out;
-  out.qos = static_cast<Qos>(std::min(static_cast<uint32_t>(filter->qos), message->qos()));
-  if (filter->id) out.subscription_ids.push_back(*filter->id);
-  out.retain = true;  // [MQTT-3.3.1-8]
-  out.message = std::move(message);
-  static_cast<void>(delivery_.Send(*session, std::move(out), nullptr));
-}
-
 void PubSub::Settle(std::shared_ptr<Settling> settling, ReasonCode reason) {
   Session* session = nullptr;
   BusFilter* filter = FilterOf(*settling, &session);
   if (session == nullptr) return;
-  if (filter != nullptr && mqtt::IsFailure(reason)) Remove(*session, *filter);
-  if (filter != nullptr && !mqtt::IsFailure(reason)) {
+  // What was there before a SUBSCRIBE that failed stays, from where it began.
+  if (filter != nullptr && settling->fresh && mqtt::IsFailure(reason)) Remove(*session, *filter);
+  if (filter != nullptr && settling->fresh && !mqtt::IsFailure(reason)) {
     filter->first_partition = settling->first_partition;
-    filter->since = settling->since;
+    filter->since = settling->live;
   }
-  if (settling->fresh) settling->live = settling->since;
   settling->retained = settling->retained && !mqtt::IsFailure(reason);
   // What is told holds `settling`, which must then hold nothing of it: they would never be freed.
   OnSettled on_settled = std::move(settling->on_settled);
@@ -300,6 +164,7 @@ void PubSub::OneSettled(Session& session) {
   ReleaseHeld(session);
   Session* there = c_.io.sessions().Find(handle);
   if (there == nullptr || !there->cold || !there->cold->subscriber) return;
+  if (there->cold->subscriber->approaching > 0) return;
   if (std::exchange(there->cold->subscriber->holds_back, false)) return c_.io.Resume(*there);
   FreeIfDone(*there);
   there->TrimCold();
@@ -307,25 +172,36 @@ void PubSub::OneSettled(Session& session) {
 
 void PubSub::FreeIfDone(Session& session) {
   const Subscriber& subscriber = *session.cold->subscriber;
-  if (!subscriber.filters.empty() || subscriber.unsettled > 0) return;
+  if (!subscriber.filters.empty() || subscriber.unsettled + subscriber.approaching > 0) return;
+  ForgetHeld(*session.cold->subscriber);
   session.cold->subscriber.reset();
 }
 
 bool PubSub::HoldBack(Session& session) {
   if (!session.cold || !session.cold->subscriber) return false;
   Subscriber& subscriber = *session.cold->subscriber;
-  subscriber.holds_back = subscriber.unsettled > 0;
+  subscriber.holds_back = subscriber.unsettled + subscriber.approaching > 0;
   return subscriber.holds_back;
 }
 
+// Sending may end the session: its heir, if it has one, goes on from there.
 void PubSub::ReleaseHeld(Session& session) {
   const SessionHandle handle = session.handle();
-  session.cold->subscriber->held_bytes = 0;
-  for (const Subscriber::Held& item : std::exchange(session.cold->subscriber->held, {})) {
+  for (;;) {
     Session* there = c_.io.sessions().FindKept(handle);
-    if (there == nullptr) return;
-    DeliverTo(*there, {item.partition, item.place}, item.message);
+    if (there == nullptr || !there->cold || !there->cold->subscriber) return;
+    Subscriber& subscriber = *there->cold->subscriber;
+    if (subscriber.released == subscriber.held.size()) return ForgetHeld(subscriber);
+    const Subscriber::Held item = std::move(subscriber.held[subscriber.released++]);
+    DeliverNow(*there, {item.partition, item.place}, item.message);
   }
+}
+
+void PubSub::ForgetHeld(Subscriber& subscriber) {
+  if (std::exchange(subscriber.is_counted, false)) --holding_;
+  subscriber.held = {};
+  subscriber.held_bytes = 0;
+  subscriber.released = 0;
 }
 
 bool PubSub::Unsubscribe(Session& session, std::string_view filter) {
@@ -342,6 +218,7 @@ void PubSub::Forget(Session& session) {
   while (!session.cold->subscriber->filters.empty()) {
     Remove(session, *session.cold->subscriber->filters.back());
   }
+  ForgetHeld(*session.cold->subscriber);
   session.cold->subscriber.reset();
 }
 
@@ -423,6 +300,8 @@ void PubSub::Hold(Session& session, const Delivery::Origin& from, const SharedMe
   const bool has_room =
       subscriber.held.size() < kHeldMax && subscriber.held_bytes + bytes <= kHeldBytesMax;
   if (has_room || subscriber.held.empty()) {
+    const bool counts = session.kept() != nullptr;
+    if (counts && !std::exchange(subscriber.is_counted, true)) ++holding_;
     subscriber.held_bytes += bytes;
     subscriber.held.push_back({from.partition, from.place, message});
     return;
@@ -433,6 +312,11 @@ void PubSub::Hold(Session& session, const Delivery::Origin& from, const SharedMe
   if (session.is_open()) {
     c_.io.Close(session, {"SERVER_ERROR", ReasonCode::kServerBusy, "held_messages"});
   }
+}
+
+bool PubSub::IsOf(const Session& session, const BusMessage& message) {
+  return message.client() == session.identity->client &&
+         message.device() == session.identity->device;
 }
 
 bool PubSub::IsFor(const Session& session, const BusMessage& message) const {
@@ -447,12 +331,14 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
   for (const auto& [partition, place] : subscriber.had) {
     if (partition == from.partition && from.place <= place) return;
   }
+  if (message->answer() && Things::IsOneOf(session, message->topic()))
+    return;  // it comes by itself
   OutMessage out;
   bool matches = false;
   for (const auto& filter : subscriber.filters) {
     if (filter->group != nullptr || !mqtt::Matches(filter->filter, message->topic())) continue;
     if (filter->IsBehind(from.partition, from.place.pos)) continue;
-    if (message->answer() && Things::NamesOne(filter->filter)) continue;  // it comes by itself
+    if (message->answer() && Things::NamesOne(filter->filter)) continue;
     if (filter->no_local && IsOf(session, *message)) {
       continue;  // [MQTT-3.8.3-3]
     }

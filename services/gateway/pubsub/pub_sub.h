@@ -86,24 +86,23 @@ class PubSub {
   // Whether a session of this shard follows lifecycle events.
   [[nodiscard]] bool follows_events() const { return event_filters_ > 0; }
   // No session is behind what the bus has brought.
-  [[nodiscard]] bool is_level() const { return catching_up_ == 0; }
+  [[nodiscard]] bool is_level() const { return catching_up_ == 0 && holding_ == 0; }
   // Adds the session's subscriptions to what Redis is to keep of it.
   static void Save(const Session& session, internal::v1::KeptFilters& filters);
 
  private:
   struct Settling;
   void AskPlaces(std::shared_ptr<Settling> settling);
+  void Placed(std::shared_ptr<Settling> settling);
+  void Approach(std::shared_ptr<Settling> settling);
   void SendRetained(std::shared_ptr<Settling> settling);
   void SendRetainedLater(const std::shared_ptr<Settling>& settling);
-  // Of the retained messages of a partition, for one subscription.
-  struct Scan {
-    std::shared_ptr<Settling> settling;
-    uint32_t partition = 0;
-    std::string cursor;
-  };
   void ScanRetained();
-  void OnScanned(Scan scan, const redis::Reply& reply);
-  void OnRetained(const Settling& settling, std::string_view bytes);
+  void OnScanned(const std::shared_ptr<Settling>& settling, const redis::Reply& reply);
+  void OnRetained(Settling& settling, std::string_view bytes);
+  void Feed(const std::shared_ptr<Settling>& settling);
+  // Whether the retained messages for that session may wait until it has room for them.
+  [[nodiscard]] static bool MayWait(const Session& session);
   void ForgetRetained(std::string_view topic, std::string_view bytes);
   void Settle(std::shared_ptr<Settling> settling, mqtt::ReasonCode reason);
   void Release(const Settling& settling);
@@ -121,14 +120,15 @@ class PubSub {
   void OnFormerSilent(SessionHandle handle);
   void FollowAll(std::shared_ptr<Restoring> restoring);
   void CatchUp(std::shared_ptr<Restoring> restoring, uint32_t partition, StreamPos tail);
-  void CatchUpLater(const std::shared_ptr<Restoring>& restoring);
+  void CatchUpLater(const Session& session, const std::shared_ptr<Restoring>& restoring);
   void EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t partition, StreamPos tail);
   void ReleaseHeld(Session& session);
   // REQUIRES: the session has a Subscriber, which goes with its last subscription.
-  static void FreeIfDone(Session& session);
+  void FreeIfDone(Session& session);
   [[nodiscard]] static BusFilter* Find(const Session& session, std::string_view filter,
                                        std::string_view group);
   void Hold(Session& session, const Delivery::Origin& from, const SharedMessage& message);
+  void ForgetHeld(Subscriber& subscriber);
   void DeliverNow(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void DeliverTo(Session& session, const Delivery::Origin& from, const SharedMessage& message);
   void OnShared(SharedGroup& group, const Delivery::Origin& from, const SharedMessage& message);
@@ -148,6 +148,8 @@ class PubSub {
   bool Republish(const std::string& group, const BusMessage& message);
   void Add(Session& session, BusFilter& filter, std::string_view group);
   void Remove(Session& session, BusFilter& filter);
+  // Whether the session's client has published it.
+  [[nodiscard]] static bool IsOf(const Session& session, const BusMessage& message);
   // Whether the message may go to that client.
   [[nodiscard]] bool IsFor(const Session& session, const BusMessage& message) const;
 
@@ -160,10 +162,12 @@ class PubSub {
   SharedClaims claims_;
   // Sessions whose former connection has not ended yet, by packed handle.
   std::map<uint64_t, std::shared_ptr<Restoring>> awaiting_former_;
-  std::deque<Scan> scans_;  // that wait: at most one SUBSCRIBE's of a session
+  // Whose retained messages are to be read on: at most one SUBSCRIBE's of a session.
+  std::deque<std::shared_ptr<Settling>> scans_;
   size_t scans_under_way_ = 0;
   uint64_t visit_ = 0;
   int catching_up_ = 0;  // sessions
+  int holding_ = 0;      // sessions with messages that are not in their queues yet
   int event_filters_ = 0;
 };
 

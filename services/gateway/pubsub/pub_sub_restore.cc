@@ -81,6 +81,7 @@ void PubSub::Move(Session& session, Session& heir) {
   heir.Cold().subscriber = std::move(session.cold->subscriber);
   Subscriber& subscriber = *heir.cold->subscriber;
   subscriber.unsettled = 0;
+  subscriber.approaching = 0;
   subscriber.holds_back = false;
   if (std::exchange(subscriber.catching_up, false)) return StartCatchUp(heir, [](bool) {});
   ReleaseHeld(heir);
@@ -147,9 +148,12 @@ void PubSub::AwaitFormer(Session& session, std::shared_ptr<Restoring> restoring)
   if (session.is_away()) return OnFormerSilent(handle);
   c_.reactor.After(c_.config.former_end_ms_max, [this, handle] {
     if (!awaiting_former_.contains(handle.packed())) return;
+    const Session* there = c_.io.sessions().FindKept(handle);
     c_.probe.Refuse("former_end_ms_max");
-    log::Refusal("former_connection_silent", {{"limit", "former_end_ms_max"},
-                                              {"next", "what comes for a while goes with DUP"}});
+    log::Refusal("former_connection_silent",
+                 {{"device", there != nullptr ? there->identity->device : std::string()},
+                  {"limit", "former_end_ms_max"},
+                  {"next", "what comes for a while goes with DUP"}});
     OnFormerSilent(handle);
   });
 }
@@ -260,23 +264,26 @@ void PubSub::EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t pa
   if (--restoring->open > 0) return;
   --catching_up_;
   if (!is_there) return;
-  if (restoring->failed && session->is_away()) return CatchUpLater(restoring);
+  if (restoring->failed && session->is_away()) return CatchUpLater(*session, restoring);
   if (!restoring->failed) {
-    Subscriber& subscriber = *session->cold->subscriber;
-    subscriber.catching_up = false;
+    session->cold->subscriber->catching_up = false;
+    c_.store.Write(*session, {SessionStore::Remove("c")}, {});
     OneSettled(*session);
   }
   restoring->on_restored(!restoring->failed);
 }
 
 // Nobody else will: a session whose client is away waits for Redis, one whose client is there ends.
-void PubSub::CatchUpLater(const std::shared_ptr<Restoring>& restoring) {
+void PubSub::CatchUpLater(const Session& session, const std::shared_ptr<Restoring>& restoring) {
   c_.probe.Refuse("catch_up_failed");
-  log::Refusal("catch_up_failed", {{"reason", "Redis did not answer"}, {"next", "again in 1 s"}});
+  log::Refusal("catch_up_failed", {{"device", session.identity->device},
+                                   {"client", session.identity->client},
+                                   {"reason", "Redis did not answer"},
+                                   {"next", "again in 1 s"}});
   c_.reactor.After(kCatchUpPauseMs, [this, restoring] {
-    Session* session = c_.io.sessions().FindKept(restoring->session);
-    if (session == nullptr || !session->cold || !session->cold->subscriber) return;
-    StartCatchUp(*session, std::move(restoring->on_restored));
+    Session* there = c_.io.sessions().FindKept(restoring->session);
+    if (there == nullptr || !there->cold || !there->cold->subscriber) return;
+    StartCatchUp(*there, std::move(restoring->on_restored));
   });
 }
 

@@ -12,6 +12,7 @@ namespace {
 using mqtt::ReasonCode;
 
 constexpr int64_t kStepMs = 100;
+constexpr int64_t kCutStep = 2'000;        // sessions that one step of a drain that is late ends
 constexpr uint32_t kShedVisitsMax = 1000;  // slots looked at in one step
 
 }  // namespace
@@ -126,11 +127,16 @@ void Departures::Drain(Pace pace, int64_t ms_max, absl::AnyInvocable<void()> don
 void Departures::DrainStep() {
   const bool cut = c_.reactor.now().value >= drain_until_ms_;
   SessionTable& sessions = c_.io.sessions();
-  if (cut && load_.sessions() > 0) {
-    log::Warn("drain_cut_short", {{"limit", "drain_ms_max"}, {"sessions", load_.sessions()}});
+  if (cut && load_.sessions() > 0 && !std::exchange(cut_told_, true)) {
+    log::Warn("drain_cut_short", {{"pod", c_.pod.str()},
+                                  {"limit", "drain_ms_max"},
+                                  {"sessions", load_.sessions()},
+                                  {"next", "they are ended at once"}});
   }
+  // The lease is renewed in between, so that nobody takes the pod for dead.
+  const int64_t step = cut ? std::max(kCutStep, pace_.sessions) : pace_.sessions;
   int64_t ended = 0;
-  for (; drain_cursor_ < sessions.slots() && (cut || ended < pace_.sessions); ++drain_cursor_) {
+  for (; drain_cursor_ < sessions.slots() && ended < step; ++drain_cursor_) {
     Session& session = sessions.At(drain_cursor_);
     if (!session.is_open()) continue;
     ++ended;
@@ -139,7 +145,7 @@ void Departures::DrainStep() {
   }
   c_.probe.departures_left.Set(load_.sessions());
   if (drain_cursor_ >= sessions.slots()) return std::exchange(drained_, nullptr)();
-  c_.reactor.After(Jittered(pace_.every_ms), [this] { DrainStep(); });
+  c_.reactor.After(cut ? 0 : Jittered(pace_.every_ms), [this] { DrainStep(); });
 }
 
 }  // namespace homeport::gateway

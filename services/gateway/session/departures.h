@@ -57,6 +57,7 @@ class Departures {
   absl::AnyInvocable<void()> drained_;
   int64_t drain_until_ms_ = 0;
   bool draining_ = false;
+  bool cut_told_ = false;
   double visits_due_ = 0;  // of Age
   std::minstd_rand random_{std::random_device()()};
   uint32_t age_cursor_ = 0;

@@ -83,6 +83,11 @@ struct OrderedAck {
 
 // Of a session that outlives its connection. Everything is in Redis too, or on its way there.
 struct Kept {
+  struct Expiring {
+    int64_t due_ms = 0;  // Unix ms
+    uint64_t number = 0;
+    uint32_t bytes = 0;
+  };
   uint32_t expiry_s = 0;     // how long it outlives it
   uint64_t last_number = 0;  // of its queue
   uint32_t queued = 0;       // messages in its queue
@@ -92,6 +97,8 @@ struct Kept {
   int64_t will_due_ms = 0;
   bool is_shared = false;  // messages of shared subscriptions were queued
   bool was_found = false;  // by its client, when it came back
+  // Messages that were queued while the client was away and are not to be kept for ever.
+  std::vector<Expiring> expiring;
 };
 
 // What a session needs only at times; freed when it holds nothing.

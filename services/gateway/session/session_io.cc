@@ -317,6 +317,7 @@ void SessionIo::Send(Session& session, std::string_view bytes) { Send(session, b
 
 void SessionIo::Send(Session& session, std::string_view head, std::string_view body) {
   if (!session.is_open() || session.peer_gone) return;
+  if (head.empty() && body.empty()) return;  // OpenSSL takes it for an error
   if (session.websocket) return SendWhole(session, web_sockets_.Frame(head, body));
   if (corked_ || HasOutput(session)) return Queue(session, head, body);
   if (body.empty()) return SendWhole(session, head);

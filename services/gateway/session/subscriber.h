@@ -52,10 +52,14 @@ struct Subscriber {
   std::vector<std::unique_ptr<BusFilter>> filters;  // their addresses stay
   // Subscriptions whose place in the streams, or whose retained messages, Redis is being asked for.
   int unsettled = 0;
+  // Those that ask again for what is retained, and come first to what was published before.
+  int approaching = 0;
   bool holds_back = false;   // the client's next SUBSCRIBE, while one is unsettled
   bool catching_up = false;  // with what was published while it moved; counts as unsettled
   std::vector<Held> held;    // what was read meanwhile
   size_t held_bytes = 0;     // of topics and payloads
+  size_t released = 0;       // of those held: so many have gone out
+  bool is_counted = false;  // by PubSub, as it holds some of a session that outlives its connection
   // Of a session that came from elsewhere: what it has had of each partition.
   std::vector<std::pair<uint32_t, BusPlace>> had;
   Missed missed = Missed::kNotSent;  // of what is behind `had`

@@ -12,6 +12,7 @@ namespace homeport::gateway {
 namespace {
 
 constexpr int64_t kErrorPauseMs = 100;
+constexpr int64_t kPressedPauseMs = 10;
 constexpr int64_t kWakePauseMs = 2;
 constexpr std::string_view kEmpty = "0-0";
 constexpr std::string_view kReplayCount = "128";
@@ -39,7 +40,7 @@ std::string FormatPos(StreamPos pos) { return fmt::format("{}-{}", pos.ms, pos.s
 
 Bus::Bus(net::Reactor& reactor, redis::Client& redis, redis::Client::Options reader,
          ShardProbe& probe, Options options, uint32_t partitions, uint64_t cache_bytes,
-         OnAppended on_appended, OnMessage on_message)
+         OnAppended on_appended, OnMessage on_message, IsPressed is_pressed)
     : BatchAppender(reactor, redis, probe, probe.bus, WithStreams(options, partitions),
                     std::move(on_appended)),
       reactor_(reactor),
@@ -48,6 +49,7 @@ Bus::Bus(net::Reactor& reactor, redis::Client& redis, redis::Client::Options rea
       pod_(options.pod.str()),
       readers_ms_(options.readers_ms),
       on_message_(std::move(on_message)),
+      is_pressed_(std::move(is_pressed)),
       partitions_(partitions),
       cache_bytes_(cache_bytes / partitions),
       streams_(partitions),
@@ -162,8 +164,17 @@ void Bus::Wake() {
   });
 }
 
+void Bus::ReadLater() {
+  if (std::exchange(reads_later_, true)) return;
+  reactor_.After(kPressedPauseMs, [this] {
+    reads_later_ = false;
+    Read();
+  });
+}
+
 void Bus::Read() {
   if (reading_ || reader_id_ == 0) return;
+  if (is_pressed_()) return ReadLater();
   std::vector<std::string> keys, ids;
   for (uint32_t i = 0; i < partitions_; ++i) {
     if (!streams_[i].followed) continue;
@@ -186,11 +197,19 @@ void Bus::Read() {
     }
     // Behind what has come to the inbox by now: a session that was taken over gets nothing more.
     reactor_.Defer([this, entries = ParseEntries(reply)]() mutable {
-      for (Arrived& entry : entries) OnEntry(std::move(entry));
+      HandOn(entries);
       reading_ = false;
       Read();
     });
   });
+}
+
+// Those that are too many are read again.
+void Bus::HandOn(std::vector<Arrived>& entries) {
+  for (Arrived& entry : entries) {
+    if (is_pressed_()) return;
+    OnEntry(std::move(entry));
+  }
 }
 
 // [[stream, [[id, [field, value]], …]], …], or nil when the wait was in vain.

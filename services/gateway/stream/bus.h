@@ -43,11 +43,12 @@ class Bus : public BatchAppender {
   using OnMessage =
       absl::AnyInvocable<void(uint32_t partition, const BusPlace&, const SharedMessage&)>;
   using OnFollowed = absl::AnyInvocable<void(absl::StatusOr<StreamPos>)>;
+  using IsPressed = absl::AnyInvocable<bool()>;
 
-  // Reading has its own connection, which it blocks.
+  // Reading has its own connection, which it blocks. While `is_pressed`, entries stay in Redis.
   Bus(net::Reactor& reactor, redis::Client& redis, redis::Client::Options reader, ShardProbe& probe,
       Options options, uint32_t partitions, uint64_t cache_bytes, OnAppended on_appended,
-      OnMessage on_message);
+      OnMessage on_message, IsPressed is_pressed);
 
   void Start();
   void Stop() { reader_.Stop(); }
@@ -98,12 +99,14 @@ class Bus : public BatchAppender {
   void AskReaderId();
   void Wake();
   void Read();
+  void ReadLater();
   struct Arrived {
     uint32_t partition = 0;
     StreamPos pos;
     std::string bytes;
   };
   [[nodiscard]] std::vector<Arrived> ParseEntries(const redis::Reply& reply);
+  void HandOn(std::vector<Arrived>& entries);
   void OnEntry(Arrived entry);
   // nullptr where it is malformed.
   [[nodiscard]] SharedBatch Parse(SharedBatch into, uint32_t partition, StreamPos pos,
@@ -121,6 +124,7 @@ class Bus : public BatchAppender {
   const std::string pod_;
   const int64_t readers_ms_;  // how long others believe that this pod reads; 0: nobody asks
   OnMessage on_message_;
+  IsPressed is_pressed_;
   const uint32_t partitions_;
   const uint64_t cache_bytes_;  // of one partition
   std::vector<Stream> streams_;
@@ -132,6 +136,7 @@ class Bus : public BatchAppender {
   redis::Client reader_;
   int64_t reader_id_ = 0;  // Redis's number of the reading connection
   bool reading_ = false;
+  bool reads_later_ = false;
   uint64_t reads_ = 0;  // begun
 };
 

@@ -1,6 +1,7 @@
 #include "services/gateway/stream/outbox.h"
 
 #include <utility>
+#include <vector>
 
 #include "libs/base/log.h"
 #include "libs/routing/keys.h"
@@ -9,6 +10,16 @@ namespace homeport::gateway {
 namespace {
 
 constexpr size_t kBytesMax = 16 << 20;
+constexpr int64_t kRepeatMs = 100;
+
+// Its size stays.
+std::vector<internal::v1::InboxItem> TakeKicks(internal::v1::InboxBatch& batch) {
+  std::vector<internal::v1::InboxItem> kicks;
+  for (internal::v1::InboxItem& item : *batch.mutable_items()) {
+    if (item.has_kick()) kicks.push_back(std::move(item));
+  }
+  return kicks;
+}
 
 }  // namespace
 
@@ -27,19 +38,32 @@ void Outbox::Add(const std::string& pod, internal::v1::InboxItem item) {
 
 void Outbox::Flush() {
   scheduled_ = false;
-  for (const auto& [pod, batch] : std::exchange(batches_, {})) {
+  for (auto& [pod, batch] : std::exchange(batches_, {})) {
     const std::string key = routing::InboxKey(pod);
     const std::string bytes = batch.SerializeAsString();
     size_t counted = 0;
     for (const internal::v1::InboxItem& item : batch.items()) counted += item.ByteSizeLong();
     redis_.Send(
         {"XADD", key, "NOMKSTREAM", "MAXLEN", "~", "100000", "*", routing::kBatchField, bytes},
-        [this, key, counted, items = batch.items_size()](const redis::Reply& reply) {
+        [this, pod = pod, counted, batch = std::move(batch)](const redis::Reply& reply) mutable {
           bytes_ -= counted;
           if (reply.ok() && !reply.is_nil()) return;
-          Drop(key, items, reply.is_nil() ? "that pod is gone" : reply.error());
+          const bool is_gone = reply.ok();
+          auto kicks = TakeKicks(batch);
+          const int others = batch.items_size() - static_cast<int>(kicks.size());
+          if (others > 0) {
+            Drop(routing::InboxKey(pod), others, is_gone ? "that pod is gone" : reply.error());
+          }
+          if (!is_gone) Repeat(pod, std::move(kicks));
         });
   }
+}
+
+void Outbox::Repeat(const std::string& pod, std::vector<internal::v1::InboxItem> kicks) {
+  if (kicks.empty()) return;
+  reactor_.After(kRepeatMs, [this, pod, kicks = std::move(kicks)]() mutable {
+    for (internal::v1::InboxItem& kick : kicks) Add(pod, std::move(kick));
+  });
 }
 
 void Outbox::Drop(const std::string& key, int items, std::string_view reason) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "homeport/internal/v1/envelope.pb.h"
 #include "libs/net/reactor.h"
@@ -20,11 +21,13 @@ class Outbox {
 
   // Sent at the end of the iteration. An item that Redis does not take, or that comes while 16 MiB
   // await its answer, is counted and dropped: each has a deadline or an epoch by which its sender
-  // recovers.
+  // recovers. Kicks are sent again until Redis takes them, or the pod is gone: without one a
+  // connection would go on that is another's.
   void Add(const std::string& pod, internal::v1::InboxItem item);
 
  private:
   void Flush();
+  void Repeat(const std::string& pod, std::vector<internal::v1::InboxItem> kicks);
   void Drop(const std::string& key, int items, std::string_view reason);
 
   net::Reactor& reactor_;

@@ -5,6 +5,7 @@ one message of more bytes than may wait; more subscriptions than a session may h
 not give retained messages."""
 
 import os
+import time
 
 import harness
 import mqtt
@@ -23,6 +24,7 @@ UNREAD_MAX = 3_000  # of PAYLOAD: more than any socket takes
 TAKEN = (0, 0x10)  # whether or not somebody follows
 QUOTA_EXCEEDED = 0x97
 SUBSCRIPTIONS = 4
+QUEUE = 20
 
 
 def run(context):
@@ -37,17 +39,19 @@ def run(context):
         retained_bound(gateway)
         odd_topics(gateway)
         many_subscribes_at_once(gateway)
+        retained_at_the_clients_pace(gateway)
         waiting_bound(gateway)
         output_bound(gateway)
         larger_than_the_bound(gateway)
         harness.check_equal(running.pid(gateway.name), pid, "the gateway's process")
     settings = {"output-bytes-max": 64 << 10, "waiting-bytes-max": 64 << 20,
-                "subscriptions-max": SUBSCRIPTIONS}
+                "subscriptions-max": SUBSCRIPTIONS, "queue-messages-max": QUEUE}
     with harness.stack(context.bin, gateways=1, profile="conformance",
                        gateway_settings=settings) as running:
         gateway = running.gateways[0]
         more_than_the_socket_takes(gateway)
         subscriptions_bound(gateway)
+        expired_while_away(gateway)
         retained_when_redis_gives_it(running, gateway)
 
 
@@ -112,6 +116,20 @@ def many_subscribes_at_once(gateway):
     harness.check_equal(kinds, ([mqtt.SUBACK] + [mqtt.PUBLISH] * 50) * 20, "in turn")
 
 
+def retained_at_the_clients_pace(gateway):
+    """More than may be on their way and wait: the rest is read as the client acknowledges."""
+    writer = client(gateway, "painter")
+    wanted = 2 * (IN_FLIGHT + WAITING)
+    for number in range(wanted):
+        writer.publish(f"gallery/{number}", b"x" * PAYLOAD, retain=True)
+    reader = client(gateway, "visitor")
+    reader.subscribe("gallery/#")
+    found = {reader.message()[0] for _ in range(wanted)}
+    harness.check_equal(len(found), wanted, "retained messages")
+    for number in range(wanted):
+        writer.publish(f"gallery/{number}", b"", retain=True)
+
+
 def waiting_bound(gateway):
     mute = client(gateway, "mute")  # reads nothing for now, so acknowledges nothing
     mute.subscribe("loud/#")
@@ -144,6 +162,26 @@ def output_bound(gateway):
     harness.check_equal(message, ("owed", b"end"), "QoS 1 behind it")
     harness.check_equal(numbers, sorted(set(numbers)), "the others, each once and in order")
     harness.check_equal(sent - len(numbers), dropped_unread(gateway), "counted drops")
+
+
+def expired_while_away(gateway):
+    """What has expired takes no place in the queue of a client that is away."""
+    sleeper = mqtt.Client(gateway.listen["mqtt"])
+    sleeper.connect("sleeper", clean=False)
+    sleeper.subscribe("nap/x")
+    sleeper.disconnect()
+    writer = client(gateway, "waker", version=5)
+    for number in range(QUEUE + 3):
+        writer.publish("nap/x", f"brief-{number}", expiry_s=1)
+    time.sleep(1.1)  # the specification counts seconds
+    for number in range(QUEUE + 3):
+        writer.publish("nap/x", str(number))
+    again = mqtt.Client(gateway.listen["mqtt"])
+    harness.check_equal(again.connect("sleeper", clean=False), (1, 0), "its session")
+    found = [again.message()[1] for _ in range(QUEUE)]
+    harness.check_equal(found, [b"%d" % number for number in range(QUEUE)], "what is still of use")
+    writer.publish("nap/x", "end")
+    harness.check_equal(again.message()[1], b"end", "nothing more")
 
 
 def larger_than_the_bound(gateway):

@@ -18,6 +18,7 @@ def run(context):
     with harness.stack(context.bin, gateways=1, gateway_settings=settings) as stack:
         too_fast(stack)
         keep_alive(stack)
+        many_names(stack)
     settings = {"reactors": 1, "client-connects-per-second": 0, "flapping-connects": 20,
                 "flapping-window-s": 600, "flapping-ban-s": 3}
     with harness.stack(context.bin, gateway_settings=settings) as stack:
@@ -82,6 +83,28 @@ def keep_alive(stack):
         client.wait_closed()
         stayed = time.monotonic() - since
         check(stayed > 2.9, f"a client with a keep-alive of 2 s was let go after {stayed:.2f} s")
+
+
+def many_names(stack):
+    """A device that calls itself something else each time leaves no more sessions than it may have
+    clients."""
+    device = "nameless"
+
+    def connect(number):
+        client = mqtt.Client(stack.gateways[0].listen["mqtt"])
+        present, code = client.connect(f"{device}-{number}", *harness.credentials(stack, device),
+                                       clean=False)
+        check_equal(code, 0, "CONNECT")
+        client.disconnect()
+        return present
+
+    def waiting():
+        return metrics.scrape(stack.gateways[0].metrics).total("homeport_gateway_away_sessions")
+    for number in range(10):
+        connect(number)
+        eventually(lambda: waiting() == min(number + 1, 8), f"sessions that wait after {number + 1}")
+    check_equal(refusals(stack, "waiting_sessions_of_device"), 2, "those that were not kept")
+    check_equal([connect(number) for number in (0, 7, 8, 9)], [1, 1, 0, 0], "those that are found")
 
 
 def short_of_memory(stack):

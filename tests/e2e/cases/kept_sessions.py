@@ -24,6 +24,8 @@ def run(context):
         killed(running)
         moved(running)
         claimed(running)
+        moved_again(running)
+        will_of_one_who_came_back(running)
         will_of_one_who_slept(running)
         wills_at_once(running)
 
@@ -114,6 +116,70 @@ def claimed(running):
         harness.check_equal(sorted(back.numbers(2)), [2, 3], f"messages to a member that is {name}")
         harness.eventually(lambda: running.pid("gateway-0") not in (pid, None) and
                            running.gateways[0].ready(), "gateway 0 is back")
+
+
+def moved_again(running):
+    """A client comes back from a dead gateway, and again before its session has caught up with what was
+    published in between: what the second gateway had read by then was not read for this session."""
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    restless = Client(first, "restless", "restless/#")
+    listener = Client(second, "restless-listener", "restless/#")
+    publisher = mqtt.Client(second)
+    publisher.connect("restless-publisher")
+    pid = running.pid("gateway-0")
+    running.kill("gateway-0")
+    with RedisClient(running.redis.socket) as redis:
+        here = redis.call("HGET", "hp:{d:restless-listener}:kept:restless-listener", "h").split()[0]
+        for number in range(MESSAGES):
+            publisher.publish("restless/x", str(number))
+            listener.client.message()
+        last = int(redis.call("XREVRANGE", bus_of(redis, b"restless/x"), "+", "-", "COUNT", 1)[0][0]
+                   .split("-")[0])
+        harness.eventually(lambda: last <= max(
+            int(place.split("-")[0]) for place in redis.call("HVALS", f"hp:{{g:{here}}}:places")),
+            "the second gateway has noted what it has read")
+    for _ in range(3):
+        restless = Client(second, "restless", None)
+        harness.check_equal(restless.present, 1, "its session")
+        restless.client.reset()
+    restless = Client(second, "restless", None)
+    found = restless.numbers(MESSAGES)
+    harness.check_equal(sorted(set(found)), list(range(MESSAGES)), "messages to one who moves on")
+    harness.eventually(lambda: running.pid("gateway-0") not in (pid, None) and
+                       running.gateways[0].ready(), "gateway 0 is back")
+
+
+def bus_of(redis, topic):
+    """The stream in which the last entry has that topic."""
+    for key in redis.call("KEYS", "hp:*:bus"):
+        newest = redis.call("XREVRANGE", key, "+", "-", "COUNT", 1)
+        if newest and topic.decode() in str(newest[0][1]):
+            return key
+    raise harness.Failed(f"no stream ends with {topic}")
+
+
+def will_of_one_who_came_back(running):
+    """A gateway that is told to end leaves its wills to others, but for those of clients that have
+    been elsewhere by then, though they have said goodbye there."""
+    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
+    listener = Client(second, "heir", "came-back/#")
+    guest = mqtt.Client(first)
+    guest.connect("guest", will=("came-back/will", "gone"))
+    pid = running.pid("gateway-0")
+    with RedisClient(running.redis.socket) as redis:
+        owner, = (field.split()[0] for field in redis.call("HKEYS", "hp:{d:guest}:sess") if " " in field)
+        running.kill("gateway-0", signal.SIGTERM)
+        guest.wait_closed()
+        guest = mqtt.Client(second)
+        guest.connect("guest")
+        guest.disconnect()
+        harness.eventually(lambda: not redis.call("SISMEMBER", "hp:pods", owner), "it is adopted", 30)
+    publisher = mqtt.Client(second)
+    publisher.connect("guest-book")
+    publisher.publish("came-back/end", "end")
+    harness.check_equal(listener.client.message()[0], "came-back/end", "no will")
+    harness.eventually(lambda: running.pid("gateway-0") not in (pid, None) and
+                       running.gateways[0].ready(), "gateway 0 is back")
 
 
 def will_of_one_who_slept(running):

@@ -1,6 +1,7 @@
 """deploy/k8s renders, and what it renders holds together: references, selectors, ports, security,
-time to drain, and settings that the binaries know."""
+time to drain, settings that the binaries know and that roll the pods when they change."""
 
+import re
 import shutil
 import subprocess
 
@@ -48,6 +49,8 @@ class Judge:
                 self.settings_are_known(workload, container)
         for deployment in self.of("Deployment"):
             self.probes_and_drain(deployment)
+            self.memory_is_promised_once(deployment)
+            self.is_spread(deployment)
             self.is_protected(deployment)
         for service in self.of("Service"):
             self.service_reaches_pods(service)
@@ -93,6 +96,10 @@ class Judge:
                 wanted.append(("Secret", volume["secret"]["secretName"]))
             if "configMap" in volume:
                 wanted.append(("ConfigMap", volume["configMap"]["name"]))
+        for source in container.get("envFrom", ()):
+            name = source["configMapRef"]["name"]
+            self.require(re.search("-[a-z0-9]{10}$", name), workload,
+                         f"{name} has no hash: a change of it would roll no pod")
         for reference in wanted + [("ServiceAccount", pod(workload)["serviceAccountName"])]:
             self.require(reference in known, workload, f"{reference} does not exist")
         volumes = {v["name"] for v in pod(workload).get("volumes", ())}
@@ -145,6 +152,25 @@ class Judge:
         pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
         self.require(pod(deployment)["terminationGracePeriodSeconds"] > pause + drain, deployment,
                      "terminationGracePeriodSeconds is shorter than preStop and drain")
+        if not any(name.startswith("HOMEPORT_DRAIN") for name in environment):
+            return
+        ready = deployment["spec"]["minReadySeconds"]
+        self.require(ready >= pod(deployment)["terminationGracePeriodSeconds"], deployment,
+                     "minReadySeconds is shorter than the end of the pod before")
+        self.require(deployment["spec"]["progressDeadlineSeconds"] > 2 * ready, deployment,
+                     "progressDeadlineSeconds leaves no time to start")
+
+    def memory_is_promised_once(self, deployment):
+        resources = pod(deployment)["containers"][0]["resources"]
+        check_equal(resources["requests"]["memory"], resources["limits"]["memory"],
+                    f"{self.name}: {deployment['metadata']['name']}: memory asked for")
+
+    def is_spread(self, deployment):
+        check_equal([(c["topologyKey"], c["whenUnsatisfiable"])
+                     for c in pod(deployment)["topologySpreadConstraints"]],
+                    [("kubernetes.io/hostname", "ScheduleAnyway"),
+                     ("topology.kubernetes.io/zone", "ScheduleAnyway")],
+                    f"{self.name}: {deployment['metadata']['name']}: spread")
 
     def is_protected(self, deployment):
         labels = deployment["spec"]["template"]["metadata"]["labels"]

@@ -58,7 +58,9 @@ def refuse_something(stack):
     for gateway in stack.gateways:
         client = mqtt.Client(gateway.listen["mqtt"], 5)
         client.connect("nobody", "no.such.product/nobody", "x")
-    device = Device(stack, "refused-1")
+    # Enough CONNECTs in a window of ten seconds for the alert that judges them by their rate.
+    for number in range(40):
+        device = Device(stack, f"refused-{number}")
     device.report('{"params":[{"siid":2,"piid":2,"value":101}]}')
     device.client.message()
 
@@ -74,9 +76,14 @@ def expressions():
             if "alert" in rule:
                 match = THRESHOLD.match(rule["expr"])
                 check(match, f"alert {rule['alert']}: no threshold at the end of {rule['expr']!r}")
-                yield f"alert {rule['alert']}", re.sub(r"\[\d+m\]", "[10s]", match.group(1))
+                yield f"alert {rule['alert']}", soon(match.group(1))
             else:
-                yield f"rule {rule['record']}", re.sub(r"\[\d+m\]", "[10s]", rule["expr"])
+                yield f"rule {rule['record']}", soon(rule["expr"])
+
+
+def soon(expression):
+    """Looks back for seconds, where the rule does for minutes."""
+    return re.sub(r"offset \d+m", "offset 3s", re.sub(r"\[\d+m\]", "[10s]", expression))
 
 
 def panels(dashboard):

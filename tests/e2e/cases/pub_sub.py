@@ -33,6 +33,7 @@ def run(context):
         shared_with_one_who_ends(running)
         not_its_own(running)
         renewed_in_order(running)
+        renewed_behind_its_own(running)
         in_one_breath(running)
         ended_by_take_over(running)
         burst(running)
@@ -268,6 +269,24 @@ class Breath(mqtt.Client):
 
     def send(self, kind, flags, body):
         self.kept += bytes([kind << 4 | flags, len(body)]) + body
+
+
+def renewed_behind_its_own(running):
+    """Who publishes and then asks for what is retained finds what it has published."""
+    client = Breath(running.gateways[0].listen["mqtt"])
+    client.send_connect("painter")
+    client.send_raw(client.kept)
+    client.wait(mqtt.CONNACK)
+    topic, again = "painted/x", b"\0\7\0\x09painted/x\0"
+    for turn in range(20):
+        client.kept = b""
+        client.publish(topic, f"old-{turn}", qos=0, retain=True)
+        client.send(8, 2, again)
+        client.send_raw(client.kept)
+        retained = client.wait(mqtt.PUBLISH)
+        while not retained.flags & 1:
+            retained = client.wait(mqtt.PUBLISH)
+        check_equal(client.split(retained)[2], f"old-{turn}".encode(), "what is retained")
 
 
 def in_one_breath(running):

@@ -133,6 +133,21 @@ def subscription_identifier(stack):
     properties = packet.body[2 + len(topic) + 2:]
     check_equal(properties[:3], bytes([2, 0x0B, 7]), "the subscription's identifier")
     client.disconnect()
+    # A filter of all things brings it once, with the identifier as well.
+    client = connect(stack, "numbered")
+    every = shadow("+", "get/rejected")
+    client.send(8, 2, body + struct.pack(">H", len(every)) + every.encode() + bytes([1]))
+    client.wait(mqtt.SUBACK)
+    for _ in range(2):
+        client.publish(shadow("numbered", "get"), "")
+        packet = client.wait(mqtt.PUBLISH)
+        properties = packet.body[2 + len(topic) + 2:]
+        check_equal(properties[:3], bytes([2, 0x0B, 7]), "the identifier of every thing's")
+    client.publish("numbered/end", "")
+    client.subscribe("numbered/end")
+    client.publish("numbered/end", "")
+    check_equal(client.message()[0], "numbered/end", "no second copy")
+    client.disconnect()
 
 
 def moved(stack):

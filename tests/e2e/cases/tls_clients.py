@@ -28,6 +28,7 @@ def run(arguments):
                            gateway_settings={"tls-compact": compact, "reactors": 1}) as stack:
             gateway = stack.gateways[0]
             python_clients(stack, gateway)
+            refused_publish(stack, gateway)
             records(stack, gateway)
             ends(stack, gateway)
             alpn(stack, gateway)
@@ -68,6 +69,18 @@ def python_clients(stack, gateway):
         payload = os.urandom(LARGE)
         check_equal(client.publish("loop/large", payload), 0, "PUBACK")
         check_equal(client.message(), ("loop/large", payload), "what comes back")
+        client.disconnect()
+
+
+def refused_publish(stack, gateway):
+    """Nobody follows the topic: PUBACK says so, and the session goes on."""
+    for tls12 in (False, True):
+        channel = TlsChannel(gateway.listen["mqtts"], stack.pki.ca_cert, tls12=tls12)
+        client = over(channel, 5)
+        check_equal(client.connect(f"unheard-{tls12}")[1], 0, "CONNECT")
+        for _ in range(3):
+            check_equal(client.publish("unheard/x", "x"), 0x10, f"PUBACK over {channel.tls.version()}")
+        client.ping()
         client.disconnect()
 
 

@@ -29,6 +29,7 @@ struct World {
   ReactorThread loop;
   std::vector<SharedMessage> told;
   std::function<void()> on_told;
+  bool pressed = false;
   redis::Client client;
   Bus bus;
 
@@ -43,7 +44,8 @@ struct World {
             [this](uint32_t, const BusPlace&, const SharedMessage& message) {
               told.push_back(message);
               if (on_told) on_told();
-            }) {
+            },
+            [this] { return pressed; }) {
     loop.Do([this] {
       client.Start();
       bus.Start();
@@ -68,13 +70,16 @@ struct World {
   // Each in an entry of its own.
   void Publish(const std::string& topic) {
     const size_t before = loop.Do([&] { return told.size(); });
+    Append(topic);
+    REQUIRE(Eventually([&] { return loop.Do([&] { return told.size() > before; }); }));
+  }
+  void Append(const std::string& topic) {
     loop.Do([&] {
       BusMessage message;
       message.set_topic(topic);
       message.set_payload("the payload of " + topic);
       bus.Publish(message, {});
     });
-    REQUIRE(Eventually([&] { return loop.Do([&] { return told.size() > before; }); }));
   }
   static std::string TopicOf(const SharedMessage& message) {
     CHECK(message->payload() == "the payload of " + message->topic());
@@ -158,6 +163,25 @@ TEST_CASE("a replay that begins while a message is told changes nothing for it")
   });
   world.Publish("second");
   CHECK(world.loop.Do([&] { return seen; }) == Topics{"first", "second", "second"});
+}
+
+TEST_CASE("while too much waits for Redis, entries stay there, and come in order afterwards") {
+  World world(16 << 20);
+  world.Publish("first");
+  world.loop.Do([&] { world.on_told = [&] { world.pressed = true; }; });
+  const Topics later = {"second", "third", "fourth"};
+  for (const std::string& topic : later) {
+    world.Append(topic);
+    const auto entries = [&] { return world.writer.Call({"XLEN", routing::BusKey(0)})->integer(); };
+    const int64_t wanted = 2 + (&topic - later.data());
+    REQUIRE(Eventually([&] { return entries() == wanted; }));
+  }
+  CHECK(Eventually([&] { return world.Told() == Topics{"first", "second"}; }));
+  world.loop.Do([&] {
+    world.on_told = nullptr;
+    world.pressed = false;
+  });
+  CHECK(Eventually([&] { return world.Told() == Topics{"first", "second", "third", "fourth"}; }));
 }
 
 TEST_CASE("an entry that is no batch is skipped") {

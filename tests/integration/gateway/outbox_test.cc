@@ -49,5 +49,37 @@ TEST_CASE("what awaits Redis's answer is bounded in bytes, and has room again af
   loop.Stop();
 }
 
+TEST_CASE("a kick that Redis refuses is sent again until it is taken, and nothing else is") {
+  PrivateRedis server;
+  redis_blocking::Client reader{{.address = server.address()}};
+  const std::string key = routing::InboxKey("other");
+  REQUIRE(reader.Call({"XADD", key, "1-1", "x", "x"}).ok());
+  metrics::Registry registry;
+  ShardProbe probe{registry};
+  ReactorThread loop;
+  redis::Client client(loop.reactor(), {server.address(), "test", 3000}, [](bool) {});
+  Outbox outbox(loop.reactor(), client, probe);
+  loop.Do([&] { client.Start(); });
+  REQUIRE(Eventually([&] { return loop.Do([&] { return client.connected(); }); }));
+  REQUIRE(reader.Call({"CONFIG", "SET", "maxmemory", "1"}).ok());
+  loop.Do([&] {
+    internal::v1::InboxItem kick;
+    kick.mutable_kick()->set_epoch(7);
+    outbox.Add("other", ItemOf(1));
+    outbox.Add("other", std::move(kick));
+  });
+  REQUIRE(Eventually([&] { return probe.outbox_dropped.value() == 1; }));
+  REQUIRE(reader.Call({"CONFIG", "SET", "maxmemory", "0"}).ok());
+  REQUIRE(Eventually([&] { return reader.Call({"XLEN", key})->integer() == 2; }));
+  const redis_blocking::Reply newest = *reader.Call({"XREVRANGE", key, "+", "-", "COUNT", "1"});
+  internal::v1::InboxBatch batch;
+  REQUIRE(batch.ParseFromString(std::string(newest[0][1][1].text())));
+  REQUIRE(batch.items_size() == 1);
+  CHECK(batch.items(0).kick().epoch() == 7);
+  CHECK(probe.outbox_dropped.value() == 1);
+  loop.Do([&] { client.Stop(); });
+  loop.Stop();
+}
+
 }  // namespace
 }  // namespace homeport::gateway

@@ -67,6 +67,26 @@ TEST_CASE(
   CHECK(test.loop.Do([&] { return test.changes; }) == 3);
 }
 
+TEST_CASE("a primary that has become a replica is left, and the one behind its name asked for") {
+  PrivateRedis redis;
+  Connected test(redis);
+  redis_blocking::Client other{{.address = redis.address()}};
+  const auto set = [&] {
+    test.loop.Do([&] { test.client.Send({"SET", "key", "value"}, [](const Reply& /*reply*/) {}); });
+  };
+  REQUIRE(other.Call({"REPLICAOF", "127.0.0.1", "1"}).ok());
+  CHECK(Eventually([&] {
+    set();
+    return test.loop.Do([&] { return test.changes; }) >= 2;
+  }));
+  CHECK(other.Call({"SET", "key", "value"})->is_error());
+  REQUIRE(other.Call({"REPLICAOF", "NO", "ONE"}).ok());
+  CHECK(Eventually([&] {
+    set();
+    return other.Call({"GET", "key"})->text() == "value";
+  }));
+}
+
 TEST_CASE("what a callback sends while the client is stopped is lost as well") {
   PrivateRedis redis;
   Connected test(redis);

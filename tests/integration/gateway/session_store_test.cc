@@ -130,6 +130,28 @@ TEST_CASE("a write says whether the session is another's, and whether it never c
   CHECK(world.loop.Do([&] { return world.store.idle(); }));
 }
 
+TEST_CASE(
+    "where too much waits for Redis messages are dropped, and no word of whose a session is") {
+  World world;
+  world.redis.Freeze();
+  constexpr size_t kWrites = 64;
+  const std::string large(4 << 20, 'x');
+  for (size_t i = 0; i < kWrites; ++i) world.Write("f", large);
+  CHECK(world.loop.Do([&] { return world.store.is_pressed(); }));
+  REQUIRE(world.Answered(1));  // the first that is too much
+  CHECK(world.written[0] == Written::kFailed);
+  const SessionHandle heir{4, 1};
+  world.loop.Do([&] {
+    world.store.Leave({world.identity, SessionHandle{}, 1}, heir, 60,
+                      [&](Written how) { world.written.push_back(how); });
+  });
+  world.redis.Thaw();
+  REQUIRE(world.Answered(kWrites + 1));
+  CHECK(std::count(world.written.begin(), world.written.end(), Written::kFailed) == 1);
+  CHECK(world.Call({"HGET", world.Key(), "h"}) == fmt::format("pod-1 {} 1", heir.packed()));
+  CHECK(world.loop.Do([&] { return world.store.idle() && !world.store.is_pressed(); }));
+}
+
 TEST_CASE("a session is adopted once, however often Redis must be asked") {
   World world;
   world.Call({"HSET", routing::SessionKey("lamp"), "e", "3", "dead-1 5", "3"});
