@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/postgres/copy_in.h"
@@ -38,7 +39,8 @@ class Connection::Impl {
   absl::Status Ask(std::string_view what, const std::function<void()>& body) {
     const Watchdog::Watch watch(watchdog_, connection.sock(), answer_ms_max_);
     absl::Status status = CatchSqlErrors(what, body);
-    if (absl::IsUnavailable(status) || absl::IsInternal(status)) broken = true;
+    const bool is_lock = ReasonOf(status) == kLockTimeout;
+    if (!is_lock && (absl::IsUnavailable(status) || absl::IsInternal(status))) broken = true;
     return status;
   }
 

@@ -6,19 +6,16 @@
 
 #include "absl/time/clock.h"
 #include "libs/base/log.h"
+#include "libs/base/reason.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/postgres/sql_error.h"
 
 namespace homeport::postgres {
 namespace {
 
 // Any constant, the same in every process: "homeport" in ASCII.
 constexpr int64_t kAdvisoryKey = 0x686f6d65706f7274;
-
-// A statement that waits for a table has everybody behind it wait, too: after so long it steps
-// back.
-constexpr std::string_view kPatience = "SET LOCAL lock_timeout = '5s'";
-constexpr int64_t kStepBackMs = 5'000;
 
 constexpr Statement kTryLock{"migrate_try_lock", "SELECT pg_try_advisory_lock($1::int8)"};
 constexpr Statement kLock{"migrate_lock", "SELECT pg_advisory_lock($1::int8)"};
@@ -33,9 +30,10 @@ constexpr std::string_view kTable =
     " version bigint PRIMARY KEY, name text NOT NULL,"
     " applied_at timestamptz NOT NULL DEFAULT now())";
 
-absl::Status TryApply(Connection& connection, const Migration& migration) {
+absl::Status TryApply(Connection& connection, const Migration& migration, int64_t patience_ms) {
   Transaction transaction(connection);
-  HP_RETURN_IF_ERROR(transaction.ExecuteScript(kPatience));
+  HP_RETURN_IF_ERROR(
+      transaction.ExecuteScript(fmt::format("SET LOCAL lock_timeout = {}", patience_ms)));
   HP_RETURN_IF_ERROR(transaction.ExecuteScript(migration.sql));
   HP_RETURN_IF_ERROR(
       transaction.Execute(kNote, Params().Int8(migration.version).Text(migration.name)).status());
@@ -44,15 +42,14 @@ absl::Status TryApply(Connection& connection, const Migration& migration) {
   return absl::OkStatus();
 }
 
-// Unavailable on a connection that is not broken: a lock was not to be had in time.
-absl::Status Apply(Connection& connection, const Migration& migration) {
+absl::Status Apply(Connection& connection, const Migration& migration, int64_t patience_ms) {
   log::Info("migration_started", {{"version", migration.version}, {"name", migration.name}});
   for (;;) {
-    const absl::Status status = TryApply(connection, migration);
-    if (!absl::IsUnavailable(status) || connection.broken()) return status;
+    const absl::Status status = TryApply(connection, migration, patience_ms);
+    if (ReasonOf(status) != kLockTimeout) return status;
     log::Warn("migration_waits",
-              {{"version", migration.version}, {"error", status}, {"next", "again in 5 s"}});
-    absl::SleepFor(absl::Milliseconds(kStepBackMs));
+              {{"version", migration.version}, {"error", status}, {"next", "again in a moment"}});
+    absl::SleepFor(absl::Milliseconds(patience_ms));
   }
 }
 
@@ -63,7 +60,8 @@ absl::StatusOr<std::set<int64_t>> Applied(Connection& connection) {
   return versions;
 }
 
-absl::Status ApplyMissing(Connection& connection, std::span<const Migration> migrations) {
+absl::Status ApplyMissing(Connection& connection, std::span<const Migration> migrations,
+                          int64_t patience_ms) {
   HP_RETURN_IF_ERROR(connection.ExecuteScript(kTable));
   HP_ASSIGN_OR_RETURN(const std::set<int64_t> applied, Applied(connection));
   const int64_t newest = migrations.empty() ? 0 : migrations.back().version;
@@ -83,21 +81,23 @@ absl::Status ApplyMissing(Connection& connection, std::span<const Migration> mig
     }
   }
   for (const Migration& migration : migrations) {
-    if (!applied.contains(migration.version)) HP_RETURN_IF_ERROR(Apply(connection, migration));
+    if (!applied.contains(migration.version))
+      HP_RETURN_IF_ERROR(Apply(connection, migration, patience_ms));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::Status Migrate(Connection& connection, std::span<const Migration> migrations) {
+absl::Status Migrate(Connection& connection, std::span<const Migration> migrations,
+                     int64_t patience_ms) {
   HP_ASSIGN_OR_RETURN(const Result alone,
                       connection.Execute(kTryLock, Params().Int8(kAdvisoryKey)));
   if (!alone.Bool(0, 0)) {
     log::Info("migrations_awaited", {{"reason", "another process applies them"}});
     HP_RETURN_IF_ERROR(connection.Execute(kLock, Params().Int8(kAdvisoryKey)).status());
   }
-  const absl::Status applied = ApplyMissing(connection, migrations);
+  const absl::Status applied = ApplyMissing(connection, migrations, patience_ms);
   const absl::Status unlocked = connection.Execute(kUnlock, Params().Int8(kAdvisoryKey)).status();
   return applied.ok() ? unlocked : applied;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -17,7 +18,10 @@ struct Migration {
 
 // Applies those of `migrations` that the table schema_migration does not note, in order, each in
 // its own transaction, forward only. An advisory lock lets any number of processes start at once.
-// kFailedPrecondition: the database notes one that this program does not know.
-[[nodiscard]] absl::Status Migrate(Connection& connection, std::span<const Migration> migrations);
+// A statement that waits for a table has everybody behind it wait, too: after `patience_ms` it
+// steps back, for as long, and is tried again until it succeeds. kFailedPrecondition: the database
+// notes one that this program does not know.
+[[nodiscard]] absl::Status Migrate(Connection& connection, std::span<const Migration> migrations,
+                                   int64_t patience_ms = 5'000);
 
 }  // namespace homeport::postgres

@@ -2,19 +2,23 @@
 
 #include <pqxx/pqxx>
 #include <string>
+#include <utility>
 
+#include "libs/base/reason.h"
 #include "libs/base/strings.h"
 
 namespace homeport::postgres {
 namespace {
+
+constexpr std::string_view kLockNotAvailable = "55P03";
 
 absl::StatusCode CodeOf(const std::string& sqlstate) {
   const std::string_view state = sqlstate;
   if (state == "23505") return absl::StatusCode::kAlreadyExists;
   const std::string_view family = state.substr(0, 2);
   if (state.empty()) return absl::StatusCode::kUnavailable;  // from libpq, not from the server
-  if (family == "08" || family == "53" || family == "57" || family == "58" || state == "55P03" ||
-      state == "25P03") {
+  if (family == "08" || family == "53" || family == "57" || family == "58" ||
+      state == kLockNotAvailable || state == "25P03") {
     return absl::StatusCode::kUnavailable;
   }
   if (family == "40") return absl::StatusCode::kAborted;
@@ -35,7 +39,8 @@ absl::Status CatchSqlErrors(std::string_view what, const std::function<void()>& 
     body();
     return absl::OkStatus();
   } catch (const pqxx::sql_error& e) {
-    return Make(CodeOf(e.sqlstate()), what, e.what());
+    absl::Status status = Make(CodeOf(e.sqlstate()), what, e.what());
+    return e.sqlstate() == kLockNotAvailable ? WithReason(std::move(status), kLockTimeout) : status;
   } catch (const pqxx::transaction_rollback& e) {
     return Make(absl::StatusCode::kAborted, what, e.what());
   } catch (const pqxx::failure& e) {  // broken connection, outcome in doubt

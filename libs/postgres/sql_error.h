@@ -7,10 +7,13 @@
 
 namespace homeport::postgres {
 
+inline constexpr std::string_view kLockTimeout = "LOCK_TIMEOUT";
+
 // Runs `body` and turns what pqxx throws into a status: the only catch of pqxx in Homeport.
 //   kUnavailable        the connection failed, the server is starting, stopping or out of
 //                       resources, or did not answer in time; also a COMMIT whose outcome is
-//                       unknown
+//                       unknown; with the reason kLockTimeout a lock that was not to be had in
+//                       time, on a connection that is as good as before
 //   kAborted            serialization failure, deadlock
 //   kInvalidArgument    the data cannot be stored (SQLSTATE class 22)
 //   kAlreadyExists      unique violation

@@ -107,6 +107,12 @@ void Client::Stop() {
   told_connected_ = false;
 }
 
+void Client::Reconnect() {
+  if (stopped_ || !connected_) return;
+  Break();
+  OnBroken("another connection of this process has gone");
+}
+
 // hiredis calls every pending callback before it returns: what those send is lost at once.
 void Client::Break() {
   connected_ = false;

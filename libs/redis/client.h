@@ -50,6 +50,8 @@ class Client final {
   void Start();
   // Breaks the connection without reconnecting; pending commands are lost.
   void Stop();
+  // Gives the connection up for another one, if there is one. Not from inside a callback.
+  void Reconnect();
 
   [[nodiscard]] bool connected() const { return connected_; }
 

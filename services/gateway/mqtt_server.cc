@@ -110,7 +110,6 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   c_.ends.Note({ClientKey(session.identity->device, session.identity->client),
                 c_.reactor.wall().value, cause.word, cause.reason});
   lifecycle_.Disconnected(session, cause.word);
-  const bool leaves_will = SessionKeeper::LeavesWill(session, cause);
   keeper_.End(session, cause);
   pub_sub_.Forget(session);
   // The newer session may be of other things: it is told by its epoch which of them it has joined.
@@ -118,7 +117,7 @@ void MqttServer::OnClosed(Session& session, const CloseCause& cause) {
   // After a take-over the newer session speaks for the device: its presence does not flicker.
   if (session.taken_over && !session.successor_left) return;
   AppendDisconnected(c_, session, session.identity->device, cause.word);
-  if (!leaves_will) c_.ownership.Release(*session.identity, session.handle());
+  c_.ownership.Release(*session.identity, session.handle());
 }
 
 void MqttServer::OnDeliver(const internal::v1::Deliver& item) {

@@ -180,7 +180,14 @@ void Shard::Join() {
 void Shard::OnRedis(bool connected) {
   probe_.redis_connected.Set(connected ? 1 : 0);
   const std::string condition = "redis of " + pod_.str();
-  if (!connected) return health_.Unmet(condition, "connection lost");
+  if (!connected) {
+    // Those that only read may not notice that it is the server that has gone, or is a replica now.
+    reactor_.Defer([this] {
+      bus_.Reconnect();
+      inbox_.Reconnect();
+    });
+    return health_.Unmet(condition, "connection lost");
+  }
   health_.Met(condition);
   lease_.OnConnected();
   store_.OnConnected();  // before the streams: their next receipts replace what is noted there

@@ -1,5 +1,8 @@
 #include "services/registry/config.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "libs/base/strings.h"
 
 namespace homeport::registry {
@@ -18,7 +21,11 @@ void DeclareAddresses(RegistryConfig& c, config::Table& table) {
              {.unit = "libpq string", .doc = "PostgreSQL", .required = true, .secret = true});
   table.Check([&c] {
     // Without a port the client would take it for the path of a socket.
-    if (c.redis.starts_with('/') || c.redis.find(':') != std::string::npos) return absl::OkStatus();
+    const size_t colon = std::min(c.redis.rfind(':'), c.redis.size());
+    const std::string_view port =
+        std::string_view(c.redis).substr(std::min(colon + 1, c.redis.size()));
+    const bool is_port = !port.empty() && port.find_first_not_of("0123456789") == port.npos;
+    if (c.redis.starts_with('/') || is_port) return absl::OkStatus();
     return absl::InvalidArgumentError(
         fmt::format("redis: \"{}\" is neither host:port nor the path of a socket", c.redis));
   });

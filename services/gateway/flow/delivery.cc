@@ -20,6 +20,7 @@ using mqtt::Version;
 constexpr char kTopicAliasId = 0x23;  // section 2.2.2.2
 constexpr size_t kHeadBytesMax = 16;  // of a PUBLISH with an alias, beside topic and properties
 constexpr size_t kLoggedBytes = 256;
+constexpr size_t kKeptBytes = 512;  // of a kept message beside topic and payload, about
 
 // Of the message, and of this delivery of it; version 5 only.
 std::string PropertiesOf(const OutMessage& out, int64_t expires_in_s) {
@@ -139,8 +140,9 @@ bool Delivery::HasRoom(const Session& session, const OutMessage& out) const {
   const size_t bytes = message.topic().size() + message.payload().size();
   if (out.qos == Qos::kAtMostOnce) return c_.io.HasRoom(session, bytes);
   if (const Kept* queue = session.kept()) {
-    return queue->queued == 0 || (queue->queued < c_.config.queue_messages_max / 2 &&
-                                  queue->queued_bytes + bytes <= c_.config.queue_bytes_max / 2);
+    return queue->queued == 0 ||
+           (queue->queued < c_.config.queue_messages_max &&
+            queue->queued_bytes + bytes + kKeptBytes <= c_.config.queue_bytes_max);
   }
   if (!session.cold || session.cold->outbound.waiting() == 0) return true;
   const Outbound& outbound = session.cold->outbound;

@@ -47,8 +47,8 @@ class Delivery {
   // kNotOurs the session was another pod's before its queue had the message.
   using OnKept = SessionStore::OnWritten;
   DeliveryResult Send(Session& session, OutMessage out, const Origin* from, OnKept on_kept = {});
-  // Whether the client's queue, or its socket, has room for one more and for as much again. Of an
-  // empty one always.
+  // Whether one more would not be dropped, and, where nothing of it is kept, leave room for others.
+  // Into an empty queue always.
   [[nodiscard]] bool HasRoom(const Session& session, const OutMessage& out) const;
   // One message to the client alone, at once or not at all: whatever it has subscribed to, and
   // never queued or kept. `out.qos` is 0 or 1; with 1, `packet_id` becomes the id whose PUBACK to

@@ -434,7 +434,10 @@ OwnGrant GrantOf(const Session& session, std::string_view topic) {
     for (const auto& filter : session.cold->subscriber->filters) {
       if (filter->group != nullptr || !mqtt::Matches(filter->filter, topic)) continue;
       grant.qos = std::max(grant.qos, std::min(1, static_cast<int>(filter->qos)));
-      if (filter->id) grant.ids.push_back(*filter->id);
+      const bool is_own =
+          std::any_of(session.cold->filters.begin(), session.cold->filters.end(),
+                      [&](const StoredFilter& stored) { return stored.filter == filter->filter; });
+      if (filter->id && !is_own) grant.ids.push_back(*filter->id);
     }
   }
   for (const StoredFilter& stored : session.cold->filters) {

@@ -290,7 +290,7 @@ void Ownership::SettleLost() {
 Ownership::PendingRelease Ownership::ReleaseOf(const Identity& identity,
                                                SessionHandle session) const {
   return {routing::SessionKey(identity.device),
-          routing::SessionField(pod_.str(), session.packed(), SuffixOf(identity))};
+          routing::SessionField(pod_.str(), session.packed(), SuffixOf(identity)), 0};
 }
 
 void Ownership::Release(const Identity& identity, SessionHandle session) {
@@ -327,9 +327,15 @@ void Ownership::OnReleased(PendingRelease release, const redis::Reply& reply) {
     if (reply.lost()) Add(std::move(release));
     return;
   }
+  const bool goes_on = ++release.tries < kSettleTriesMax;
   probe_.Refuse("release_refused");
-  log::Refusal("release_refused",
-               {{"key", release.key}, {"reason", reply.error()}, {"next", "again"}});
+  log::Refusal("release_refused", {{"key", release.key},
+                                   {"reason", reply.error()},
+                                   {"next", goes_on ? "again" : "the next claim replaces it"}});
+  if (!goes_on) {
+    --releases_under_way_;
+    return probe_.releases_dropped.Increment();
+  }
   reactor_.After(kSettleMs, [this, release = std::move(release)]() mutable {
     --releases_under_way_;
     Add(std::move(release));

@@ -112,6 +112,7 @@ class Ownership {
   struct PendingRelease {
     std::string key;
     std::string field;
+    int tries = 0;  // that Redis refused
   };
   struct LostClaim {
     std::vector<std::string> words;  // of kSettleSource

@@ -257,13 +257,15 @@ void SessionKeeper::SaveEnd(const Session& session) {
 
 // Else a device that calls itself something else each time would fill the pod, and Redis.
 bool SessionKeeper::HasPlaceFor(const Session& session) {
+  if (session.identity->client == session.identity->device) return true;
   const auto waiting = waiting_of_.find(Hash64(session.identity->device));
   if (waiting == waiting_of_.end() || waiting->second < kWaitingOfDeviceMax) return true;
   c_.probe.Refuse("waiting_sessions_of_device");
-  log::Refusal("session_not_kept", {{"device", session.identity->device},
-                                    {"client", session.identity->client},
-                                    {"reason", "eight other clients of the device are waited for"},
-                                    {"next", "its session has ended with its connection"}});
+  log::Refusal("session_not_kept",
+               {{"device", session.identity->device},
+                {"client", session.identity->client},
+                {"reason", "eight other clients of the device are waited for here"},
+                {"next", "its session has ended with its connection"}});
   return false;
 }
 

@@ -62,12 +62,6 @@ class SessionKeeper {
                   const Past& past);
   // The connection has ended: publishes the will or keeps it, and keeps the session or ends it.
   void End(Session& session, const CloseCause& cause);
-  // Whether a session of a pod that drains leaves nothing but its will: then its claim stays in
-  // Redis, by which the client's next connection finds and forgets the will.
-  [[nodiscard]] static bool LeavesWill(const Session& session, const CloseCause& cause) {
-    return cause.word == kShutdown && session.kept() == nullptr && session.cold &&
-           session.cold->will && !session.taken_over;
-  }
   // The client has taken its will back.
   void ForgetWill(Session& session);
   // A waiting session whose client is back elsewhere: with `resumed` its will is not published.

@@ -18,7 +18,7 @@ namespace {
 using mqtt::Qos;
 using mqtt::ReasonCode;
 
-constexpr int64_t kApproachMs = 5;  // until the bus is looked at again
+constexpr int64_t kApproachMsMax = 1000;  // that what was published before may take to come
 
 // The full filter, as the client said it, of one that is kept.
 bool IsSame(const BusFilter& kept, std::string_view filter, std::string_view group) {
@@ -105,21 +105,30 @@ void PubSub::Placed(std::shared_ptr<Settling> settling) {
 }
 
 // What was published before the client asked again goes to it first, in order; what is retained
-// comes behind it.
+// comes behind it. A bus that is slow is not waited for: then some of it may come behind.
 void PubSub::Approach(std::shared_ptr<Settling> settling) {
+  settling->open = settling->partitions;
+  for (uint32_t i = 0; i < settling->partitions; ++i) {
+    const StreamPos tail = settling->failed ? StreamPos() : settling->live[i];
+    c_.bus.AfterRead(settling->first_partition + i, tail, [this, settling] {
+      if (--settling->open == 0) Approached(settling);
+    });
+  }
+  if (!settling->is_placed) {
+    c_.reactor.After(kApproachMsMax, [this, settling] { Approached(settling); });
+  }
+}
+
+void PubSub::Approached(const std::shared_ptr<Settling>& settling) {
+  if (std::exchange(settling->is_placed, true)) return;
   const Session* session = c_.io.sessions().FindKept(settling->session);
   if (session == nullptr || !session->cold || !session->cold->subscriber) return;
-  for (uint32_t i = 0; i < settling->partitions && !settling->failed; ++i) {
-    if (c_.bus.position(settling->first_partition + i) >= settling->live[i]) continue;
-    c_.reactor.After(kApproachMs, [this, settling] { Approach(settling); });
-    return;
-  }
   for (uint32_t i = 0; i < settling->partitions; ++i) {
     settling->live[i] = c_.bus.position(settling->first_partition + i);
   }
   --session->cold->subscriber->approaching;
   ++session->cold->subscriber->unsettled;
-  Placed(std::move(settling));
+  Placed(settling);
 }
 
 BusFilter* PubSub::FilterOf(const Settling& settling, Session** session) {
@@ -331,8 +340,8 @@ void PubSub::DeliverNow(Session& session, const Delivery::Origin& from,
   for (const auto& [partition, place] : subscriber.had) {
     if (partition == from.partition && from.place <= place) return;
   }
-  if (message->answer() && Things::IsOneOf(session, message->topic()))
-    return;  // it comes by itself
+  const bool comes_by_itself = session.is_open() && !from.replayed && message->answer();
+  if (comes_by_itself && Things::IsOneOf(session, message->topic())) return;
   OutMessage out;
   bool matches = false;
   for (const auto& filter : subscriber.filters) {

@@ -95,6 +95,7 @@ class PubSub {
   void AskPlaces(std::shared_ptr<Settling> settling);
   void Placed(std::shared_ptr<Settling> settling);
   void Approach(std::shared_ptr<Settling> settling);
+  void Approached(const std::shared_ptr<Settling>& settling);
   void SendRetained(std::shared_ptr<Settling> settling);
   void SendRetainedLater(const std::shared_ptr<Settling>& settling);
   void ScanRetained();

@@ -22,6 +22,7 @@ constexpr size_t kStepBytes = 256 << 10;
 constexpr size_t kScansMax = 16;          // under way; others wait for their turn
 constexpr int64_t kUnreadPauseMs = 1000;  // after Redis did not answer
 constexpr int64_t kFullPauseMs = 20;      // while the client has no room
+constexpr int64_t kPatienceMs = 10'000;   // with a client that takes nothing
 
 // A pattern of Redis's that all topics of the filter match, and few others.
 std::string PatternOf(std::string_view filter) {
@@ -43,6 +44,7 @@ void PubSub::SendRetained(std::shared_ptr<Settling> settling) {
   settling->answers = 0;
   settling->cursor = "0";
   settling->step = kFirstStep;
+  settling->fed_at = c_.reactor.now();
   if (mqtt::HasWildcard(settling->filter)) {
     scans_.push_back(std::move(settling));
     return ScanRetained();
@@ -157,10 +159,12 @@ void PubSub::Feed(const std::shared_ptr<Settling>& settling) {
   while (settling->fed < settling->ready.size()) {
     if (FilterOf(*settling, &session) == nullptr) return Release(*settling);
     OutMessage& next = settling->ready[settling->fed];
-    if (MayWait(*session) && !delivery_.HasRoom(*session, next)) {
+    const bool has_room = delivery_.HasRoom(*session, next);
+    if (!has_room && MayWait(*session) && c_.reactor.now() - settling->fed_at < kPatienceMs) {
       c_.reactor.After(kFullPauseMs, [this, settling] { Feed(settling); });
       return;
     }
+    if (has_room) settling->fed_at = c_.reactor.now();
     ++settling->fed;
     static_cast<void>(delivery_.Send(*session, std::move(next), nullptr));
   }
@@ -172,8 +176,8 @@ void PubSub::Feed(const std::shared_ptr<Settling>& settling) {
 }
 
 // Not where the client's next SUBSCRIBE is held back, and its acknowledgements with it, nor where
-// what is published meanwhile would soon be too much: then it is as with any message, and what
-// finds no room is dropped.
+// what is published meanwhile would soon be too much, nor for ever: then it is as with any message,
+// and what finds no room is dropped.
 bool PubSub::MayWait(const Session& session) {
   const Subscriber& subscriber = *session.cold->subscriber;
   return !subscriber.holds_back && subscriber.held.size() < kHeldMax / 2 &&

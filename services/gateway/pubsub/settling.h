@@ -32,6 +32,9 @@ struct PubSub::Settling {
   absl::flat_hash_set<uint64_t> found;  // hashes of topics: a scan may come to one again
   std::vector<OutMessage> ready;  // read, and not given to the client yet: those from `fed` on
   size_t fed = 0;
+  MonoMs fed_at;           // when the client took some last
+  uint32_t open = 0;       // partitions that are not read up to `live` yet
+  bool is_placed = false;  // it no longer waits for those
   OnSettled on_settled;
 };
 

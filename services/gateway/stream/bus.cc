@@ -131,6 +131,7 @@ void Bus::RenewReads() {
 
 void Bus::OnReader(bool connected) {
   reading_ = false;
+  arrived_.clear();  // they are read again
   reader_id_ = 0;
   if (connected) AskReaderId();
 }
@@ -164,17 +165,8 @@ void Bus::Wake() {
   });
 }
 
-void Bus::ReadLater() {
-  if (std::exchange(reads_later_, true)) return;
-  reactor_.After(kPressedPauseMs, [this] {
-    reads_later_ = false;
-    Read();
-  });
-}
-
 void Bus::Read() {
   if (reading_ || reader_id_ == 0) return;
-  if (is_pressed_()) return ReadLater();
   std::vector<std::string> keys, ids;
   for (uint32_t i = 0; i < partitions_; ++i) {
     if (!streams_[i].followed) continue;
@@ -196,25 +188,47 @@ void Bus::Read() {
       return;
     }
     // Behind what has come to the inbox by now: a session that was taken over gets nothing more.
-    reactor_.Defer([this, entries = ParseEntries(reply)]() mutable {
-      HandOn(entries);
-      reading_ = false;
-      Read();
+    arrived_ = ParseEntries(reply);
+    reactor_.Defer([this, read = reads_] {
+      if (read == reads_ && reading_) HandOn();
     });
   });
 }
 
-// Those that are too many are read again.
-void Bus::HandOn(std::vector<Arrived>& entries) {
-  for (Arrived& entry : entries) {
-    if (is_pressed_()) return;
+void Bus::HandOn() {
+  while (!arrived_.empty()) {
+    if (is_pressed_()) {
+      reactor_.After(kPressedPauseMs, [this, read = reads_] {
+        if (read == reads_ && reading_) HandOn();
+      });
+      return;
+    }
+    Arrived entry = std::move(arrived_.front());
+    arrived_.pop_front();
+    Stream& stream = streams_[entry.partition];
     OnEntry(std::move(entry));
+    RunWaits(stream);
+  }
+  reading_ = false;
+  Read();
+}
+
+void Bus::RunWaits(Stream& stream) {
+  while (!stream.waits.empty() && stream.waits.begin()->first <= stream.last) {
+    auto first = stream.waits.extract(stream.waits.begin());
+    first.mapped()();
   }
 }
 
+void Bus::AfterRead(uint32_t partition, StreamPos pos, absl::AnyInvocable<void()> then) {
+  Stream& stream = streams_[partition];
+  if (pos <= stream.last) return then();
+  stream.waits.emplace(pos, std::move(then));
+}
+
 // [[stream, [[id, [field, value]], …]], …], or nil when the wait was in vain.
-std::vector<Bus::Arrived> Bus::ParseEntries(const redis::Reply& reply) {
-  std::vector<Arrived> arrived;
+std::deque<Bus::Arrived> Bus::ParseEntries(const redis::Reply& reply) {
+  std::deque<Arrived> arrived;
   for (size_t i = 0; i < reply.size(); ++i) {
     const auto partition = partition_of_key_.find(reply[i][0].text());
     if (partition == partition_of_key_.end()) continue;

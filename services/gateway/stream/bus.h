@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -52,6 +53,8 @@ class Bus : public BatchAppender {
 
   void Start();
   void Stop() { reader_.Stop(); }
+  // Reading begins anew, on another connection.
+  void Reconnect() { reader_.Reconnect(); }
 
   // A retained message becomes, or with an empty payload ends, the topic's retained message
   // [MQTT-3.3.1-5, -6].
@@ -61,6 +64,9 @@ class Bus : public BatchAppender {
   // before it: a client's own messages are earlier than its later subscription. What is appended
   // behind that end will be read. Error: Unavailable.
   void Follow(uint32_t partition, OnFollowed on_followed);
+
+  // Runs `then` once a followed partition has been read up to `pos`: at once where it has.
+  void AfterRead(uint32_t partition, StreamPos pos, absl::AnyInvocable<void()> then);
 
   // Tells `each` of the partition's messages behind `from` and up to `to`, in order, then calls
   // `on_end`: true when none was missed but what the stream no longer has.
@@ -90,6 +96,7 @@ class Bus : public BatchAppender {
     size_t recent_bytes = 0;
     StreamPos last;
     SeenBatches seen;
+    std::multimap<StreamPos, absl::AnyInvocable<void()>> waits;  // of AfterRead
   };
   void OnTail(uint32_t partition, const redis::Reply& reply, OnFollowed on_followed);
   // This pod reads the partition: it is in its list of readers, which it renews.
@@ -99,14 +106,14 @@ class Bus : public BatchAppender {
   void AskReaderId();
   void Wake();
   void Read();
-  void ReadLater();
   struct Arrived {
     uint32_t partition = 0;
     StreamPos pos;
     std::string bytes;
   };
-  [[nodiscard]] std::vector<Arrived> ParseEntries(const redis::Reply& reply);
-  void HandOn(std::vector<Arrived>& entries);
+  [[nodiscard]] std::deque<Arrived> ParseEntries(const redis::Reply& reply);
+  void HandOn();
+  static void RunWaits(Stream& stream);
   void OnEntry(Arrived entry);
   // nullptr where it is malformed.
   [[nodiscard]] SharedBatch Parse(SharedBatch into, uint32_t partition, StreamPos pos,
@@ -136,8 +143,8 @@ class Bus : public BatchAppender {
   redis::Client reader_;
   int64_t reader_id_ = 0;  // Redis's number of the reading connection
   bool reading_ = false;
-  bool reads_later_ = false;
-  uint64_t reads_ = 0;  // begun
+  std::deque<Arrived> arrived_;  // and not handed on yet; while there are any nothing is read
+  uint64_t reads_ = 0;           // begun
 };
 
 }  // namespace homeport::gateway

@@ -24,6 +24,8 @@ class Inbox {
 
   void Start();
   void Stop();
+  // Reading begins anew, on another connection.
+  void Reconnect() { redis_.Reconnect(); }
   // Makes the stream where it is not there, over a connection that no reading blocks. Senders
   // append to streams that exist only, so that a dead shard's inbox stays deleted.
   void Make(redis::Client& redis) const;

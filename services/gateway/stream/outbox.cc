@@ -25,7 +25,7 @@ std::vector<internal::v1::InboxItem> TakeKicks(internal::v1::InboxBatch& batch) 
 
 void Outbox::Add(const std::string& pod, internal::v1::InboxItem item) {
   const size_t bytes = item.ByteSizeLong();
-  if (bytes_ + bytes > kBytesMax) {
+  if (!item.has_kick() && bytes_ + bytes > kBytesMax) {
     return Drop(routing::InboxKey(pod), 1, "Redis answers too slowly");
   }
   bytes_ += bytes;
@@ -54,13 +54,19 @@ void Outbox::Flush() {
           if (others > 0) {
             Drop(routing::InboxKey(pod), others, is_gone ? "that pod is gone" : reply.error());
           }
-          if (!is_gone) Repeat(pod, std::move(kicks));
+          if (!is_gone) Repeat(pod, std::move(kicks), reply.lost());
         });
   }
 }
 
-void Outbox::Repeat(const std::string& pod, std::vector<internal::v1::InboxItem> kicks) {
+// One whose answer was lost may be there already, and be answered late: a second answer, by a
+// session that has ended, would come first and say that nothing had been received.
+void Outbox::Repeat(const std::string& pod, std::vector<internal::v1::InboxItem> kicks,
+                    bool may_be_there) {
   if (kicks.empty()) return;
+  for (internal::v1::InboxItem& kick : kicks) {
+    if (may_be_there) kick.mutable_kick()->clear_answer_pod();
+  }
   reactor_.After(kRepeatMs, [this, pod, kicks = std::move(kicks)]() mutable {
     for (internal::v1::InboxItem& kick : kicks) Add(pod, std::move(kick));
   });

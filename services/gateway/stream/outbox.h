@@ -20,14 +20,15 @@ class Outbox {
       : reactor_(reactor), redis_(redis), probe_(probe) {}
 
   // Sent at the end of the iteration. An item that Redis does not take, or that comes while 16 MiB
-  // await its answer, is counted and dropped: each has a deadline or an epoch by which its sender
-  // recovers. Kicks are sent again until Redis takes them, or the pod is gone: without one a
-  // connection would go on that is another's.
+  // await its answer, but for kicks, is counted and dropped: each has a deadline or an epoch by
+  // which its sender recovers. Kicks are sent again until Redis takes them, or the pod is gone:
+  // without one a connection would go on that is another's.
   void Add(const std::string& pod, internal::v1::InboxItem item);
 
  private:
   void Flush();
-  void Repeat(const std::string& pod, std::vector<internal::v1::InboxItem> kicks);
+  void Repeat(const std::string& pod, std::vector<internal::v1::InboxItem> kicks,
+              bool may_be_there);
   void Drop(const std::string& key, int items, std::string_view reason);
 
   net::Reactor& reactor_;

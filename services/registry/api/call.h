@@ -4,6 +4,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <initializer_list>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "libs/base/log.h"
 #include "libs/base/reason.h"
 #include "libs/postgres/pool.h"
+#include "libs/postgres/sql_error.h"
 #include "libs/rpc/call_auth.h"
 #include "libs/rpc/status_convert.h"
 #include "services/registry/registry_probe.h"
@@ -29,7 +31,8 @@ struct ApiParts {
 [[nodiscard]] inline grpc::Status ToAnswer(grpc::Status status) { return status; }
 [[nodiscard]] inline grpc::Status ToAnswer(const absl::Status& status) {
   // Every other dependency names itself.
-  if (absl::IsUnavailable(status) && ReasonOf(status).empty()) {
+  const std::string reason = ReasonOf(status);
+  if (absl::IsUnavailable(status) && (reason.empty() || reason == postgres::kLockTimeout)) {
     return rpc::ToGrpc(WithReason(status, "POSTGRES_UNAVAILABLE"));
   }
   return rpc::ToGrpc(status);

@@ -108,8 +108,8 @@ absl::Status Committer::Make(postgres::Transaction& transaction, Batch& batch,
   return Write(transaction, run);
 }
 
-// From here to the end nobody else changes a device of these partitions. What was changed since our
-// last transaction is in partitions of another generation.
+// From here to the end who raises the generation of these partitions waits. What they have changed
+// since our last transaction is in partitions of another generation.
 absl::Status Committer::Lock(postgres::Transaction& transaction, const Batch& batch,
                              OwnedPartitions& owned) {
   std::set<uint32_t> touched;

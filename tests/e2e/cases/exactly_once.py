@@ -193,8 +193,7 @@ class Blocked:
         redis(self._stack, "SET", self._key, "no stream")
 
     def __exit__(self, *_):
-        redis(self._stack, "DEL", self._key)
-        redis(self._stack, "RENAME", "hp:blocked", self._key)
+        redis(self._stack, "RENAME", "hp:blocked", self._key)  # at once: nothing is appended in between
 
 
 def adopted(stack):

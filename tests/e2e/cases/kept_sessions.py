@@ -25,7 +25,6 @@ def run(context):
         moved(running)
         claimed(running)
         moved_again(running)
-        will_of_one_who_came_back(running)
         will_of_one_who_slept(running)
         wills_at_once(running)
 
@@ -156,30 +155,6 @@ def bus_of(redis, topic):
         if newest and topic.decode() in str(newest[0][1]):
             return key
     raise harness.Failed(f"no stream ends with {topic}")
-
-
-def will_of_one_who_came_back(running):
-    """A gateway that is told to end leaves its wills to others, but for those of clients that have
-    been elsewhere by then, though they have said goodbye there."""
-    first, second = (gateway.listen["mqtt"] for gateway in running.gateways)
-    listener = Client(second, "heir", "came-back/#")
-    guest = mqtt.Client(first)
-    guest.connect("guest", will=("came-back/will", "gone"))
-    pid = running.pid("gateway-0")
-    with RedisClient(running.redis.socket) as redis:
-        owner, = (field.split()[0] for field in redis.call("HKEYS", "hp:{d:guest}:sess") if " " in field)
-        running.kill("gateway-0", signal.SIGTERM)
-        guest.wait_closed()
-        guest = mqtt.Client(second)
-        guest.connect("guest")
-        guest.disconnect()
-        harness.eventually(lambda: not redis.call("SISMEMBER", "hp:pods", owner), "it is adopted", 30)
-    publisher = mqtt.Client(second)
-    publisher.connect("guest-book")
-    publisher.publish("came-back/end", "end")
-    harness.check_equal(listener.client.message()[0], "came-back/end", "no will")
-    harness.eventually(lambda: running.pid("gateway-0") not in (pid, None) and
-                       running.gateways[0].ready(), "gateway 0 is back")
 
 
 def will_of_one_who_slept(running):

@@ -49,6 +49,30 @@ std::span<const postgres::Migration> Before(std::string_view name) {
   return all.first(static_cast<size_t>(found - all.begin()));
 }
 
+TEST_CASE("a migration that waits for a table lets others use it") {
+  const std::string database = SharedServers().postgres.NewDatabase();
+  const postgres::Migration two[] = {{1, "0001_a", "CREATE TABLE a (x int)"},
+                                     {2, "0002_b", "ALTER TABLE a ADD COLUMN y int"}};
+  const auto holder = Open(database), reader = Open(database), migrating = Open(database);
+  REQUIRE(postgres::Migrate(*holder, std::span(two).first(1)).ok());
+  absl::Status status;
+  std::thread migration;
+  {
+    postgres::Transaction held(*holder);
+    REQUIRE(held.Execute({"test_hold", "SELECT count(*) FROM a"}).ok());
+    migration = std::thread([&] { status = postgres::Migrate(*migrating, two, 200); });
+    REQUIRE(Eventually([&] {
+      const auto waiting =
+          reader->Execute({"test_waiting", "SELECT count(*) FROM pg_locks WHERE NOT granted"});
+      return waiting.ok() && waiting->Int8(0, 0) > 0;
+    }));
+    for (int i = 0; i < 3; ++i) CHECK(reader->Execute({"test_read", "SELECT x FROM a"}).ok());
+  }
+  migration.join();
+  CHECK(status == absl::OkStatus());
+  CHECK(reader->Execute({"test_added", "SELECT y FROM a"}).ok());
+}
+
 TEST_CASE("what was heard of pods before they had rows is kept") {
   const auto connection = Open(SharedServers().postgres.NewDatabase());
   REQUIRE(postgres::Migrate(*connection, Before("0071_stream_producer")).ok());
