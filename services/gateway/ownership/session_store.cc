@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kOpenBytesMax = 256 << 20;  // that Redis has not taken yet
 constexpr size_t kPressedBytes = 16 << 20;
+// That are sent and unanswered: more would keep what others ask Redis for behind it for long.
+constexpr size_t kSentBytesMax = 4 << 20;
 constexpr int64_t kRefusedPauseMs = 100;
 constexpr int64_t kLeaveGraceMs = 3'600'000;  // for adoption and clocks
 constexpr std::string_view kPlacesKeepS = "7200";
@@ -317,16 +319,19 @@ void SessionStore::Do(Command command) {
     return Shed(std::move(command));
   }
   open_bytes_ += command.bytes;
-  const bool waits = !redis_.connected() || !waiting_.empty() || trying_ != 0;
+  const bool waits =
+      !redis_.connected() || !waiting_.empty() || trying_ != 0 || sent_bytes_ >= kSentBytesMax;
   waits ? Wait(std::move(command)) : Send(std::move(command));
 }
 
 void SessionStore::Send(Command command) {
   ++unanswered_;
+  sent_bytes_ += command.bytes;
   std::vector<std::string> words = command.words;
   const redis::Script* script = command.script;
   auto on_reply = [this, command = std::move(command)](const redis::Reply& reply) mutable {
     --unanswered_;
+    sent_bytes_ -= command.bytes;
     OnAnswer(std::move(command), reply);
   };
   if (script != nullptr) return redis_.Eval(*script, std::move(words), std::move(on_reply));
@@ -335,8 +340,7 @@ void SessionStore::Send(Command command) {
 }
 
 void SessionStore::OnAnswer(Command command, const redis::Reply& reply) {
-  const bool was_tried = trying_ != 0 && command.number == trying_;
-  if (was_tried) trying_ = 0;
+  if (trying_ != 0 && command.number == trying_) trying_ = 0;
   // What Redis did before one that it refused is done again behind that one.
   const bool is_early = (!waiting_.empty() && waiting_.begin()->first < command.number) ||
                         (trying_ != 0 && trying_ < command.number);
@@ -358,7 +362,7 @@ void SessionStore::OnAnswer(Command command, const redis::Reply& reply) {
   }
   open_bytes_ -= command.bytes;
   command.on_reply(reply);
-  if (was_tried) SendWaiting();
+  if (trying_ == 0 && !tries_later_) SendWaiting();
 }
 
 void SessionStore::Shed(Command command) {
@@ -377,9 +381,10 @@ void SessionStore::Wait(Command command) {
 }
 
 void SessionStore::SendWaiting() {
-  std::map<uint64_t, Command> commands;
-  commands.swap(waiting_);
-  for (auto& [number, command] : commands) Send(std::move(command));
+  while (redis_.connected() && !waiting_.empty() && sent_bytes_ < kSentBytesMax) {
+    auto first = waiting_.extract(waiting_.begin());
+    Send(std::move(first.mapped()));
+  }
 }
 
 void SessionStore::TryLater() {

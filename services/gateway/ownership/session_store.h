@@ -175,6 +175,7 @@ class SessionStore {
   const PodId& pod_;
   std::map<uint64_t, Command> waiting_;  // for Redis, by number
   size_t open_bytes_ = 0;                // of those waiting and unanswered
+  size_t sent_bytes_ = 0;                // of those unanswered
   size_t unanswered_ = 0;
   uint64_t last_number_ = 0;
   uint64_t trying_ = 0;  // the number of the one that is to show whether Redis takes writes again
