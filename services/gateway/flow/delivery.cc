@@ -1,6 +1,7 @@
 #include "services/gateway/flow/delivery.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/base/log.h"
 #include "libs/json/cbor.h"
@@ -202,6 +203,7 @@ std::optional<Outbound::KeptAs> Delivery::Keep(Session& session, const OutMessag
   queue.queued_bytes += kept.bytes;
   std::vector<SessionStore::Change> changes;
   changes.push_back(SessionStore::Queue(kept.number, std::move(bytes)));
+  if (std::exchange(queue.is_level, false)) changes.push_back(SessionStore::Remove("c"));
   if (from != nullptr) {
     changes.push_back(SessionStore::Set(PlaceField(from->partition), FormatPlace(from->place)));
   }

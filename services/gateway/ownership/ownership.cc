@@ -82,8 +82,12 @@ elseif owner then
   redis.call('DEL', KEYS[2], KEYS[3])
 end
 if ARGV[4] ~= '0' or #fields > 0 then
-  redis.call('HSET', KEYS[2], 'h', ARGV[1] .. ' ' .. text, 'x', ARGV[4], 't', ARGV[5])
-  if #fields > 0 then redis.call('HSET', KEYS[2], 'c', '1') end
+  local holder = ARGV[1] .. ' ' .. text
+  if #fields > 0 then
+    redis.call('HSET', KEYS[2], 'h', holder, 'x', ARGV[4], 't', ARGV[5], 'c', '1')
+  else
+    redis.call('HSET', KEYS[2], 'h', holder, 'x', ARGV[4], 't', ARGV[5])
+  end
   redis.call('HDEL', KEYS[2], 'off')
   redis.call('PERSIST', KEYS[2])
   redis.call('PERSIST', KEYS[3])

@@ -436,6 +436,7 @@ void SessionKeeper::RunDue() {
 
 void SessionKeeper::Tick() {
   if (c_.store.idle() && pub_sub_.is_level()) c_.store.WritePlaces(c_.bus);
+  pub_sub_.TellLevel();
 }
 
 }  // namespace homeport::gateway

@@ -85,6 +85,8 @@ class PubSub {
   void OnFormerEnded(SessionHandle handle);
   // Whether a session of this shard follows lifecycle events.
   [[nodiscard]] bool follows_events() const { return event_filters_ > 0; }
+  // Once a second: tells Redis which sessions have caught up.
+  void TellLevel();
   // No session is behind what the bus has brought.
   [[nodiscard]] bool is_level() const { return catching_up_ == 0 && holding_ == 0; }
   // Adds the session's subscriptions to what Redis is to keep of it.
@@ -166,6 +168,7 @@ class PubSub {
   // Whose retained messages are to be read on: at most one SUBSCRIBE's of a session.
   std::deque<std::shared_ptr<Settling>> scans_;
   size_t scans_under_way_ = 0;
+  std::vector<SessionHandle> level_;  // of which TellLevel tells
   uint64_t visit_ = 0;
   int catching_up_ = 0;  // sessions
   int holding_ = 0;      // sessions with messages that are not in their queues yet

@@ -78,6 +78,7 @@ void PubSub::Move(Session& session, Session& heir) {
       if (its_filter == filter.get()) handle = heir.handle();
     }
   }
+  if (heir.kept()->is_level) level_.push_back(heir.handle());
   heir.Cold().subscriber = std::move(session.cold->subscriber);
   Subscriber& subscriber = *heir.cold->subscriber;
   subscriber.unsettled = 0;
@@ -267,10 +268,21 @@ void PubSub::EndCatchUp(const std::shared_ptr<Restoring>& restoring, uint32_t pa
   if (restoring->failed && session->is_away()) return CatchUpLater(*session, restoring);
   if (!restoring->failed) {
     session->cold->subscriber->catching_up = false;
-    c_.store.Write(*session, {SessionStore::Remove("c")}, {});
+    session->kept()->is_level = true;
+    level_.push_back(restoring->session);
     OneSettled(*session);
   }
   restoring->on_restored(!restoring->failed);
+}
+
+// Not each by itself, in a storm of them: what is told late costs a longer way at most.
+void PubSub::TellLevel() {
+  for (const SessionHandle handle : std::exchange(level_, {})) {
+    const Session* session = c_.io.sessions().FindKept(handle);
+    Kept* kept = session == nullptr ? nullptr : session->kept();
+    if (kept == nullptr || !std::exchange(kept->is_level, false)) continue;
+    c_.store.Write(*session, {SessionStore::Remove("c")}, {});
+  }
 }
 
 // Nobody else will: a session whose client is away waits for Redis, one whose client is there ends.

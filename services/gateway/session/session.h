@@ -97,6 +97,8 @@ struct Kept {
   int64_t will_due_ms = 0;
   bool is_shared = false;  // messages of shared subscriptions were queued
   bool was_found = false;  // by its client, when it came back
+  bool is_level =
+      false;  // it has caught up with the bus, and Redis is to be told with the next write
   // Messages that were queued while the client was away and are not to be kept for ever.
   std::vector<Expiring> expiring;
 };
