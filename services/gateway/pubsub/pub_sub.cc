@@ -115,7 +115,15 @@ void PubSub::Approach(std::shared_ptr<Settling> settling) {
     });
   }
   if (!settling->is_placed) {
-    c_.reactor.After(kApproachMsMax, [this, settling] { Approached(settling); });
+    c_.reactor.After(kApproachMsMax, [this, settling] {
+      if (settling->is_placed) return;
+      c_.probe.Refuse("bus_not_read_in_time");
+      log::Refusal("subscription_does_not_wait",
+                   {{"filter", settling->filter},
+                    {"reason", "the bus was not read up to its end within 1 s"},
+                    {"next", "what is retained may come before what was published earlier"}});
+      Approached(settling);
+    });
   }
 }
 

@@ -198,6 +198,10 @@ void Bus::Read() {
 void Bus::HandOn() {
   while (!arrived_.empty()) {
     if (is_pressed_()) {
+      probe_.Refuse("bus_pressed");
+      log::Refusal("bus_waits", {{"reason", "too many writes of kept sessions wait for Redis"},
+                                 {"entries", arrived_.size()},
+                                 {"next", "again in 10 ms"}});
       reactor_.After(kPressedPauseMs, [this, read = reads_] {
         if (read == reads_ && reading_) HandOn();
       });

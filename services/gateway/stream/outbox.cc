@@ -66,7 +66,10 @@ void Outbox::Repeat(const std::string& pod, std::vector<internal::v1::InboxItem>
   if (kicks.empty()) return;
   for (internal::v1::InboxItem& kick : kicks) {
     if (may_be_there) kick.mutable_kick()->clear_answer_pod();
+    probe_.Refuse("kick_repeated");
   }
+  log::Refusal("kicks_repeated",
+               {{"pod", pod}, {"items", kicks.size()}, {"next", "again, until Redis takes them"}});
   reactor_.After(kRepeatMs, [this, pod, kicks = std::move(kicks)]() mutable {
     for (internal::v1::InboxItem& kick : kicks) Add(pod, std::move(kick));
   });

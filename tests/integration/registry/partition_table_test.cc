@@ -44,6 +44,17 @@ absl::Status CommitAlone(World& world, const PartitionTable& table, const Partit
   return transaction.Commit();
 }
 
+// Somebody waits for a row that another has locked.
+bool SomebodyWaits(World& world) {
+  const auto watcher = postgres::Connection::Open(world.postgres());
+  REQUIRE(watcher.ok());
+  return Eventually([&] {
+    const auto waiting = (*watcher)->Execute(
+        {"test_waiting", "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"});
+    return waiting.ok() && waiting->Int8(0, 0) > 0;
+  });
+}
+
 void Expire(World& world) { world.Run("UPDATE stream_offset SET lease_until = now()"); }
 
 TEST_CASE("a held partition is not given to another, a free or expired one is") {
@@ -86,13 +97,7 @@ TEST_CASE("a commit given up and carried out later is either seen or fails") {
       ProducerMap heard;
       repeats = rows->front().producers.Admit(heard, "gateway-1", 41, 2'000);
     });
-    const auto watcher = postgres::Connection::Open(world.postgres());
-    REQUIRE(watcher.ok());
-    CHECK(Eventually([&] {
-      const auto waiting = (*watcher)->Execute(
-          {"test_waiting", "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"});
-      return waiting.ok() && waiting->Int8(0, 0) > 0;
-    }));
+    CHECK(SomebodyWaits(world));
     CHECK(transaction->Commit().ok());
     successor.join();
     CHECK(seen == StreamId{7, 0});
@@ -177,13 +182,7 @@ TEST_CASE("a change from outside waits for the owner's transaction, and the next
       const auto connection = postgres::Connection::Open(world.postgres());
       if (connection.ok()) (void)RaiseGeneration(**connection, 3);
     });
-    const auto watcher = postgres::Connection::Open(world.postgres());
-    REQUIRE(watcher.ok());
-    CHECK(Eventually([&] {
-      const auto waiting = (*watcher)->Execute(
-          {"test_waiting", "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"});
-      return waiting.ok() && waiting->Int8(0, 0) > 0;
-    }));
+    CHECK(SomebodyWaits(world));
     CHECK(transaction.Commit().ok());
   }
   outside.join();
